@@ -1,0 +1,138 @@
+# Entry points of the project: `make help` lists them. Needs Python 3.11 or newer with venv and pip, git, and make.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(BIN)/uv)
+
+# Settings: ARGS is handed on (make demo ARGS="--scenario circuit-breaker"); WORKERS is the number of test processes,
+# 0 for none beside pytest's own; PYTHON names the interpreter for .venv, which is found on PATH otherwise.
+ARGS ?=
+WORKERS ?= 2
+PYTHON ?=
+
+TYPED := $(wildcard scrollintel tests/typing demo_fault_tolerance.py demo benchmarks)
+QUICK := $(wildcard tests/test_fault_tolerance.py tests/unit tests/model tests/conformance)
+
+# One environment, whatever the caller's shell has set.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export UV_SYSTEM_CERTS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
+
+.PHONY: help setup demo test check fmt lint types layers bench coverage requirements clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --------------------------------------------------------------------------------------------------------- environment
+# Each stamp says: .venv holds what this list pins. A second run finds the stamps and starts at once.
+
+setup: $(VENV)/.dev ## create .venv with everything the tests need
+	@echo "$(VENV) is ready"
+
+$(VENV)/.created:
+	@chosen=; \
+	for candidate in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	        chosen=$$candidate; break; \
+	    fi; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+	    echo "No Python 3.11 or newer found (looked for: $(or $(PYTHON),python3 python3.14 ... python3.11 python))." >&2; \
+	    echo "Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; \
+	fi; \
+	echo "Creating $(VENV) with $$("$$chosen" --version)"; \
+	if ! "$$chosen" -m venv $(VENV); then \
+	    echo "$$chosen cannot create a virtual environment; on Debian and Ubuntu install python3-venv." >&2; exit 1; \
+	fi
+	@touch $@
+
+$(VENV)/bin/uv: requirements/uv.txt | $(VENV)/.created
+	@echo "Installing uv into $(VENV)"
+	@$(BIN)/python -m pip install -qq --require-hashes -r requirements/uv.txt
+	@touch $@
+
+# $(1): the lists to install
+define install
+	@echo "Installing $(1)"
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes $(foreach list,$(1),-r $(list)) \
+	    || { echo "uv could not install them; pip tries, with its own configuration and more slowly" >&2; \
+	         $(BIN)/python -m pip install -qq --require-hashes $(foreach list,$(1),-r $(list)); }
+	@$(UV) pip install --quiet --python $(BIN)/python --offline --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/.demo: requirements/build.txt requirements/demo.txt pyproject.toml | $(VENV)/.created $(filter $(BIN)/uv,$(UV))
+	$(call install,requirements/build.txt requirements/demo.txt)
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/.created $(filter $(BIN)/uv,$(UV))
+	$(call install,requirements/dev.txt)
+
+$(VENV)/.bench: requirements/bench.txt pyproject.toml | $(VENV)/.created $(filter $(BIN)/uv,$(UV))
+	$(call install,requirements/bench.txt)
+
+# --------------------------------------------------------------------------------------------------------- the product
+
+demo: $(VENV)/.demo ## break real services and watch them be survived; options by ARGS="--help"
+	@$(BIN)/python demo_fault_tolerance.py $(ARGS)
+
+# -------------------------------------------------------------------------------------------------------------- checks
+
+test: lint types layers ## every check and every test; options for pytest by ARGS="-k breaker"
+	$(call say,tests)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+check: lint types layers ## what must be green before a review: lint, types, layers, the fast tests
+	$(call say,fast tests)
+	@$(BIN)/python -m pytest $(PARALLEL) $(QUICK) $(ARGS)
+
+PARALLEL = $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS) --dist worksteal)
+
+fmt: $(VENV)/.dev ## format the code and mend what ruff can mend
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+lint: $(VENV)/.dev ## ruff: rules and format
+	$(call say,ruff)
+	@$(BIN)/ruff check --quiet --output-format=concise
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/.dev ## mypy --strict
+	$(call say,mypy)
+	@$(BIN)/mypy $(TYPED)
+
+layers: $(VENV)/.dev ## import contracts: which way imports point
+	$(call say,import layers)
+	@report=$$($(BIN)/lint-imports --no-logo 2>&1); status=$$?; echo "$$report" | sed '/^$$/d'; exit $$status
+
+coverage: $(VENV)/.dev ## run the tests in one process under branch coverage and report
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage report
+
+bench: $(VENV)/.bench ## measure the cost of a protected call against the peers; options by ARGS
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+# -------------------------------------------------------------------------------------------------------------- upkeep
+
+requirements: $(VENV)/.dev ## pin requirements/*.txt anew from requirements/*.in; ARGS="--upgrade" takes the newest
+	@for name in build demo uv dev bench; do \
+	    $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	        --no-emit-index-url --no-emit-find-links $(ARGS) requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+clean: ## remove caches, reports and build results; keeps .venv
+	@rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache \
+	    build coverage.xml dist htmlcov reports
+	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## the same, and .venv
+	@rm -rf $(VENV)

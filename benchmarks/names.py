@@ -1,0 +1,8 @@
+"""The names under which this library's variants appear in every table."""
+
+from __future__ import annotations
+
+DEFAULT = "scrollintel"
+NO_TIMES = "scrollintel, response times off"
+WINDOWED = "scrollintel, time window and failure rate"
+NO_TIMES_NO_TIMEOUT = "scrollintel, response times and timeout off"

@@ -1,0 +1,152 @@
+"""The tables of these pages that say what the code says: `python docs/tables.py` writes them anew.
+
+A table stands between two markers, `<!-- table: NAME -->` and `<!-- end of table -->`. All of its columns but the last
+come from the code. The last column, when it is called Meaning, is written by hand and kept, row by row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scrollintel.core import config, errors, events, snapshot
+from scrollintel.core.config.order import _RULES
+from scrollintel.core.errors import ScrollIntelError
+
+DOCS = Path(__file__).parent
+BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+Row = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Head and generated cells; `described` adds the column that is written by hand."""
+
+    head: Row
+    rows: Sequence[Row]
+    described: bool = True
+
+    def text(self, meanings: dict[str, str]) -> str:
+        """Return the lines of the table, with the meanings that are known by their row's first cell."""
+        head = (*self.head, "Meaning") if self.described else self.head
+        lines = [head, tuple("---" for _ in head)]
+        lines += [(*row, meanings.get(row[0], "")) if self.described else row for row in self.rows]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _amount(value: float, unit: str) -> str:
+    number = f"{value:g}" if value < 1e6 else f"{value:.12g}"
+    unit = unit.removesuffix("s") if value == 1 else unit
+    return f"{number} {unit}".rstrip()
+
+
+def _default(field: dict[str, object]) -> str:
+    value = field["default"]
+    if field["required"]:
+        return "required"
+    if isinstance(value, bool) or value is None:
+        return f"`{value}`"
+    if isinstance(value, int | float):
+        return _amount(value, str(field["unit"]))
+    if isinstance(value, list | tuple):
+        return ", ".join(f"`{str(item).removeprefix('builtins.')}`" for item in value) or "none"
+    return f'`"{value}"`'
+
+
+def _config(name: str) -> Table:
+    described = getattr(config, name).describe()
+    rows = [(f"`{field}`", _default(facts), facts["allowed"]) for field, facts in described.items() if field != "_"]
+    return Table(("Field", "Default", "Allowed"), rows)
+
+
+def _events() -> Table:
+    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, events.Event)]
+    common = {field.name for field in dataclasses.fields(events.Event)}
+    rows = []
+    for kind in kinds:
+        if kind is not events.Event:
+            own = [f"`{field.name}`" for field in dataclasses.fields(kind) if field.name not in common]
+            rows.append((f"`{kind.__name__}`", f"`{kind.event_name}`", kind.severity.value, ", ".join(own)))
+    return Table(("Event", "Name", "Severity", "Fields"), rows)
+
+
+_EXAMPLES: dict[str, ScrollIntelError] = {
+    "ConfigError": errors.ConfigError("Policy", []),
+    "CallTimeoutError": errors.CallTimeoutError("orders", 1.0),
+    "StepFailedError": errors.StepFailedError("restart", "act", "the command failed"),
+    "NotFoundError": errors.NotFoundError("policy", "orders"),
+}
+
+
+def _errors() -> Table:
+    rows = []
+    for code, kind in errors.ERROR_CODES.items():
+        if issubclass(kind, errors.RejectedError):
+            example: ScrollIntelError = kind("orders", 1.0)
+        else:
+            example = _EXAMPLES.get(kind.__name__) or kind("text")
+        parents = ", ".join(f"`{parent.__name__}`" for parent in kind.__bases__)
+        details = ", ".join(f"`{key}`" for key in example.details) or "none"
+        rows.append((f"`{kind.__name__}`", f"`{code}`", parents, details))
+    return Table(("Error", "`code`", "Is also a", "Keys of `details`"), rows)
+
+
+def _fields(kind: type) -> Callable[[], Table]:
+    def table() -> Table:
+        return Table(("Field",), [(f"`{field.name}`",) for field in dataclasses.fields(kind)])
+
+    return table
+
+
+def _order() -> Table:
+    rows = [(f"`{outer}`", f"`{inner}`", reason) for outer, inner, reason in _RULES]
+    return Table(("Must stand outside", "of", "because otherwise"), rows, described=False)
+
+
+_KINDS: dict[str, Callable[[], Table]] = {
+    "events": _events,
+    "errors": _errors,
+    "order": _order,
+    "Tally": _fields(snapshot.Tally),
+    "CircuitSnapshot": _fields(snapshot.CircuitSnapshot),
+    "PolicySnapshot": _fields(snapshot.PolicySnapshot),
+}
+
+
+def build(name: str) -> Table:
+    """Return the table of a marker; raises AttributeError for a name that is neither a kind nor a configuration."""
+    return _KINDS[name]() if name in _KINDS else _config(name)
+
+
+def cells(line: str) -> Row:
+    """Return the cells of one line of a table."""
+    return tuple(cell.strip() for cell in line.strip().strip("|").split(" | "))
+
+
+def renewed(text: str) -> str:
+    """Return a page with its tables as the code has them."""
+
+    def table(match: re.Match[str]) -> str:
+        lines = [cells(line) for line in match.group(0).splitlines() if line.startswith("| ")]
+        meanings = {row[0]: row[-1] for row in lines[2:] if lines[0][-1] == "Meaning"}
+        return match.group(1) + build(match.group(2)).text(meanings) + match.group(3)
+
+    return BLOCK.sub(table, text)
+
+
+def main() -> int:
+    """Write all pages whose tables have changed and tell which."""
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        new = renewed(text)
+        if new != text:
+            page.write_text(new, encoding="utf-8")
+            sys.stdout.write(f"{page.relative_to(DOCS)}: written\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

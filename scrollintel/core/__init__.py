@@ -1,0 +1,1 @@
+"""The in-process fault-tolerance engine; standard library only."""

@@ -1,0 +1,103 @@
+"""One invocation of a protected operation, and the deadline that passes on to nested ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from .clock import Clock
+from .outcome import Outcome
+
+DEADLINE: ContextVar[tuple[float, Clock] | None] = ContextVar("scrollintel_deadline", default=None)
+"""End of the surrounding protected attempt, and the clock on whose scale it is."""
+
+
+def remaining() -> float | None:
+    """Return the seconds left until the deadline of the surrounding protected call, or None without one.
+
+    Blocking code hands it on, for instance as the timeout of a socket, because no library can stop a plain
+    function from outside. Never negative.
+    """
+    deadline = DEADLINE.get()
+    return None if deadline is None else max(0.0, deadline[0] - deadline[1].monotonic())
+
+
+def inherited_deadline(clock: Clock, now: float) -> float | None:
+    """Return the end of the surrounding call on the scale of `clock`."""
+    deadline = DEADLINE.get()
+    if deadline is None:
+        return None
+    at, scale = deadline
+    return at if scale is clock else now + (at - scale.monotonic())
+
+
+class Call:
+    """What the links of a pipeline share while they run one operation.
+
+    Attributes:
+        began: When the present attempt began to run, or None while it waits or was refused.
+        expires: End of the present attempt, or None.
+        permit, circuit: What the breaker gave to the present attempt.
+        failed: Error of an attempt that has already run, to be taken up by a link; else None.
+        delay: Seconds before the next attempt.
+        paid: Whether the present attempt took something from the retry budget.
+        measured: Whether response times are recorded.
+        ending: How the call ended, when a fallback is to answer it.
+    """
+
+    # Defaults of the class instead of slots that every call would have to fill.
+    attempt = 1
+    began: float | None = None
+    expires: float | None = None
+    deadline: float | None = None
+    permit: Any = None
+    circuit: Any = None
+    failed: BaseException | None = None
+    fallback: Any = None
+    previous_delay: float | None = None
+    delay = 0.0
+    paid = False
+    measured = True
+    ending: Outcome | None = None
+
+    def __init__(
+        self, policy: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], started: float
+    ) -> None:
+        self.policy = policy
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.started = started
+
+    def take_failure(self) -> BaseException:
+        """Return the error of the attempt that has already run, once.
+
+        The caller raises it without a name for it: a local variable would tie error, traceback and frame in a
+        cycle.
+        """
+        error, self.failed = self.failed, None
+        assert error is not None
+        return error
+
+    def take_ending(self) -> Outcome:
+        """Return how the call ended, once; see `take_failure`."""
+        ending, self.ending = self.ending, None
+        assert ending is not None
+        return ending
+
+    def fork(self, attempt: int) -> Call:
+        """Return a copy for an attempt that runs beside others."""
+        copy = Call(self.policy, self.fn, self.args, self.kwargs, self.started)
+        copy.attempt = attempt
+        copy.deadline = self.deadline
+        copy.fallback = self.fallback
+        copy.circuit = self.circuit
+        return copy
+
+    def outcome(self, now: float, error: BaseException | None, value: object = None) -> Outcome:
+        """Return the end of the call as hooks see it."""
+        return Outcome(
+            policy=self.policy, value=value, error=error, attempts=self.attempt, elapsed=now - self.started,
+            args=self.args, kwargs=self.kwargs,
+        )  # fmt: skip

@@ -1,0 +1,73 @@
+"""Parameters of the fallback chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from ..errors import Violation
+from ..outcome import ErrorSpec, Outcome, ResultPredicate
+from .base import Config, InvalidValue, Rule, errors, hook, integer, number
+
+Fallback = Callable[..., Any]
+"""A plain or coroutine function that takes nothing or the `Outcome` of the failed call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A fallback that is a constant: `FallbackConfig(Value([]))`."""
+
+    value: object
+
+    def __call__(self) -> object:
+        return self.value
+
+
+def _chain() -> dict[str, Rule]:
+    def convert(value: object) -> tuple[object, ...]:
+        if callable(value):
+            return (value,)
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise InvalidValue
+        listed = tuple(value)
+        if not all(callable(item) for item in listed):
+            raise InvalidValue
+        return listed
+
+    return {"rule": Rule(convert, "a callable or a list of callables", hook=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackConfig(Config):
+    """What a call answers when it has failed for good.
+
+    Arguments:
+        chain: One callable or several in order; the first that does not raise gives the answer. Each takes
+            nothing or one `Outcome`. `Value(x)` is a constant.
+        stale_if_error: Seconds for which the last good result may be given again, tried before `chain`; None
+            (default) keeps none.
+        stale_key: Gives the key of the kept result from the call's arguments; by default one result is kept
+            for all. At most `stale_entries` are kept.
+        stale_entries: Results kept, the least recently used dropped; default 128.
+        on: Errors that are answered; every `Exception` by default, refusals by this library included.
+        when: Decides on the `Outcome` instead of `on`.
+        result_predicate: True for a returned value that is replaced by a fallback.
+
+    Raises:
+        ConfigError: with every violation.
+    """
+
+    chain: Fallback | Iterable[Fallback] = field(default=(), metadata=_chain())
+    _: KW_ONLY
+    stale_if_error: float | None = field(default=None, metadata=number(above=True, unit="seconds", optional=True))
+    stale_key: Callable[..., object] | None = field(default=None, metadata=hook())
+    stale_entries: int = field(default=128, metadata=integer(minimum=1, maximum=1_000_000, unit="results"))
+    on: Iterable[ErrorSpec] = field(default=(Exception,), metadata=errors())
+    when: Callable[[Outcome], bool] | None = field(default=None, metadata=hook())
+    result_predicate: ResultPredicate | None = field(default=None, metadata=hook())
+
+    def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
+        """Refuse a chain that can never answer."""
+        if not broken and self.chain == () and self.stale_if_error is None:
+            yield Violation("chain", self.chain, "at least one callable, unless stale_if_error is given")

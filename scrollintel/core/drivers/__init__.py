@@ -1,0 +1,1 @@
+"""What runs the links of a pipeline, once for plain functions and once for coroutines."""

@@ -1,0 +1,360 @@
+"""The links of a pipeline for coroutines; its twin for plain functions stands in `blocking`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from math import inf
+from types import CoroutineType
+from typing import Any
+
+from ..call import DEADLINE, Call
+from ..clock import Clock
+from ..errors import CallTimeoutError
+from ..interventions import INTERVENTIONS
+from ..outcome import Outcome
+from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
+from ..strategies.gate import Gate, Wait
+from ..strategies.hedge import HedgeRule
+from ..strategies.retry import RetryRule
+from .blocking import begin
+from .deadline import bounded
+from .plan import Lane, prepare
+from .threads import WORKERS
+
+AsyncLink = Callable[[Call], Awaitable[Any]]
+
+_losers: set[asyncio.Task[Any]] = set()
+
+
+def compile_chain(lane: Lane) -> AsyncLink:
+    """Return the chain of links of a policy, from the outermost to the operation."""
+    parts = lane.parts
+    link = attempt(lane)
+    for layer in reversed(lane.order):
+        if layer == "bulkhead" and parts.bulkhead is not None:
+            link = gate(parts.bulkhead, parts.clock, link)
+        elif layer == "rate_limit" and parts.rate_limit is not None:
+            link = gate(parts.rate_limit, parts.clock, link)
+        elif layer == "breaker":
+            link = breaker(link)
+        elif layer == "hedge" and parts.hedge is not None:
+            link = hedge(parts.hedge, parts.clock, link)
+        elif layer == "retry" and parts.retry is not None:
+            link = retry(parts.retry, parts.clock, link)
+        elif layer == "fallback":
+            link = fallback(parts.fallback, parts.clock, link)
+    return link
+
+
+def attempt(lane: Lane) -> AsyncLink:
+    """Run the operation, inline or in a worker thread, under its deadline."""
+    clock = lane.parts.clock
+
+    async def run(call: Call) -> Any:
+        expires = begin(call, lane)
+        if lane.in_thread:
+            return await in_thread(lane, call, expires)
+        if expires is None:
+            value = call.fn(*call.args, **call.kwargs)
+            if type(value) is CoroutineType or hasattr(value, "__await__"):
+                return await value
+            return value
+        assert call.began is not None
+        token = DEADLINE.set((expires, clock))
+        try:
+            value = call.fn(*call.args, **call.kwargs)
+            if type(value) is CoroutineType or hasattr(value, "__await__"):
+                return await bounded(value, expires, clock, lane.name, call.began)
+            return value
+        finally:
+            reset_deadline(token)
+
+    return run
+
+
+def reset_deadline(token: Any) -> None:
+    """Leave a deadline; one whose coroutine the garbage collector closes is left in a context that never had it."""
+    with contextlib.suppress(ValueError):
+        DEADLINE.reset(token)
+
+
+async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
+    """Run a plain function in a worker thread and stop waiting for it when it is late."""
+    clock = lane.parts.clock
+    token = None if expires is None else DEADLINE.set((expires, clock))
+    try:
+        job = WORKERS.start(call.fn, call.args, call.kwargs)
+    finally:
+        if token is not None:
+            reset_deadline(token)
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def finish() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(finish)
+
+    job.watch(wake)
+    abandoned = lane.parts.abandoned
+    began = call.began
+    try:
+        if expires is None or began is None:
+            await ended
+        else:
+            await bounded(ended, expires, clock, lane.name, began)
+    except (CallTimeoutError, asyncio.CancelledError):
+        abandoned.add()
+        if job.abandon(abandoned.finished):
+            raise
+        abandoned.finished()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+    value = job.result()
+    if value.__class__ is CoroutineType:
+        return await value
+    return value
+
+
+def breaker(inner: AsyncLink) -> AsyncLink:
+    """Ask the circuit, run the rest, and tell the circuit what came of it."""
+
+    async def run(call: Call) -> Any:
+        if call.failed is not None:
+            raise call.take_failure()
+        circuit = call.circuit
+        call.began = call.expires = None
+        call.permit = permit = circuit.enter(call)
+        try:
+            value = await inner(call)
+        except BaseException as error:
+            circuit.leave(call, permit, error, None)
+            raise
+        circuit.leave(call, permit, None, value)
+        return value
+
+    return run
+
+
+def gate(strategy: Gate, clock: Clock, inner: AsyncLink) -> AsyncLink:
+    """Enter a gate, waiting if it says so, run the rest, and leave the gate whatever happens."""
+    enter, leave = strategy.enter, strategy.leave
+
+    async def run(call: Call) -> Any:
+        permit = enter(call)
+        if permit.__class__ is Wait:
+            permit = await wait_for(strategy, clock, call, permit)
+        try:
+            value = await inner(call)
+        except BaseException as error:
+            leave(call, permit, error, None)
+            raise
+        leave(call, permit, None, value)
+        return value
+
+    return run
+
+
+async def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
+    """Suspend until a gate's permit is there; a wait that is cancelled leaves the line."""
+    try:
+        if wait.ticket is None:
+            await clock.asleep(wait.seconds)
+        elif wait.limit is None or wait.limit > 0.0:
+            await _granted(wait, clock)
+    except BaseException:
+        strategy.give_up(call, wait)
+        raise
+    return strategy.resume(call, wait)
+
+
+async def _granted(wait: Any, clock: Clock) -> None:
+    """Suspend until a ticket is granted or its limit is over."""
+    loop = asyncio.get_running_loop()
+    news = asyncio.Event()
+
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(news.set)
+
+    wait.ticket.wake = wake
+    if wait.ticket.granted:
+        return
+    if wait.limit is None:
+        await news.wait()
+        return
+    timer = clock.call_later(wait.limit, wake) or loop.call_later(wait.limit, news.set)
+    try:
+        await news.wait()
+    finally:
+        timer.cancel()
+
+
+def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
+    """Run the rest again while the rule says so."""
+
+    async def run(call: Call) -> Any:
+        if rule.budget is not None:
+            rule.budget.deposit_call()
+        while True:
+            try:
+                if call.failed is not None:
+                    raise call.take_failure()
+                value = await inner(call)
+            except Exception as error:
+                delay = rule.after_error(call, error)
+                if delay is None:
+                    raise
+            else:
+                delay = rule.after_value(call, value)
+                if delay is None:
+                    return value
+            # Outside the handler, so that the errors of several attempts do not hang on each other.
+            call.attempt += 1
+            if delay > 0.0 and not INTERVENTIONS.immediate:
+                await clock.asleep(delay)
+
+    return run
+
+
+def fallback(rule: FallbackRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
+    """Answer a failed call with a kept result or the first fallback that does not fail."""
+
+    async def run(call: Call) -> Any:
+        try:
+            value = await inner(call)
+        except Exception as error:
+            if rule.config is None and call.fallback is None:
+                raise
+            outcome = call.outcome(clock.monotonic(), error)
+            if not rule.applies(outcome):
+                raise
+            return await answer(rule, call, outcome)
+        if rule.looks_at_values:
+            outcome = call.outcome(clock.monotonic(), None, value)
+            if rule.applies(outcome):
+                return await answer(rule, call, outcome)
+        if rule.keeps:
+            rule.keep(call, value)
+        return value
+
+    return run
+
+
+async def answer(rule: FallbackRule, call: Call, outcome: Outcome) -> Any:
+    """Return a kept result or the first answer of the chain; the first error surfaces when all fail."""
+    kept = rule.kept(call)
+    if kept is not MISSING:
+        rule.used(0, STALE, outcome.error)
+        return kept
+    for index, candidate in enumerate(rule.candidates(call)):
+        kind = describe(candidate)
+        try:
+            value = candidate(outcome) if takes_outcome(candidate) else candidate()
+            if value.__class__ is CoroutineType or hasattr(value, "__await__"):
+                value = await value
+        except Exception as error:
+            rule.failed(index, kind, error, outcome.error)
+            continue
+        rule.used(index, kind, outcome.error)
+        return value
+    if outcome.error is None:
+        return outcome.value
+    call.failed = outcome.error
+    del outcome
+    raise call.take_failure()
+
+
+def hedge(rule: HedgeRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
+    """Run the rest in a task, and again beside it when it is slow; the first good result wins, losers are cancelled."""
+
+    async def run(call: Call) -> Any:
+        race = rule.race(call.circuit)
+        numbers: dict[asyncio.Task[Any], int] = {}
+        pause: asyncio.Task[None] | None = None
+
+        def launch(number: int) -> None:
+            forked = call.fork(call.attempt + number - 1)
+            numbers[asyncio.ensure_future(inner(forked))] = number
+
+        launch(1)
+        try:
+            while True:
+                if pause is None and race.wait != inf:
+                    pause = asyncio.ensure_future(clock.asleep(race.wait))
+                waiting = {*numbers, pause} if pause is not None else set(numbers)
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                failed = False
+                for task in sorted(done & numbers.keys(), key=numbers.__getitem__):
+                    number = numbers.pop(task)
+                    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+                    if race.settle(number, error, None if error is not None else task.result()):
+                        return task.result()
+                    failed = True
+                if race.over:
+                    first, value = race.primary
+                    if first is not None:
+                        raise first
+                    return value
+                if race.may_launch and (failed or pause in done):
+                    if pause is not None:
+                        pause.cancel()
+                        pause = None
+                    if race.launch():
+                        launch(race.launched)
+        finally:
+            if pause is not None:
+                pause.cancel()
+            await _dismiss(numbers)
+
+    return run
+
+
+async def _dismiss(losers: dict[asyncio.Task[Any], int]) -> None:
+    """Cancel the losers and give them one turn of the loop; one that resists is kept until it ends."""
+    for task in losers:
+        task.cancel()
+        _losers.add(task)
+        task.add_done_callback(_forget)
+    if losers:
+        await asyncio.sleep(0)
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _losers.discard(task)
+    if not task.cancelled():
+        task.exception()  # retrieved here, so that the loop does not report what nobody awaits
+
+
+async def run(lane: Lane, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any) -> Any:
+    """Run `fn` through the whole chain, or refuse at once what an open circuit would refuse in the end."""
+    if INTERVENTIONS.off:
+        value = fn(*args, **kwargs)
+        return await value if hasattr(value, "__await__") else value
+    if lane.bare and fallback is None:
+        lane.circuit.refuse_if_open()
+    return await again(lane, prepare(lane, fn, args, kwargs, fallback, lane.clock()))
+
+
+async def again(lane: Lane, call: Call) -> Any:
+    """Run a call, or what is left of it, through the whole chain."""
+    if lane.arun is None:
+        lane.arun = compile_chain(lane)
+    return await lane.arun(call)
+
+
+async def ending(lane: Lane, call: Call) -> Any:
+    """Answer a call whose last attempt failed on the short way."""
+    return await answer(lane.parts.fallback, call, call.take_ending())
+
+
+async def pause(lane: Lane, seconds: float) -> None:
+    """Wait before the next attempt."""
+    if not INTERVENTIONS.immediate:
+        await lane.parts.clock.asleep(seconds)

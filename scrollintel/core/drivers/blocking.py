@@ -1,0 +1,295 @@
+"""The links of a pipeline for plain functions; its twin for coroutines stands in `asynchronous`."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from math import inf
+from types import CoroutineType
+from typing import Any
+
+from ..call import DEADLINE, Call
+from ..clock import Clock
+from ..errors import CallTimeoutError, DeadlineExceededError, UnprotectedError
+from ..events import CallRejected
+from ..interventions import INTERVENTIONS
+from ..machines.breaker import Probe
+from ..outcome import Outcome
+from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
+from ..strategies.gate import Gate, Wait
+from ..strategies.hedge import HedgeRule
+from ..strategies.retry import RetryRule
+from .plan import Lane, Link
+from .threads import WORKERS, Job
+
+RETURNED_COROUTINE = (
+    "the operation returned a coroutine to the blocking driver, which cannot await it; "
+    "use acall, execute_with_fault_tolerance, or decorate a coroutine function"
+)
+
+
+def compile_chain(lane: Lane) -> Link:
+    """Return the chain of links of a policy, from the outermost to the operation."""
+    parts = lane.parts
+    link = attempt(lane)
+    for layer in reversed(lane.order):
+        if layer == "bulkhead" and parts.bulkhead is not None:
+            link = gate(parts.bulkhead, parts.clock, link)
+        elif layer == "rate_limit" and parts.rate_limit is not None:
+            link = gate(parts.rate_limit, parts.clock, link)
+        elif layer == "breaker":
+            link = breaker(link)
+        elif layer == "hedge" and parts.hedge is not None:
+            link = hedge(parts.hedge, parts.clock, link)
+        elif layer == "retry" and parts.retry is not None:
+            link = retry(parts.retry, parts.clock, link)
+        elif layer == "fallback":
+            link = fallback(parts.fallback, parts.clock, link)
+    return link
+
+
+def expiry(call: Call, limit: float | None, now: float) -> float | None:
+    """Return the end of an attempt that starts now: its own limit or the call's deadline, the earlier one."""
+    deadline = call.deadline
+    if limit is None:
+        return deadline
+    own = now + limit
+    return own if deadline is None or own < deadline else deadline
+
+
+def begin(call: Call, lane: Lane) -> float | None:
+    """Note the start of an attempt and return its end; raises DeadlineExceededError when that has passed."""
+    now = lane.clock()
+    expires = expiry(call, lane.limit, now)
+    if expires is not None and expires <= now:
+        parts = lane.parts
+        if parts.hub.active:
+            parts.hub.emit(CallRejected(policy=lane.name, at=parts.clock.time(), layer="deadline"))
+        raise DeadlineExceededError(lane.name)
+    call.began = now
+    call.expires = expires
+    if call.permit.__class__ is Probe:
+        call.circuit.begin(call.permit, now, None if expires is None else expires - now)
+    return expires
+
+
+def attempt(lane: Lane) -> Link:
+    """Run the operation, inline or in a worker thread, under its deadline."""
+    clock = lane.parts.clock
+
+    def run(call: Call) -> Any:
+        expires = begin(call, lane)
+        if lane.in_thread:
+            return in_thread(lane, call, expires)
+        if expires is None:
+            value = call.fn(*call.args, **call.kwargs)
+        else:
+            token = DEADLINE.set((expires, clock))
+            try:
+                value = call.fn(*call.args, **call.kwargs)
+            finally:
+                DEADLINE.reset(token)
+        if value.__class__ is CoroutineType:
+            refuse_coroutine(value)
+        return value
+
+    return run
+
+
+def refuse_coroutine(value: Any) -> None:
+    """Close a coroutine that nobody would await, and say so."""
+    value.close()
+    raise UnprotectedError(RETURNED_COROUTINE)
+
+
+def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
+    """Run the operation in a worker thread and stop waiting for it when it is late."""
+    clock = lane.parts.clock
+    token = None if expires is None else DEADLINE.set((expires, clock))
+    try:
+        job = WORKERS.start(call.fn, call.args, call.kwargs)
+    finally:
+        if token is not None:
+            DEADLINE.reset(token)
+    clock.wait(job.done, None if expires is None else max(0.0, expires - clock.monotonic()))
+    abandoned = lane.parts.abandoned
+    abandoned.add()
+    if job.abandon(abandoned.finished):
+        assert expires is not None and call.began is not None
+        raise CallTimeoutError(lane.name, expires - call.began)
+    abandoned.finished()
+    return job.result()
+
+
+def breaker(inner: Link) -> Link:
+    """Ask the circuit, run the rest, and tell the circuit what came of it."""
+
+    def run(call: Call) -> Any:
+        if call.failed is not None:
+            raise call.take_failure()
+        circuit = call.circuit
+        call.began = call.expires = None
+        call.permit = permit = circuit.enter(call)
+        try:
+            value = inner(call)
+        except BaseException as error:
+            circuit.leave(call, permit, error, None)
+            raise
+        circuit.leave(call, permit, None, value)
+        return value
+
+    return run
+
+
+def gate(strategy: Gate, clock: Clock, inner: Link) -> Link:
+    """Enter a gate, waiting if it says so, run the rest, and leave the gate whatever happens."""
+    enter, leave = strategy.enter, strategy.leave
+
+    def run(call: Call) -> Any:
+        permit = enter(call)
+        if permit.__class__ is Wait:
+            permit = wait_for(strategy, clock, call, permit)
+        try:
+            value = inner(call)
+        except BaseException as error:
+            leave(call, permit, error, None)
+            raise
+        leave(call, permit, None, value)
+        return value
+
+    return run
+
+
+def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
+    """Block until a gate's permit is there; a wait that is broken off leaves the line."""
+    try:
+        if wait.ticket is None:
+            clock.sleep(wait.seconds)
+        else:
+            event = threading.Event()
+            wait.ticket.wake = event.set
+            if not wait.ticket.granted and (wait.limit is None or wait.limit > 0.0):
+                clock.wait(event, wait.limit)
+    except BaseException:
+        strategy.give_up(call, wait)
+        raise
+    return strategy.resume(call, wait)
+
+
+def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
+    """Run the rest again while the rule says so."""
+
+    def run(call: Call) -> Any:
+        if rule.budget is not None:
+            rule.budget.deposit_call()
+        while True:
+            try:
+                if call.failed is not None:
+                    raise call.take_failure()
+                value = inner(call)
+            except Exception as error:
+                delay = rule.after_error(call, error)
+                if delay is None:
+                    raise
+            else:
+                delay = rule.after_value(call, value)
+                if delay is None:
+                    return value
+            # Outside the handler, so that the errors of several attempts do not hang on each other.
+            call.attempt += 1
+            if delay > 0.0 and not INTERVENTIONS.immediate:
+                clock.sleep(delay)
+
+    return run
+
+
+def fallback(rule: FallbackRule, clock: Clock, inner: Link) -> Link:
+    """Answer a failed call with a kept result or the first fallback that does not fail."""
+
+    def run(call: Call) -> Any:
+        try:
+            value = inner(call)
+        except Exception as error:
+            if rule.config is None and call.fallback is None:
+                raise
+            outcome = call.outcome(clock.monotonic(), error)
+            if not rule.applies(outcome):
+                raise
+            return answer(rule, call, outcome)
+        if rule.looks_at_values:
+            outcome = call.outcome(clock.monotonic(), None, value)
+            if rule.applies(outcome):
+                return answer(rule, call, outcome)
+        if rule.keeps:
+            rule.keep(call, value)
+        return value
+
+    return run
+
+
+def answer(rule: FallbackRule, call: Call, outcome: Outcome) -> Any:
+    """Return a kept result or the first answer of the chain; the first error surfaces when all fail."""
+    kept = rule.kept(call)
+    if kept is not MISSING:
+        rule.used(0, STALE, outcome.error)
+        return kept
+    for index, candidate in enumerate(rule.candidates(call)):
+        kind = describe(candidate)
+        try:
+            value = candidate(outcome) if takes_outcome(candidate) else candidate()
+            if value.__class__ is CoroutineType:
+                refuse_coroutine(value)
+        except Exception as error:
+            rule.failed(index, kind, error, outcome.error)
+            continue
+        rule.used(index, kind, outcome.error)
+        return value
+    if outcome.error is None:
+        return outcome.value
+    call.failed = outcome.error
+    del outcome
+    raise call.take_failure()
+
+
+def hedge(rule: HedgeRule, clock: Clock, inner: Link) -> Link:
+    """Run the rest in a worker thread, and again beside it when it is slow; the first good result wins.
+
+    Losers cannot be stopped: they run on in their threads until their operation returns.
+    """
+
+    def run(call: Call) -> Any:
+        ended: deque[tuple[int, Job]] = deque()
+        news = threading.Event()
+        race = rule.race(call.circuit)
+
+        def launch(number: int) -> None:
+            job = WORKERS.start(inner, (call.fork(call.attempt + number - 1),), {})
+
+            def finished() -> None:
+                ended.append((number, job))
+                news.set()
+
+            job.watch(finished)
+
+        launch(1)
+        next_at = clock.monotonic() + race.wait
+        while True:
+            clock.wait(news, None if next_at == inf else max(0.0, next_at - clock.monotonic()))
+            news.clear()
+            failed = False
+            while ended:
+                number, job = ended.popleft()
+                if race.settle(number, job.error, job.value):
+                    return job.result()
+                failed = True
+            if race.over:
+                error, value = race.primary
+                if error is not None:
+                    raise error
+                return value
+            if race.may_launch and (failed or clock.monotonic() >= next_at):
+                if race.launch():
+                    launch(race.launched)
+                next_at = clock.monotonic() + race.wait
+
+    return run

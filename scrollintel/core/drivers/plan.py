@@ -1,0 +1,267 @@
+"""A policy's parts at run time, in their order: what both drivers compile their chains from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any, Protocol
+
+from ..call import Call, inherited_deadline
+from ..clock import Clock
+from ..config.breaker import BreakerMode, CircuitBreakerConfig
+from ..config.order import DEFAULT_ORDER
+from ..config.policy import Policy
+from ..hub import EventHub
+from ..interventions import INTERVENTIONS
+from ..outcome import Verdict
+from ..strategies.breaker import Circuit
+from ..strategies.budget import Budgets
+from ..strategies.bulkhead import Bulkhead
+from ..strategies.fallback import FallbackRule
+from ..strategies.hedge import HedgeRule
+from ..strategies.keyed import KeyedCircuits
+from ..strategies.rate_limit import RateLimit
+from ..strategies.retry import RetryRule
+from .threads import Abandoned
+
+Link = Callable[[Call], Any]
+_NEVER_OPENS = 2**62
+_SUCCESS, _FAILURE = Verdict.SUCCESS, Verdict.FAILURE
+
+
+class Parts:
+    """Strategies of one policy; a part whose configuration stays is carried over to the next revision."""
+
+    __slots__ = (
+        "abandoned", "bulkhead", "circuit", "clock", "fallback", "hedge", "hub", "keyed", "policy",
+        "rate_limit", "retry",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        policy: Policy,
+        clock: Clock,
+        hub: EventHub,
+        budgets: Budgets,
+        *,
+        circuit: Circuit | None = None,
+        before: Parts | None = None,
+    ) -> None:
+        self.policy = policy
+        self.clock = clock
+        self.hub = hub
+        self.abandoned: Abandoned = Abandoned() if before is None else before.abandoned
+        self.retry = self._retry(budgets, before)
+        self.hedge = self._hedge(budgets, before)
+        self.bulkhead = self._bulkhead(before)
+        self.rate_limit = self._rate_limit(before)
+        self.fallback = self._fallback(before)
+        self.circuit, self.keyed = self._circuits(circuit, before)
+
+    def _retry(self, budgets: Budgets, before: Parts | None) -> RetryRule | None:
+        config = self.policy.retry
+        old = None if before is None else before.retry
+        if config is None:
+            return None
+        if old is not None and old.config == config:
+            return old
+        budget = budgets.get(config.budget, None if old is None else old.budget)
+        rule = RetryRule(self.policy.name, config, self.clock, self.hub, budget=budget)
+        rule.retries = 0 if old is None else old.retries
+        return rule
+
+    def _hedge(self, budgets: Budgets, before: Parts | None) -> HedgeRule | None:
+        config = self.policy.hedge
+        old = None if before is None else before.hedge
+        if config is None:
+            return None
+        budget = budgets.get(config.budget, None if old is None else old.budget)
+        bad = None if self.policy.breaker is None else self.policy.breaker.result_predicate
+        rule = HedgeRule(self.policy.name, config, self.clock, self.hub, budget=budget, bad=bad)
+        rule.hedges = 0 if old is None else old.hedges
+        return rule
+
+    def _bulkhead(self, before: Parts | None) -> Bulkhead | None:
+        config: Any = self.policy.bulkhead
+        if config is None:
+            return None
+        if before is not None and before.bulkhead is not None:
+            if before.bulkhead.config != config:
+                before.bulkhead.reconfigure(config)
+            return before.bulkhead
+        return Bulkhead(self.policy.name, config, self.clock, self.hub)
+
+    def _rate_limit(self, before: Parts | None) -> RateLimit | None:
+        config = self.policy.rate_limit
+        if config is None:
+            return None
+        if before is not None and before.rate_limit is not None:
+            if before.rate_limit.config != config:
+                before.rate_limit.reconfigure(config)
+            return before.rate_limit
+        return RateLimit(self.policy.name, config, self.clock, self.hub)
+
+    def _fallback(self, before: Parts | None) -> FallbackRule:
+        config: Any = self.policy.fallback
+        if before is not None and before.fallback.config == config:
+            return before.fallback
+        rule = FallbackRule(self.policy.name, config, self.clock, self.hub)
+        if before is not None:
+            rule.uses.update(before.fallback.uses)
+        return rule
+
+    def _circuits(self, given: Circuit | None, before: Parts | None) -> tuple[Circuit, KeyedCircuits | None]:
+        policy = self.policy
+        config = policy.breaker
+        if config is None:
+            # Without a breaker a circuit that never opens keeps the counts.
+            config = CircuitBreakerConfig(
+                policy.name, failure_threshold=_NEVER_OPENS, timeout=None, mode=BreakerMode.METRICS_ONLY
+            )
+        if given is not None:
+            circuit = given
+        elif before is not None:
+            circuit = before.circuit
+            if circuit.config != config:
+                circuit.reconfigure(config)
+        else:
+            circuit = Circuit(config, self.clock, self.hub)
+        waits = (policy.bulkhead, policy.rate_limit)
+        circuit.queue_limit = sum(_longest_wait(part, config.lease) for part in waits if part is not None)
+        if policy.key is None:
+            return circuit, None
+        keyed = None if before is None else before.keyed
+        if keyed is None:
+            keyed = KeyedCircuits(config, self.clock, self.hub, maximum=policy.max_keys, idle=policy.key_idle)
+        else:
+            keyed.reconfigure(config, maximum=policy.max_keys, idle=policy.key_idle)
+        keyed.queue_limit = circuit.queue_limit
+        return circuit, keyed
+
+    def choose(self, args: tuple[Any, ...], kwargs: Any) -> Circuit:
+        """Return the circuit for a call's arguments."""
+        if self.keyed is None or self.policy.key is None:
+            return self.circuit
+        return self.keyed.select(self.policy.key(*args, **kwargs))
+
+
+def _longest_wait(config: Any, otherwise: float) -> float:
+    """Return the seconds that an inner queue may hold an attempt."""
+    wait: float | None = config.max_wait
+    if wait is not None:
+        return wait
+    return otherwise if config.max_waiting else 0.0
+
+
+class NeverCalm:
+    """Stands for the circuit where every call needs the chain."""
+
+    __slots__ = ()
+    calm_era = -1
+
+
+NEVER_CALM = NeverCalm()
+
+
+class Lane:
+    """One revision of a policy, compiled: what a call reads once at its start and keeps to its end.
+
+    Attributes:
+        fast: The circuit when a calm one needs no chain, because there is nothing but breaker, retry, fallback
+            and attempt timeout in the default order; otherwise one that is never calm.
+        bare: True when nothing but the circuit decides, so that its refusal is the call's.
+        timed: Whether the clock is read for each call.
+        limit: Seconds for one attempt, or None.
+        attention: Seconds from which a success is more than a number: too slow, or too late.
+        judges: Whether returned values are looked at.
+        recovers: Whether a failed attempt may still be answered, by a retry or a fallback.
+        run, arun: The chains of the two drivers, compiled on first use.
+    """
+
+    __slots__ = (
+        "arun", "attention", "bare", "circuit", "clock", "fast", "in_thread", "judges", "keyed", "limit", "measures",
+        "name",
+        "order", "parts", "policy", "recovers", "run", "timed", "total",
+    )  # fmt: skip
+
+    def __init__(self, parts: Parts) -> None:
+        policy = parts.policy
+        limits = policy.limits
+        breaker = policy.breaker
+        fallback: Any = policy.fallback
+        self.parts = parts
+        self.policy = policy
+        self.name = policy.name
+        self.clock = parts.clock.monotonic
+        self.circuit = parts.circuit
+        self.keyed = parts.keyed is not None
+        self.order = policy.layers
+        self.limit = limits.attempt
+        self.total = limits.total
+        self.in_thread = limits.in_thread
+        self.measures = policy.measures
+        slow = breaker is not None and breaker.slow_call_duration is not None
+        window = parts.circuit.machine.window is not None
+        self.timed = self.measures or self.limit is not None or window or slow or policy.retry is not None
+        self.attention = min(
+            inf if breaker is None or breaker.slow_call_duration is None else breaker.slow_call_duration,
+            inf if self.limit is None else self.limit,
+        )
+        self.judges = (
+            (breaker is not None and breaker.result_predicate is not None)
+            or (policy.retry is not None and policy.retry.result_predicate is not None)
+            or (fallback is not None and (fallback.result_predicate is not None or fallback.when is not None))
+        )
+        budget = None if parts.retry is None else parts.retry.budget
+        direct = (
+            self.order == DEFAULT_ORDER
+            and not self.keyed
+            and not self.judges
+            and budget is None
+            and policy.hedge is None
+            and policy.bulkhead is None
+            and policy.rate_limit is None
+            and self.total is None
+            and not self.in_thread
+            and not parts.fallback.keeps
+        )
+        self.fast: Circuit | NeverCalm = parts.circuit if direct else NEVER_CALM
+        self.recovers = policy.retry is not None or policy.fallback is not None
+        self.bare = direct and not self.recovers
+        self.run: Link | None = None
+        self.arun: Callable[[Call], Any] | None = None
+
+
+def finish(lane: Lane, era: int, elapsed: float | None) -> None:
+    """Count a success that is more than a number: slow, too late, or of a circuit that is no longer calm."""
+    limit = lane.limit
+    late = limit is not None and elapsed is not None and elapsed >= limit
+    verdict = _FAILURE if late else _SUCCESS
+    lane.circuit.settle(era, verdict, lane.clock(), elapsed, None, timed_out=late, measured=lane.measures)
+    if late and limit is not None:
+        lane.circuit.tell_timeout(limit, 1)
+
+
+class Holder(Protocol):
+    """What carries the lane in force: a pipeline. A call reads it once and keeps to it."""
+
+    lane: Lane
+
+
+def prepare(
+    lane: Lane, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any, started: float
+) -> Call:
+    """Return a call that is ready for a chain: with its circuit and its deadline."""
+    call = Call(lane.name, fn, args, kwargs, started)
+    call.fallback = fallback
+    call.circuit = lane.parts.choose(args, kwargs)
+    deadline = inherited_deadline(lane.parts.clock, started)
+    if lane.total is not None:
+        own = started + lane.total
+        deadline = own if deadline is None or own < deadline else deadline
+    call.deadline = deadline
+    if not lane.measures:
+        call.measured = False
+    if INTERVENTIONS.injectors:
+        call.fn = INTERVENTIONS.inject(lane.name, fn)
+    return call

@@ -1,0 +1,180 @@
+"""Every fact that the engine tells, as a frozen object with a stable name and a severity."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum, StrEnum
+from typing import Any, ClassVar
+
+from .config.degradation import DegradationLevel
+from .errors import FailureSummary
+from .states import CircuitState
+
+
+class Severity(StrEnum):
+    """How much a fact should worry its reader."""
+
+    DEBUG = "debug"
+    INFORMATION = "information"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A fact about one policy.
+
+    Arguments:
+        policy: Name of the policy, circuit or service.
+        at: Seconds since 1970-01-01 UTC.
+        sequence: Number given by the hub; the order of numbers is the order of facts.
+    """
+
+    event_name: ClassVar[str] = "event"
+    severity: ClassVar[Severity] = Severity.INFORMATION
+
+    policy: str
+    at: float
+    sequence: int = 0
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return the fact as JSON values, with its name and severity; free texts of failures are left out."""
+        fields = {key: value.value if isinstance(value, Enum) else value for key, value in asdict(self).items()}
+        failure = getattr(self, "last_failure", None)
+        if isinstance(failure, FailureSummary):
+            fields["last_failure"] = failure.to_dict()
+        return {"event": self.event_name, "severity": self.severity.value, **fields}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """A circuit moved to another state; exactly one event per transition."""
+
+    event_name: ClassVar[str] = "circuit.state_changed"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    old: CircuitState
+    new: CircuitState
+    reason: str
+    era: int
+    key: str | None = None
+    retry_after: float | None = None
+    last_failure: FailureSummary | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WouldHaveOpened(Event):
+    """A circuit in metrics-only mode met the conditions for opening."""
+
+    event_name: ClassVar[str] = "circuit.would_have_opened"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    reason: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRejected(Event):
+    """A layer refused an attempt; `layer` is breaker, bulkhead, rate_limit or deadline."""
+
+    event_name: ClassVar[str] = "call.rejected"
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    layer: str
+    retry_after: float | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTimedOut(Event):
+    """An attempt did not finish within `timeout` seconds; `abandoned` tells whether a thread still runs it."""
+
+    event_name: ClassVar[str] = "call.timed_out"
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    timeout: float
+    attempt: int
+    abandoned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled(Event):
+    """Attempt `attempt` failed and the next one follows after `delay` seconds."""
+
+    event_name: ClassVar[str] = "retry.scheduled"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    attempt: int
+    delay: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryGivenUp(Event):
+    """No further attempt follows; `reason` is attempts, repeatable, elapsed, deadline, budget or retry_after."""
+
+    event_name: ClassVar[str] = "retry.given_up"
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    attempts: int
+    elapsed: float
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeLaunched(Event):
+    """A further attempt was sent beside the running ones."""
+
+    event_name: ClassVar[str] = "hedge.launched"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    attempt: int
+    after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackUsed(Event):
+    """A fallback answered; `index` is its place in the chain, `kind` its name or "stale"."""
+
+    event_name: ClassVar[str] = "fallback.used"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    index: int
+    kind: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackFailed(Event):
+    """A fallback raised an error itself."""
+
+    event_name: ClassVar[str] = "fallback.failed"
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    index: int
+    kind: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelChanged(Event):
+    """A service moved to another degradation level."""
+
+    event_name: ClassVar[str] = "degradation.level_changed"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    old: DegradationLevel
+    new: DegradationLevel
+    reason: str
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReplaced(Event):
+    """A policy runs with another configuration; `changed` names the parts."""
+
+    event_name: ClassVar[str] = "policy.replaced"
+
+    changed: tuple[str, ...]
+    revision: int

@@ -1,0 +1,142 @@
+"""Front door of the in-process engine: every public name in one place."""
+
+from __future__ import annotations
+
+from .builder import PipelineBuilder
+from .call import remaining
+from .circuit_breaker import CircuitBreaker
+from .clock import SYSTEM_CLOCK, Clock, SystemClock
+from .config import (
+    Backoff,
+    BreakerMode,
+    BudgetConfig,
+    BulkheadConfig,
+    CircuitBreakerConfig,
+    DegradationConfig,
+    DegradationLevel,
+    FallbackConfig,
+    HedgeConfig,
+    Jitter,
+    Policy,
+    RateLimitConfig,
+    RetryConfig,
+    TimeoutConfig,
+    WindowKind,
+)
+from .config.fallback import Value
+from .errors import (
+    BulkheadFullError,
+    CallTimeoutError,
+    CircuitIsolatedError,
+    CircuitOpenError,
+    CircuitRampingError,
+    ConfigError,
+    DeadlineExceededError,
+    FailureSummary,
+    NotFoundError,
+    PlanRefusedError,
+    RateLimitedError,
+    RecoveryError,
+    RejectedError,
+    ScrollIntelError,
+    StepFailedError,
+    UnprotectedError,
+    Violation,
+)
+from .events import (
+    CallRejected,
+    CallTimedOut,
+    Event,
+    FallbackFailed,
+    FallbackUsed,
+    HedgeLaunched,
+    LevelChanged,
+    PolicyReplaced,
+    RetryGivenUp,
+    RetryScheduled,
+    Severity,
+    StateChanged,
+    WouldHaveOpened,
+)
+from .guard import Attempts, Guard
+from .hub import EventHub, Subscription
+from .manager import FaultToleranceManager, ft_manager
+from .outcome import Outcome
+from .pipeline import Pipeline
+from .protect import protect
+from .registry import Registry
+from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, StateChange, Tally
+from .states import CircuitState
+from .strategies.degradation import GracefulDegradation
+
+__all__ = [
+    "SYSTEM_CLOCK",
+    "Attempts",
+    "Backoff",
+    "BreakerMode",
+    "BudgetConfig",
+    "BulkheadConfig",
+    "BulkheadFullError",
+    "CallRejected",
+    "CallTimedOut",
+    "CallTimeoutError",
+    "CircuitBreaker",
+    "CircuitBreakerConfig",
+    "CircuitIsolatedError",
+    "CircuitOpenError",
+    "CircuitRampingError",
+    "CircuitSnapshot",
+    "CircuitState",
+    "Clock",
+    "ConfigError",
+    "DeadlineExceededError",
+    "DegradationConfig",
+    "DegradationLevel",
+    "Event",
+    "EventHub",
+    "FailureSummary",
+    "FallbackConfig",
+    "FallbackFailed",
+    "FallbackUsed",
+    "FaultToleranceManager",
+    "GracefulDegradation",
+    "Guard",
+    "HedgeConfig",
+    "HedgeLaunched",
+    "Jitter",
+    "LevelChanged",
+    "NotFoundError",
+    "Outcome",
+    "Pipeline",
+    "PipelineBuilder",
+    "PlanRefusedError",
+    "Policy",
+    "PolicyReplaced",
+    "PolicySnapshot",
+    "RateLimitConfig",
+    "RateLimitedError",
+    "RecoveryError",
+    "Registry",
+    "RejectedError",
+    "ResponseTimes",
+    "RetryConfig",
+    "RetryGivenUp",
+    "RetryScheduled",
+    "ScrollIntelError",
+    "Severity",
+    "StateChange",
+    "StateChanged",
+    "StepFailedError",
+    "Subscription",
+    "SystemClock",
+    "Tally",
+    "TimeoutConfig",
+    "UnprotectedError",
+    "Value",
+    "Violation",
+    "WindowKind",
+    "WouldHaveOpened",
+    "ft_manager",
+    "protect",
+    "remaining",
+]

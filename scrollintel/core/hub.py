@@ -1,0 +1,215 @@
+"""Where facts go: one bounded queue and one thread for each listener, so that no listener reaches a call."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+from typing import TypeVar
+
+from .events import Event
+
+logger = logging.getLogger("scrollintel")
+
+Listener = Callable[[Event], object]
+E = TypeVar("E", bound=Event)
+DEFAULT_QUEUE_SIZE = 10_000
+
+
+class Subscription:
+    """One listener with its queue; ends with `cancel`.
+
+    Attributes:
+        delivered: Events that the listener has handled.
+        failed: Events on which it raised; the error is logged once per minute at most.
+        dropped: Events lost because its queue was full.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_accepts",
+        "_hub",
+        "_last_log",
+        "_limit",
+        "_listener",
+        "_policy",
+        "_queue",
+        "_sent",
+        "_thread",
+        "active",
+        "delivered",
+        "dropped",
+        "failed",
+    )  # fmt: skip
+
+    def __init__(
+        self, hub: EventHub, listener: Listener, kinds: tuple[type[Event], ...], policy: str | None, limit: int
+    ) -> None:
+        self._hub = hub
+        self._listener = listener
+        self._accepts = kinds
+        self._policy = policy
+        self._limit = limit
+        self.delivered = 0
+        self.failed = 0
+        self.dropped = 0
+        self.active = True
+        self._last_log = -60.0
+        self.renew()
+
+    def renew(self) -> None:
+        """Start with an empty queue and no thread, as a forked child must."""
+        self._queue: SimpleQueue[Event | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._sent = self.delivered
+
+    def start(self) -> None:
+        """Start the thread that feeds the listener; the hub's lock is held."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="scrollintel-listener", daemon=True)
+            self._thread.start()
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether the listener asked for events of `kind`."""
+        return not self._accepts or issubclass(kind, self._accepts)
+
+    def offer(self, event: Event) -> None:
+        """Queue `event` when the listener wants it; never blocks."""
+        if self._policy is not None and event.policy != self._policy:
+            return
+        if self._accepts and not isinstance(event, self._accepts):
+            return
+        if self._queue.qsize() >= self._limit:
+            self.dropped += 1
+            return
+        self._sent += 1
+        self._queue.put(event)
+
+    def _run(self) -> None:
+        queue = self._queue
+        while True:
+            event = queue.get()
+            if event is None:
+                return
+            try:
+                self._listener(event)
+            except Exception as error:  # a listener's error is its own; it is counted and told
+                self.failed += 1
+                self._complain(error)
+            self.delivered += 1
+
+    def _complain(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._last_log >= 60.0:
+            self._last_log = now
+            logger.warning("an event listener raised %s; %d failures so far", type(error).__name__, self.failed)
+
+    @property
+    def idle(self) -> bool:
+        """True when everything offered so far has been handled."""
+        return self.delivered >= self._sent
+
+    def cancel(self) -> None:
+        """End the subscription; events already queued are still delivered."""
+        if self.active:
+            self.active = False
+            self._hub._remove(self)
+            self._queue.put(None)
+
+
+class EventHub:
+    """Hand facts to listeners in the order in which they happened.
+
+    `emit` only appends to queues, so it may be called under a lock. Each listener runs in a thread of its
+    own: one that hangs, fails or is slow delays neither calls nor other listeners.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._sequence = itertools.count(1)
+        self._orphaned = False
+        self.active = False
+        _HUBS.add(self)
+
+    def subscribe(
+        self,
+        listener: Listener,
+        *,
+        kinds: Iterable[type[Event]] = (),
+        policy: str | None = None,
+        queue_size: int = DEFAULT_QUEUE_SIZE,
+    ) -> Subscription:
+        """Call `listener` with every later event, in a thread of its own.
+
+        Arguments:
+            listener: Takes one event. Its errors are counted and logged.
+            kinds: Event classes that it wants; all by default.
+            policy: Name of the only policy that it wants; all by default.
+            queue_size: Events that may wait for it; further ones are dropped and counted. Default 10,000.
+        """
+        subscription = Subscription(self, listener, tuple(kinds), policy, queue_size)
+        with self._lock:
+            subscription.start()
+            self._subscriptions = (*self._subscriptions, subscription)
+            self.active = True
+        return subscription
+
+    def _remove(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions = tuple(item for item in self._subscriptions if item is not subscription)
+            self.active = bool(self._subscriptions)
+
+    def emit(self, event: Event) -> None:
+        """Number `event` and queue it for every listener that wants it."""
+        object.__setattr__(event, "sequence", next(self._sequence))
+        if self._orphaned:
+            self._restart()
+        for subscription in self._subscriptions:
+            subscription.offer(event)
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether any listener wants events of `kind`, so that those nobody wants need not be made."""
+        return any(subscription.wants(kind) for subscription in self._subscriptions)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until listeners have handled what was emitted so far; False when `timeout` seconds pass first."""
+        end = time.monotonic() + timeout
+        while not all(subscription.idle for subscription in self._subscriptions):
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def _restart(self) -> None:
+        with self._lock:
+            for subscription in self._subscriptions:
+                subscription.start()
+            self._orphaned = False
+
+    def after_fork_in_child(self) -> None:
+        """Forget the parent's threads and queues; listeners go on with the child's own events."""
+        self._lock = threading.Lock()
+        for subscription in self._subscriptions:
+            subscription.renew()
+        self._orphaned = bool(self._subscriptions)
+
+
+_HUBS: weakref.WeakSet[EventHub] = weakref.WeakSet()
+
+
+def _renew_hubs() -> None:
+    for hub in list(_HUBS):
+        hub.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_hubs)
+
+DEFAULT_HUB = EventHub()
+"""The hub of `ft_manager` and of circuits that are made on their own."""

@@ -1,0 +1,60 @@
+"""Locks that are free again in a forked child, and whole: no other thread was inside one when the fork came."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+
+_PURGE_STEP = 1024
+
+
+class _Locks:
+    """All locks of the engine, known by weak references."""
+
+    def __init__(self) -> None:
+        self._register = threading.Lock()
+        self._known: list[weakref.ref[threading.Lock]] = []
+        self._purge_at = _PURGE_STEP
+        self._held: list[threading.Lock] = []
+
+    def add(self, lock: threading.Lock) -> None:
+        """Hold `lock` during every later fork; references to locks that are gone are dropped now and then."""
+        with self._register:
+            self._known.append(weakref.ref(lock))
+            if len(self._known) >= self._purge_at:
+                self._known = [reference for reference in self._known if reference() is not None]
+                self._purge_at = _PURGE_STEP + 2 * len(self._known)
+
+    def before_fork(self) -> None:
+        """Take every lock, so that nobody else is changing what they guard."""
+        self._register.acquire()
+        for reference in self._known:
+            lock = reference()
+            # A signal handler that forks while this very thread holds a lock must not wait for itself for ever.
+            if lock is not None and lock.acquire(timeout=1.0):
+                self._held.append(lock)
+
+    def after_fork(self) -> None:
+        """Release what was taken; runs in the parent and in the child."""
+        while self._held:
+            self._held.pop().release()
+        self._register.release()
+
+
+_LOCKS = _Locks()
+
+
+def new_lock() -> threading.Lock:
+    """Return a lock that is held by the forking thread during a fork.
+
+    So what it guards is consistent in the child, and the lock is free there. Such locks are leaves: their
+    holder runs no user code and takes no other lock.
+    """
+    lock = threading.Lock()
+    _LOCKS.add(lock)
+    return lock
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOCKS.before_fork, after_in_parent=_LOCKS.after_fork, after_in_child=_LOCKS.after_fork)

@@ -1,0 +1,256 @@
+"""Everything in one call: the keyword form over a registry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar, overload
+
+from .circuit_breaker import CircuitBreaker
+from .clock import SYSTEM_CLOCK, Clock
+from .config.breaker import CircuitBreakerConfig
+from .config.policy import Policy
+from .config.retry import RetryConfig
+from .config.timeout import TimeoutConfig
+from .drivers.direct import asynchronous_invoke, invoke
+from .hub import DEFAULT_HUB, EventHub
+from .pipeline import Pipeline
+from .registry import DEFAULT_REGISTRY, MAX_CIRCUITS, Registry
+from .snapshot import PolicySnapshot
+from .strategies.degradation import GracefulDegradation
+
+T = TypeVar("T")
+Fallbacks = Callable[..., Any] | Sequence[Callable[..., Any]]
+UNNAMED = "(unnamed)"
+_MAX_VARIANTS = 32
+
+
+class _Name:
+    """What is known of one circuit name: the latest combination, and others by configuration."""
+
+    __slots__ = ("config", "in_thread", "pipeline", "retry", "timeout", "variants")
+
+    def __init__(self) -> None:
+        self.config: CircuitBreakerConfig | None = None
+        self.retry: RetryConfig | None = None
+        self.timeout: float | TimeoutConfig | None = None
+        self.in_thread = False
+        self.pipeline: Pipeline | None = None
+        self.variants: dict[Any, Pipeline] = {}
+
+    def remember(self, variant: tuple[Any, ...], pipeline: Pipeline) -> None:
+        """Make a combination the latest one."""
+        if len(self.variants) >= _MAX_VARIANTS and variant not in self.variants:
+            self.variants.pop(next(iter(self.variants)))
+        self.variants[variant] = pipeline
+        self.pipeline = pipeline
+        self.config, self.retry, self.timeout, self.in_thread = variant
+
+
+class FaultToleranceManager:
+    """Policies by name, degradation of services, and calls that bring their configuration along.
+
+    Arguments:
+        registry: Policies and circuits; a new registry by default.
+        clock, hub: For a new registry; the system's clock and the shared hub by default.
+    """
+
+    def __init__(
+        self, *, registry: Registry | None = None, clock: Clock = SYSTEM_CLOCK, hub: EventHub = DEFAULT_HUB
+    ) -> None:
+        self.registry = Registry(clock=clock, hub=hub) if registry is None else registry
+        self.events = self.registry.hub
+        self.degradation = GracefulDegradation(clock=self.registry.clock, hub=self.registry.hub)
+        self._names: dict[str, _Name] = {}
+
+    @overload
+    async def execute_with_fault_tolerance(
+        self,
+        operation: Callable[[], Awaitable[T]],
+        *,
+        circuit_breaker_config: CircuitBreakerConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        fallback: Fallbacks | None = None,
+        timeout: float | TimeoutConfig | None = None,
+        in_thread: bool = False,
+    ) -> T: ...
+    @overload
+    async def execute_with_fault_tolerance(
+        self,
+        operation: Callable[[], T],
+        *,
+        circuit_breaker_config: CircuitBreakerConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        fallback: Fallbacks | None = None,
+        timeout: float | TimeoutConfig | None = None,
+        in_thread: bool = False,
+    ) -> T: ...
+    async def execute_with_fault_tolerance(
+        self,
+        operation: Callable[[], Any],
+        *,
+        circuit_breaker_config: CircuitBreakerConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        fallback: Fallbacks | None = None,
+        timeout: float | TimeoutConfig | None = None,
+        in_thread: bool = False,
+    ) -> Any:
+        """Run an operation under a circuit breaker, retries, a time limit and a fallback.
+
+        Arguments:
+            operation: Plain or coroutine function without arguments. A plain one runs inline: it blocks the
+                event loop, and a time limit is noticed only after it has returned. With `in_thread` it runs in a
+                worker thread and is abandoned, though not stopped, when it is late.
+            circuit_breaker_config: Circuits are shared by its `name`; its `timeout` limits each attempt. A
+                changed configuration under a known name reconfigures that circuit.
+            retry_config: Belongs to this call alone.
+            fallback: Plain or coroutine function, or several in order; takes nothing or one `Outcome`. Belongs
+                to this call alone.
+            timeout: Seconds for each attempt, or a `TimeoutConfig`, instead of the breaker's.
+
+        Returns:
+            What the operation or a fallback returned.
+
+        Raises:
+            RejectedError: when the operation was not started and there is no fallback.
+            CallTimeoutError: when it was late and there is no fallback.
+            Exception: what the operation raised last, unwrapped, when there is no fallback.
+        """
+        pipeline = self._pipeline(circuit_breaker_config, retry_config, timeout, in_thread)
+        return await asynchronous_invoke()(pipeline, operation, (), {}, fallback)
+
+    def execute_blocking(
+        self,
+        operation: Callable[[], T],
+        *,
+        circuit_breaker_config: CircuitBreakerConfig | None = None,
+        retry_config: RetryConfig | None = None,
+        fallback: Fallbacks | None = None,
+        timeout: float | TimeoutConfig | None = None,
+        in_thread: bool = False,
+    ) -> T:
+        """Do the same from blocking code, with a plain operation and plain fallbacks.
+
+        Arguments, results and errors are those of `execute_with_fault_tolerance`.
+        """
+        pipeline = self._pipeline(circuit_breaker_config, retry_config, timeout, in_thread)
+        result: T = invoke(pipeline, operation, (), {}, fallback)
+        return result
+
+    def circuit_breaker(self, name: str) -> CircuitBreaker:
+        """Return the circuit breaker of that name, to look at it or to isolate, close or reset it.
+
+        Raises:
+            NotFoundError: when no circuit has that name.
+        """
+        return CircuitBreaker.of(self.registry.find_circuit(name))
+
+    def circuit_breakers(self) -> dict[str, CircuitBreaker]:
+        """Return all circuit breakers by name."""
+        return {circuit.name: CircuitBreaker.of(circuit) for circuit in self.registry.circuits()}
+
+    def policy(self, name: str) -> Pipeline:
+        """Return the registered pipeline of that name.
+
+        Raises:
+            NotFoundError: when no policy has that name.
+        """
+        return self.registry.get(name)
+
+    def replace_policy(self, policy: Policy) -> tuple[str, ...]:
+        """Put `policy` in force under its name and return the parts that changed.
+
+        Raises:
+            NotFoundError: when no policy has that name.
+        """
+        return self.registry.replace(policy)
+
+    def snapshot(self) -> dict[str, PolicySnapshot]:
+        """Return how every policy stands, by name, those of `execute_with_fault_tolerance` included."""
+        result = self.registry.snapshot()
+        for name, known in list(self._names.items()):
+            if name not in result and known.pipeline is not None:
+                result[name] = _together(known)
+        return result
+
+    def clear(self) -> None:
+        """Forget all policies and circuits, for instance between tests."""
+        self._names.clear()
+        self.registry.clear()
+
+    def _pipeline(
+        self,
+        config: CircuitBreakerConfig | None,
+        retry: RetryConfig | None,
+        timeout: float | TimeoutConfig | None,
+        in_thread: bool,
+    ) -> Pipeline:
+        known = self._names.get(UNNAMED if config is None else config.name)
+        if (
+            known is not None
+            and known.config is config
+            and known.retry is retry
+            and known.timeout is timeout
+            and known.in_thread is in_thread
+            and known.pipeline is not None
+        ):
+            return known.pipeline
+        return self._combination(config, retry, timeout, in_thread)
+
+    def _combination(
+        self,
+        config: CircuitBreakerConfig | None,
+        retry: RetryConfig | None,
+        timeout: float | TimeoutConfig | None,
+        in_thread: bool,
+    ) -> Pipeline:
+        """Return the pipeline for a combination that was not the latest one under its name."""
+        name = UNNAMED if config is None else config.name
+        variant = (config, retry, timeout, in_thread)
+        known = self._names.get(name)
+        pipeline = None if known is None else known.variants.get(variant)
+        if pipeline is None:
+            pipeline = self.registry.detached(_policy(name, config, retry, timeout, in_thread))
+        elif config is not None:
+            self.registry.circuit(config)  # one circuit for all combinations; it follows the latest configuration
+        if known is None:
+            if len(self._names) >= MAX_CIRCUITS:
+                self._names.pop(next(iter(self._names)), None)
+            known = self._names.setdefault(name, _Name())
+        known.remember(variant, pipeline)
+        return pipeline
+
+
+def _policy(
+    name: str,
+    config: CircuitBreakerConfig | None,
+    retry: RetryConfig | None,
+    timeout: float | TimeoutConfig | None,
+    in_thread: bool,
+) -> Policy:
+    policy = Policy(name, breaker=config, retry=retry, timeout=timeout)
+    if in_thread:
+        return replace(policy, timeout=replace(policy.limits, in_thread=True))
+    return policy
+
+
+def _together(known: _Name) -> PolicySnapshot:
+    """Return the snapshot of the latest combination with what all of them did."""
+    assert known.pipeline is not None
+    latest = known.pipeline.snapshot()
+    tallies = [pipeline.snapshot().tally for pipeline in set(known.variants.values())]
+    uses: Counter[str] = Counter()
+    for tally in tallies:
+        uses.update(tally.fallback_uses)
+    tally = replace(
+        latest.tally,
+        retries=sum(tally.retries for tally in tallies),
+        fallbacks=uses.total(),
+        fallback_uses=dict(uses),
+    )
+    return replace(latest, tally=tally)
+
+
+ft_manager = FaultToleranceManager(registry=DEFAULT_REGISTRY)
+"""The manager of this process."""

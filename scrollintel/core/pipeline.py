@@ -1,0 +1,246 @@
+"""A policy at work: the ordered links around an operation, in every form in which they can be used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from .clock import SYSTEM_CLOCK, Clock
+from .config.breaker import CircuitBreakerConfig
+from .config.policy import Policy
+from .drivers.direct import asynchronous_invoke, invoke
+from .drivers.plan import Lane, Parts
+from .errors import ConfigError, Violation
+from .events import PolicyReplaced
+from .guard import Attempts, Guard
+from .hub import DEFAULT_HUB, EventHub
+from .machines.sketch import LatencySketch
+from .snapshot import CircuitSnapshot, PolicySnapshot, Tally
+from .strategies.breaker import Circuit
+from .strategies.budget import Budgets
+from .strategies.meter import summarise
+from .wrapping import wrap
+
+if TYPE_CHECKING:
+    from .builder import PipelineBuilder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+CircuitSource = Callable[[CircuitBreakerConfig], Circuit]
+
+
+class Pipeline:
+    """One policy, ready to protect any number of operations at once.
+
+    It is a decorator, and offers the same protection to a single call (`call`, `acall`), to a block (`guard`)
+    and to a loop (`attempts`).
+
+    Arguments:
+        policy: The configuration.
+        clock: Where time comes from; the system's by default.
+        hub: Where events go; the shared one by default.
+        budgets: Named budgets to share with other pipelines; its own by default.
+        circuits: Gives the circuit for a breaker configuration, to share circuits by name; its own by default.
+    """
+
+    __slots__ = ("__weakref__", "_budgets", "_circuits", "_clock", "_hub", "_lock", "lane", "revision")
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        hub: EventHub = DEFAULT_HUB,
+        budgets: Budgets | None = None,
+        circuits: CircuitSource | None = None,
+    ) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._budgets = Budgets() if budgets is None else budgets
+        self._circuits = circuits
+        self._lock = threading.Lock()
+        self.revision = 1
+        self.lane = self._compile(policy, None)
+
+    @property
+    def name(self) -> str:
+        """Name of the policy."""
+        return self.lane.name
+
+    @property
+    def policy(self) -> Policy:
+        """The configuration in force."""
+        return self.lane.policy
+
+    # ------------------------------------------------------------------ ways to use it
+
+    def __call__(self, fn: Callable[P, R], /) -> Callable[P, R]:
+        """Decorate a plain function, coroutine function, method or callable object.
+
+        The wrapper keeps name, signature and colour; `wrapper.pipeline` is this pipeline.
+
+        Raises:
+            UnprotectedError: for generators, classes and what else a call does not cover.
+        """
+        protected: Callable[P, R] = wrap(self, fn)
+        return protected
+
+    def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a plain function and return its result; blocks while it waits.
+
+        A function that runs inline cannot be interrupted: a time limit bounds waits and further attempts,
+        reaches nested calls and `remaining()`, and counts a late return as a failure while its result is kept.
+        With `TimeoutConfig(in_thread=True)` a late function is abandoned instead.
+
+        Raises:
+            RejectedError: when the function was not started.
+            CallTimeoutError: when a worker thread is late.
+            Exception: what the function raised last, unwrapped.
+        """
+        result: R = invoke(self, fn, args, kwargs)
+        return result
+
+    @overload
+    async def acall(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    async def acall(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    async def acall(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Await a coroutine function, or run a plain one, and return its result.
+
+        Raises:
+            RejectedError: when the operation was not started.
+            CallTimeoutError: when it did not finish in time; it was cancelled.
+            Exception: what it raised last, unwrapped.
+        """
+        return await asynchronous_invoke()(self, fn, args, kwargs)
+
+    def guard(self) -> Guard:
+        """Return a `with` / `async with` block under the gates and the time limit of the policy.
+
+        Retries, hedging and fallbacks take no part, because a block cannot be run again.
+        """
+        return Guard(self.lane)
+
+    def attempts(self) -> Attempts:
+        """Return the rounds of a `for` / `async for` loop: `for attempt in p.attempts(): with attempt: ...`."""
+        return Attempts(self.lane)
+
+    @classmethod
+    def builder(cls, name: str, /) -> PipelineBuilder:
+        """Return a builder that adds layers in order, outermost first."""
+        from .builder import PipelineBuilder
+
+        return PipelineBuilder(name)
+
+    # ------------------------------------------------------------------ operators
+
+    def replace(self, policy: Policy) -> tuple[str, ...]:
+        """Go on under another configuration and return the names of the parts that changed.
+
+        Calls in flight end under the old one. Parts whose configuration stays keep their state, and a circuit
+        keeps its state through every change but of its mode.
+
+        Raises:
+            ConfigError: when the new policy has another name; nothing changes then.
+        """
+        if policy.name != self.name:
+            raise ConfigError("Policy", [Violation("name", policy.name, f"{self.name!r}, the name of this pipeline")])
+        with self._lock:
+            old = self.lane.policy
+            changed = tuple(f.name for f in fields(policy) if getattr(old, f.name) != getattr(policy, f.name))
+            if not changed:
+                return ()
+            self.lane = self._compile(policy, self.lane.parts)
+            self.revision += 1
+            revision = self.revision
+        if self._hub.active:
+            self._hub.emit(PolicyReplaced(policy=self.name, at=self._clock.time(), changed=changed, revision=revision))
+        return changed
+
+    def circuit(self, key: str | None = None) -> Circuit:
+        """Return the circuit, or that of a key; operators isolate, close and reset it.
+
+        Raises:
+            KeyError: when the policy has no circuit for `key` (yet).
+        """
+        parts = self.lane.parts
+        if key is None:
+            return parts.circuit
+        found = None if parts.keyed is None else parts.keyed.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def snapshot(self) -> PolicySnapshot:
+        """Return how the policy stands now."""
+        lane = self.lane
+        parts = lane.parts
+        circuits = [parts.circuit] if parts.keyed is None else parts.keyed.all()
+        views = tuple(circuit.snapshot() for circuit in circuits)
+        has_breaker = lane.policy.breaker is not None
+        single = views[0] if parts.keyed is None else None
+        failures = [view.last_failure for view in views if view.last_failure is not None]
+        waits = [view.retry_after for view in views if view.retry_after is not None]
+        sketches = [sketch for circuit in circuits if (sketch := circuit.sketch()) is not None]
+        retry = parts.retry
+        return PolicySnapshot(
+            name=lane.name,
+            revision=self.revision,
+            state=single.state if single is not None and has_breaker else None,
+            since=single.since if single is not None and has_breaker else None,
+            tally=self._tally(views, parts),
+            response_times=summarise(LatencySketch().merge(sketches)),
+            last_failure=max(failures, key=lambda failure: failure.at) if failures else None,
+            retry_after=min(waits) if waits else None,
+            circuits=views if has_breaker else (),
+            running=None if parts.bulkhead is None else parts.bulkhead.running,
+            waiting=None if parts.bulkhead is None else parts.bulkhead.waiting,
+            permits=None if parts.rate_limit is None else parts.rate_limit.available(),
+            budget=None if retry is None or retry.budget is None else retry.budget.tokens,
+            abandoned_threads=parts.abandoned.number,
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    def _compile(self, policy: Policy, before: Parts | None) -> Lane:
+        circuit = None
+        if self._circuits is not None and policy.breaker is not None:
+            circuit = self._circuits(policy.breaker)
+        return Lane(Parts(policy, self._clock, self._hub, self._budgets, circuit=circuit, before=before))
+
+    @staticmethod
+    def _tally(views: Iterable[CircuitSnapshot], parts: Parts) -> Tally:
+        total = sum_tallies(view.tally for view in views)
+        rejections = total.rejections
+        rejections += 0 if parts.bulkhead is None else parts.bulkhead.rejections
+        rejections += 0 if parts.rate_limit is None else parts.rate_limit.rejections
+        uses = dict(parts.fallback.uses)
+        return replace(
+            total,
+            rejections=rejections,
+            retries=0 if parts.retry is None else parts.retry.retries,
+            hedges=0 if parts.hedge is None else parts.hedge.hedges,
+            fallbacks=sum(uses.values()),
+            fallback_uses=uses,
+        )
+
+
+def sum_tallies(tallies: Iterable[Tally]) -> Tally:
+    """Return the sums of the counts of several circuits."""
+    listed = list(tallies)
+
+    def total(name: str) -> int:
+        return sum(getattr(tally, name) for tally in listed)
+
+    return Tally(
+        successes=total("successes"),
+        failures=total("failures"),
+        slow=total("slow"),
+        ignored=total("ignored"),
+        abandoned=total("abandoned"),
+        late=total("late"),
+        rejections=total("rejections"),
+        timeouts=total("timeouts"),
+    )

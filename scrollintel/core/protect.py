@@ -1,0 +1,64 @@
+"""The shortest way to a protected function: names and configurations in, decorator out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .config.breaker import CircuitBreakerConfig
+from .config.bulkhead import BulkheadConfig
+from .config.fallback import FallbackConfig
+from .config.hedge import HedgeConfig
+from .config.policy import Policy
+from .config.rate_limit import RateLimitConfig
+from .config.retry import RetryConfig
+from .config.timeout import TimeoutConfig
+from .errors import NotFoundError
+from .pipeline import Pipeline
+from .registry import DEFAULT_REGISTRY, Registry
+
+
+def protect(
+    policy: str | Policy,
+    /,
+    *,
+    breaker: CircuitBreakerConfig | None = None,
+    retry: RetryConfig | None = None,
+    timeout: float | TimeoutConfig | None = None,
+    bulkhead: int | BulkheadConfig | None = None,
+    rate_limit: RateLimitConfig | None = None,
+    hedge: HedgeConfig | None = None,
+    fallback: Callable[..., object] | Sequence[Callable[..., object]] | FallbackConfig | None = None,
+    registry: Registry = DEFAULT_REGISTRY,
+    **options: Any,
+) -> Pipeline:
+    """Return the pipeline of a policy, to be used as a decorator or by its methods.
+
+    Arguments:
+        policy: A whole `Policy`, or a name for one made of the other arguments. A name alone returns the policy
+            that is registered under it, or else a new one with a circuit breaker of the default configuration.
+        breaker, retry, timeout, bulkhead, rate_limit, hedge, fallback: See `Policy`; a number as `timeout` is
+            seconds for each attempt, one as `bulkhead` is slots.
+        registry: Where names are looked up; the process-wide one by default.
+        options: Further fields of `Policy`: `key`, `max_keys`, `key_idle`, `order`, `response_times`.
+
+    Under a name that is known, the policy goes on with the new configuration and keeps its state.
+
+    Raises:
+        ConfigError: with every violation.
+    """
+    parts: dict[str, Any] = {
+        "breaker": breaker, "retry": retry, "timeout": timeout, "bulkhead": bulkhead, "rate_limit": rate_limit,
+        "hedge": hedge, "fallback": fallback, **options,
+    }  # fmt: skip
+    given = {name: part for name, part in parts.items() if part is not None}
+    if isinstance(policy, Policy):
+        if given:
+            raise TypeError(f"a whole Policy takes no further parts, but got {', '.join(sorted(given))}")
+        return registry.pipeline(policy)
+    if not given:
+        try:
+            return registry.get(policy)
+        except NotFoundError:
+            given = {"breaker": CircuitBreakerConfig(policy)}
+    return registry.pipeline(Policy.from_dict({"name": policy, **given}))

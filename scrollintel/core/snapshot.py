@@ -1,0 +1,141 @@
+"""Read-only views of what a policy has done and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .errors import FailureSummary
+from .states import CircuitState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseTimes:
+    """Quantiles of response times in seconds, with at most 3 % relative error; None without a sample."""
+
+    count: int = 0
+    mean: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """One entry of a circuit's history; `at` is in seconds since 1970-01-01 UTC."""
+
+    at: float
+    old: CircuitState
+    new: CircuitState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Counts of attempts and calls since the start or the last reset.
+
+    `successes`, `failures`, `ignored`, `abandoned` and `late` count attempts by how they ended; `timeouts` are
+    failures as well. `rejections` count attempts that did not start. `retries`, `hedges` and `fallbacks` count
+    what the policy did about it; `fallback_uses` splits the last by name.
+    """
+
+    successes: int = 0
+    failures: int = 0
+    slow: int = 0
+    ignored: int = 0
+    abandoned: int = 0
+    late: int = 0
+    rejections: int = 0
+    timeouts: int = 0
+    retries: int = 0
+    hedges: int = 0
+    fallbacks: int = 0
+    fallback_uses: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def calls(self) -> int:
+        """Attempts that ran to an end that counts."""
+        return self.successes + self.failures
+
+    @property
+    def failure_rate(self) -> float | None:
+        """Share of failures among the attempts that count, or None without one."""
+        return self.failures / self.calls if self.calls else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitSnapshot:
+    """How one circuit stands.
+
+    Attributes:
+        name, key: Name of the policy; key of the circuit within it, or None.
+        state, reason, since: Present state, why it was entered, and when (seconds since 1970-01-01 UTC).
+        retry_after: Seconds until the next probe, or None when the circuit is not open.
+        consecutive_failures: Failures in a row.
+        window_calls, window_failures, window_slow: What the window holds, zeros without one.
+        probes_in_flight, probe_successes: Of the present half-open period.
+        openings: Openings in a row without a close between them.
+        tally, response_times, last_failure, history: As named.
+    """
+
+    name: str
+    key: str | None
+    state: CircuitState
+    reason: str
+    since: float
+    retry_after: float | None
+    consecutive_failures: int
+    window_calls: int
+    window_failures: int
+    window_slow: int
+    probes_in_flight: int
+    probe_successes: int
+    openings: int
+    would_have_opened: int
+    tally: Tally
+    response_times: ResponseTimes
+    last_failure: FailureSummary | None
+    history: tuple[StateChange, ...]
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return the snapshot as JSON values; the free text of the last failure is left out."""
+        result = asdict(self)
+        result["state"] = self.state.value
+        result["history"] = [{**asdict(c), "old": c.old.value, "new": c.new.value} for c in self.history]
+        result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySnapshot:
+    """How one policy stands: its counts, its circuits and its queues.
+
+    `circuits` holds one entry for an ordinary policy and one per key for a keyed one. `running` and `waiting`
+    are those of the bulkhead, `permits` those of the rate limit, `budget` the tokens of the retry budget;
+    None where the policy has no such part. `abandoned_threads` run operations that timed out.
+    """
+
+    name: str
+    revision: int
+    state: CircuitState | None
+    since: float | None
+    tally: Tally
+    response_times: ResponseTimes
+    last_failure: FailureSummary | None
+    retry_after: float | None
+    circuits: tuple[CircuitSnapshot, ...]
+    running: int | None = None
+    waiting: int | None = None
+    permits: float | None = None
+    budget: float | None = None
+    abandoned_threads: int = 0
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return the snapshot as JSON values; free texts of failures are left out."""
+        result = asdict(self)
+        result["state"] = None if self.state is None else self.state.value
+        result["circuits"] = [circuit.to_dict() for circuit in self.circuits]
+        result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
+        return result

@@ -1,0 +1,470 @@
+"""One circuit at run time: the breaker's machine with its lock, clock, counters and events."""
+
+from __future__ import annotations
+
+import random
+from array import array
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from ..call import Call
+from ..clock import Clock
+from ..config.breaker import CircuitBreakerConfig, WindowKind
+from ..errors import (
+    CallTimeoutError,
+    CircuitIsolatedError,
+    CircuitOpenError,
+    CircuitRampingError,
+    FailureSummary,
+    text_of,
+)
+from ..events import CallRejected, CallTimedOut, StateChanged, WouldHaveOpened
+from ..hub import EventHub
+from ..locks import new_lock
+from ..machines.breaker import BreakerMachine, Permit, Probe, Refusal, Transition
+from ..machines.sketch import LatencySketch
+from ..outcome import Verdict
+from ..snapshot import CircuitSnapshot, StateChange, Tally
+from ..states import CircuitState
+from .classify import Classifier, cancels, classifier
+from .gate import Wait
+from .meter import BATCH, Counter, Counts, summarise
+
+CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DISABLED
+TIME = WindowKind.TIME
+SUCCESS, FAILURE, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.ABANDONED
+
+
+class Circuit:
+    """The gate of one circuit.
+
+    `calm_era` is the machine's era while a success changes nothing but a number, and -1 otherwise. While it is not
+    negative, drivers neither enter nor leave: they remember it, and if it is still the same afterwards and
+    `boundary` has not passed, they append the duration to `durations` and call `fold` when there are enough of
+    them, or call `next_success` when durations are not measured. Everything else goes through `enter` and
+    `leave`, which lock.
+    """
+
+    __slots__ = (
+        "_changes", "_classify", "_counts", "_failure", "_lock", "_plain", "_pulled", "_reason", "_rejected",
+        "_since", "_sketch", "boundary", "calm_era", "clock", "config", "durations", "hub", "key", "machine",
+        "next_success", "queue_limit", "touched",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: CircuitBreakerConfig,
+        clock: Clock,
+        hub: EventHub,
+        *,
+        key: str | None = None,
+        classify: Classifier | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.hub = hub
+        self.key = key
+        self.queue_limit = 0.0
+        self.touched = 0.0
+        self._lock = new_lock()
+        self._classify = classify if classify is not None else classifier(config)
+        self.machine = BreakerMachine(config, clock.monotonic())
+        self._since = clock.time()
+        self._reason = "created"
+        self._changes: tuple[StateChange, ...] = ()
+        self.calm_era = -1
+        self._forget_counts()
+        self._refresh()
+
+    def _forget_counts(self) -> None:
+        self.durations = array("d")
+        self._sketch: LatencySketch | None = None
+        self._counts: Counts | None = None
+        self._plain: Counter | None = None
+        self._rejected: Counter | None = None
+        self._failure: tuple[str, str, float] | None = None
+        self._pulled = 0
+        self.next_success: Callable[[], object] = self.count_plainly
+
+    # ------------------------------------------------------------------ calls
+
+    def enter(self, call: Call) -> Permit:
+        """Admit an attempt; raises CircuitOpenError when the circuit refuses."""
+        machine = self.machine
+        # Reads without the lock. A closed circuit admits whatever it remembers; an era that is over by the time the
+        # state is read makes a late result. A reader that sees the end of another open period is refused or let on
+        # to the lock, both of which were right a moment earlier or later.
+        era = machine.era
+        if machine.state is CLOSED and not machine.ramps:
+            return era
+        now = self.clock.monotonic()
+        if machine.state is OPEN and now < machine.open_until:
+            raise self._refused(OPEN, machine.open_until - now)
+        with self._lock:
+            answer = machine.admit(now, self._spread())
+            if self.queue_limit and isinstance(answer, Probe):
+                machine.extend(answer, self.queue_limit)
+            self._after()
+        if isinstance(answer, Refusal):
+            raise self._refused(answer.state, answer.retry_after)
+        return answer
+
+    def readmit(self) -> int:
+        """Return the era for a further attempt of a call on the short way, or -1 when that takes a decision."""
+        machine = self.machine
+        era = machine.era
+        return era if machine.state is CLOSED and not machine.ramps else -1
+
+    def refuse_if_open(self) -> None:
+        """Raise CircuitOpenError when that is all that could come of a call; otherwise do nothing."""
+        machine = self.machine
+        if machine.state is OPEN:
+            left = machine.open_until - self.clock.monotonic()
+            if left > 0.0:
+                raise self._refused(OPEN, left)
+
+    def resume(self, call: Call, wait: Wait) -> Permit:
+        """Never called: a circuit does not let wait."""
+        return self.enter(call)
+
+    def give_up(self, call: Call, wait: Wait) -> None:
+        """Never called: a circuit does not let wait."""
+
+    def begin(self, permit: Permit, now: float, limit: float | None) -> None:
+        """Note that the attempt of a permit starts to run, for at most `limit` seconds."""
+        if isinstance(permit, Probe):
+            with self._lock:
+                self.machine.start(permit, now, limit)
+
+    def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
+        """Count the end of an attempt that `enter` admitted."""
+        now = self.clock.monotonic()
+        began = call.began
+        if began is None:
+            # The attempt never ran: refused by an inner layer, or cancelled while it waited there.
+            self.settle(permit, ABANDONED, now, None, error)
+            return
+        expires = call.expires
+        overdue = expires is not None and now >= expires
+        if error is not None:
+            verdict, timed_out = self._judge(error, overdue)
+        elif overdue:
+            verdict, timed_out = FAILURE, True
+        else:
+            timed_out = False
+            try:
+                verdict = FAILURE if self._fails(value) else SUCCESS
+            except BaseException:
+                # The caller hears of a broken predicate; the circuit gets its permit back and counts nothing.
+                self.settle(permit, ABANDONED, now, None, None)
+                raise
+        self.settle(permit, verdict, now, now - began, error, timed_out=timed_out, measured=call.measured)
+        if timed_out:
+            self.tell_timeout(now - began if expires is None else expires - began, call.attempt)
+
+    def settle_first(
+        self, era: int, error: BaseException, now: float, elapsed: float | None, *, overdue: bool, measured: bool
+    ) -> None:
+        """Count the failure of an attempt that passed the circuit without `enter`."""
+        verdict, timed_out = self._judge(error, overdue)
+        self.settle(era, verdict, now, elapsed, error, timed_out=timed_out, measured=measured)
+        if timed_out and elapsed is not None:
+            self.tell_timeout(elapsed, 1)
+
+    def settle(
+        self,
+        permit: Permit,
+        verdict: Verdict,
+        now: float,
+        elapsed: float | None,
+        error: BaseException | None,
+        *,
+        timed_out: bool = False,
+        measured: bool = True,
+    ) -> None:
+        """Count one result under the lock; `measured` tells whether its duration is recorded."""
+        config = self.config
+        slow_after = config.slow_call_duration
+        slow = slow_after is not None and elapsed is not None and elapsed > slow_after
+        failure = None
+        if verdict is FAILURE:
+            failure = ("result" if error is None else type(error).__name__, text_of(error), self.clock.time())
+        machine = self.machine
+        with self._lock:
+            if machine.window is not None:
+                self._absorb(now)
+            u = random.random() if config.open_jitter else 0.5
+            if machine.settle(permit, verdict, now, slow, u) and machine.state is not DISABLED:
+                counts = self._counts
+                if counts is None:
+                    counts = self._counts = Counts()
+                counts.add(verdict, slow, timed_out)
+                if (
+                    measured
+                    and elapsed is not None
+                    and config.response_times
+                    and (verdict is SUCCESS or verdict is FAILURE)
+                ):
+                    counts.durations += 1
+                    self.durations.append(elapsed)
+                    if len(self.durations) >= BATCH:
+                        self._fold()
+                if failure is not None:
+                    self._failure = failure
+            self._after()
+
+    def fold(self) -> None:
+        """Move the buffered durations into the sketch, unless the lock is taken: then the next batch takes them."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._fold()
+            finally:
+                self._lock.release()
+
+    def count_plainly(self) -> None:
+        """Count one success without its duration, and make the counter for further ones."""
+        with self._lock:
+            if self._plain is None:
+                self._plain = Counter()
+                self.next_success = self._plain.step
+        self._plain.step()
+
+    def tell_timeout(self, timeout: float, attempt: int) -> None:
+        """Tell that an attempt did not end within `timeout` seconds."""
+        if self.hub.active:
+            self.hub.emit(CallTimedOut(policy=self.name, at=self.clock.time(), timeout=timeout, attempt=attempt))
+
+    # ------------------------------------------------------------------ operators
+
+    @property
+    def name(self) -> str:
+        """Name of the circuit."""
+        return self.config.name
+
+    @property
+    def last_failure(self) -> FailureSummary | None:
+        """The failure seen last, or None."""
+        failure = self._failure
+        if failure is None or isinstance(failure, FailureSummary):
+            return failure
+        self._failure = summary = FailureSummary(*failure)
+        return summary
+
+    @property
+    def state(self) -> CircuitState:
+        """Present state, with what time alone has changed."""
+        with self._lock:
+            self.machine.advance(self.clock.monotonic(), self._spread())
+            self._after()
+            return self.machine.state
+
+    def isolate(self, reason: str = "isolated by an operator") -> None:
+        """Refuse every call until `close` or `reset`."""
+        self._operate(lambda now: self.machine.isolate(now, reason))
+
+    def close(self, reason: str = "closed by an operator") -> None:
+        """Admit calls again at once, with the counters of the machine at zero; the tally is kept."""
+        self._operate(lambda now: self.machine.close(now, reason))
+
+    def reset(self, reason: str = "reset by an operator") -> None:
+        """Close, and forget tally, response times, last failure and history as well."""
+
+        def forget(now: float) -> None:
+            self.machine.close(now, reason)
+            self.machine.would_have_opened = self.machine.late = 0
+            self._forget_counts()
+
+        self._operate(forget)
+        with self._lock:
+            self._changes = ()
+
+    def reconfigure(self, config: CircuitBreakerConfig) -> None:
+        """Go on under `config`, keeping the state that it does not concern."""
+        rule = classifier(config)
+
+        def apply(now: float) -> None:
+            self.config = config
+            self._classify = rule
+            self.machine.reconfigure(config, now)
+            self._changes = self._changes[-config.history :]
+
+        self._operate(apply)
+
+    def snapshot(self) -> CircuitSnapshot:
+        """Return how the circuit stands now."""
+        with self._lock:
+            now = self.clock.monotonic()
+            machine = self.machine
+            machine.advance(now, self._spread())
+            self._fold()
+            self._absorb(now)
+            if machine.window is not None:
+                machine.window.turn(now)
+            self._after()
+            window = machine.window
+            return CircuitSnapshot(
+                name=self.name,
+                key=self.key,
+                state=machine.state,
+                reason=self._reason,
+                since=self._since,
+                retry_after=max(0.0, machine.open_until - now) if machine.state is OPEN else None,
+                consecutive_failures=machine.failures,
+                window_calls=0 if window is None else window.calls,
+                window_failures=0 if window is None else window.failures,
+                window_slow=0 if window is None else window.slow,
+                probes_in_flight=machine.probes_in_flight,
+                probe_successes=machine.successes,
+                openings=machine.openings,
+                would_have_opened=machine.would_have_opened,
+                tally=self._tally(),
+                response_times=summarise(self._sketch),
+                last_failure=self.last_failure,
+                history=self._changes,
+            )
+
+    def sketch(self) -> LatencySketch | None:
+        """Return a copy of the measured response times, or None without any."""
+        with self._lock:
+            self._fold()
+            return None if self._sketch is None else self._sketch.merge(())
+
+    def quantile(self, q: float) -> tuple[float | None, int]:
+        """Return a quantile of the response times in seconds, and how many it rests on."""
+        with self._lock:
+            self._fold()
+            sketch = self._sketch
+            return (None, 0) if sketch is None else (sketch.quantile(q), sketch.count)
+
+    def may_be_dropped(self) -> bool:
+        """Tell whether nothing but counts would be lost: nothing refused, and no failure to remember."""
+        return self.calm_era >= 0 or self.machine.state is DISABLED
+
+    # ------------------------------------------------------------------ inside; the lock is held
+
+    def _fold(self) -> None:
+        durations = self.durations
+        number = len(durations)
+        if number:
+            batch = durations[:number]
+            del durations[:number]
+            if self._sketch is None:
+                self._sketch = LatencySketch()
+            self._sketch.add(batch)
+
+    def _unlocked_successes(self) -> int:
+        """Return the successes that took the short way: appended durations but those of `settle`, plus plain ones."""
+        number = len(self.durations) + (0 if self._sketch is None else self._sketch.count)
+        if self._counts is not None:
+            number -= self._counts.durations
+        return number if self._plain is None else number + self._plain.read()
+
+    def _absorb(self, now: float) -> None:
+        """Hand successes of the short way to the window, if they came while it was watched."""
+        number = self._unlocked_successes()
+        news, self._pulled = number - self._pulled, number
+        if news > 0 and self.calm_era >= 0:
+            self.machine.absorb(news, now)
+
+    def _tally(self) -> Tally:
+        counts = self._counts or Counts()
+        return Tally(
+            successes=self._unlocked_successes() + counts.successes,
+            failures=counts.failures,
+            slow=counts.slow,
+            ignored=counts.ignored,
+            abandoned=counts.abandoned,
+            late=self.machine.late,
+            rejections=0 if self._rejected is None else self._rejected.read(),
+            timeouts=counts.timeouts,
+        )
+
+    def _judge(self, error: BaseException, overdue: bool) -> tuple[Verdict, bool]:
+        verdict = self._classify(error)
+        # A cancellation that comes when our own deadline has passed is the deadline's, at whichever level.
+        if overdue and verdict is ABANDONED and cancels(error):
+            return FAILURE, True
+        return verdict, verdict is FAILURE and (overdue or isinstance(error, CallTimeoutError))
+
+    def _fails(self, value: object) -> bool:
+        predicate = self.config.result_predicate
+        return predicate is not None and bool(predicate(value))
+
+    def _spread(self) -> float:
+        return random.random() if self.config.open_jitter else 0.5
+
+    def _refused(self, state: CircuitState, retry_after: float | None) -> CircuitOpenError:
+        """Count a refusal and return its error; the lock is free."""
+        rejected = self._rejected
+        if rejected is None:
+            with self._lock:
+                rejected = self._rejected = self._rejected or Counter()
+        rejected.step()
+        if self.hub.active and self.hub.wants(CallRejected):
+            self._tell_refusal(retry_after)
+        if state is OPEN or state is CircuitState.HALF_OPEN:
+            return CircuitOpenError(self.config.name, retry_after, self.last_failure)
+        kind = CircuitIsolatedError if state is CircuitState.ISOLATED else CircuitRampingError
+        return kind(self.config.name, retry_after, self.last_failure)
+
+    def _tell_refusal(self, retry_after: float | None) -> None:
+        event = CallRejected(
+            policy=self.name, at=self.clock.time(), layer="breaker", retry_after=retry_after, key=self.key
+        )
+        self.hub.emit(event)
+
+    def _operate(self, change: Callable[[float], None]) -> None:
+        with self._lock:
+            now = self.clock.monotonic()
+            self.machine.advance(now, self._spread())
+            self._absorb(now)
+            change(now)
+            self._after()
+
+    def _after(self) -> None:
+        """Publish what changed and recompute what drivers read without the lock."""
+        machine = self.machine
+        if machine.transitions:
+            transitions, machine.transitions = machine.transitions, ()
+            for transition in transitions:
+                self._publish(transition)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        machine = self.machine
+        if machine.failures or not machine.calm:
+            self.calm_era = -1
+            return
+        if self.calm_era < 0 and machine.window is not None:
+            self._pulled = self._unlocked_successes()
+        window = machine.window
+        timed = window is not None and self.config.window_kind is TIME
+        self.boundary = window.boundary() if timed and window is not None else inf
+        self.calm_era = machine.era
+
+    def _publish(self, transition: Transition) -> None:
+        """Tell one transition; the hub only queues, so the lock may be held and order is kept."""
+        wall = self.clock.time() - (self.clock.monotonic() - transition.at)
+        if transition.would:
+            if self.hub.active:
+                self.hub.emit(WouldHaveOpened(policy=self.name, at=wall, reason=transition.reason, key=self.key))
+            return
+        self._since = wall
+        self._reason = transition.reason
+        change = StateChange(at=wall, old=transition.old, new=transition.new, reason=transition.reason)
+        self._changes = (*self._changes, change)[-self.config.history :]
+        if self.hub.active:
+            opened = transition.new is OPEN
+            event = StateChanged(
+                policy=self.name,
+                at=wall,
+                old=transition.old,
+                new=transition.new,
+                reason=transition.reason,
+                era=transition.era,
+                key=self.key,
+                retry_after=self.machine.open_until - transition.at if opened else None,
+                last_failure=self.last_failure if opened else None,
+            )
+            self.hub.emit(event)

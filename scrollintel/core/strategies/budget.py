@@ -1,0 +1,80 @@
+"""Retry and hedge budgets at run time, shared by name."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+
+from ..config.retry import BudgetConfig
+from ..locks import new_lock
+from ..machines.budget import BudgetMachine
+
+
+class Budget:
+    """A budget that several policies may share."""
+
+    __slots__ = ("__weakref__", "_lock", "_machine", "config")
+
+    def __init__(self, config: BudgetConfig) -> None:
+        self.config = config
+        self._lock = new_lock()
+        self._machine = BudgetMachine(config)
+
+    @property
+    def tokens(self) -> float:
+        """Tokens left."""
+        return self._machine.tokens
+
+    def deposit_call(self) -> None:
+        """Count a call."""
+        with self._lock:
+            self._machine.deposit_call()
+
+    def record(self, succeeded: bool) -> None:
+        """Count the end of an attempt."""
+        with self._lock:
+            if succeeded:
+                self._machine.record_success()
+            else:
+                self._machine.record_failure()
+
+    def withdraw(self) -> bool:
+        """Take the price of an extra attempt; False when there is not enough."""
+        with self._lock:
+            return self._machine.withdraw()
+
+    def refund(self) -> None:
+        """Give the price of an extra attempt that did not start back."""
+        with self._lock:
+            self._machine.refund()
+
+    def reconfigure(self, config: BudgetConfig) -> None:
+        """Go on with other parameters and the tokens there are."""
+        if config != self.config:
+            self.config = config
+            with self._lock:
+                self._machine.reconfigure(config)
+
+
+class Budgets:
+    """The named budgets of one registry; one that no policy uses any more is forgotten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._named: weakref.WeakValueDictionary[str, Budget] = weakref.WeakValueDictionary()
+
+    def get(self, config: BudgetConfig | None, own: Budget | None = None) -> Budget | None:
+        """Return the budget for `config`: the shared one of its name, `own` reconfigured, or a new one."""
+        if config is None:
+            return None
+        if config.name is None:
+            if own is None or own.config.name is not None:
+                return Budget(config)
+            own.reconfigure(config)
+            return own
+        with self._lock:
+            budget = self._named.get(config.name)
+            if budget is None:
+                budget = self._named[config.name] = Budget(config)
+        budget.reconfigure(config)
+        return budget

@@ -1,0 +1,41 @@
+"""What a driver may ask of a link that admits and settles attempts."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..call import Call
+from ..machines.slots import Ticket
+
+NO_RESULT: Any = object()
+"""Given to `leave` by a block, which returns nothing that a predicate could judge."""
+
+
+class Wait:
+    """Not yet: the driver waits `seconds`, or until `ticket` is granted, and then asks `resume`.
+
+    Exactly one of the two is given; with a ticket, `limit` is the longest wait in seconds or None.
+    """
+
+    __slots__ = ("limit", "seconds", "ticket")
+
+    def __init__(self, *, seconds: float = 0.0, ticket: Ticket | None = None, limit: float | None = None) -> None:
+        self.seconds = seconds
+        self.ticket = ticket
+        self.limit = limit
+
+
+class Gate(Protocol):
+    """A link that admits an attempt and hears of its end; the same for both drivers."""
+
+    def enter(self, call: Call) -> object:
+        """Return a permit, or a `Wait`; raises RejectedError when the attempt may not start."""
+
+    def resume(self, call: Call, wait: Wait) -> object:
+        """Return the permit after a wait; raises RejectedError when it was in vain."""
+
+    def give_up(self, call: Call, wait: Wait) -> None:
+        """Leave the line, because the waiting call was cancelled."""
+
+    def leave(self, call: Call, permit: object, error: BaseException | None, value: object) -> None:
+        """Take the permit back and count the result."""

@@ -1,0 +1,116 @@
+"""Which attempts of a hedged call are sent, and which result is the call's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from ..clock import Clock
+from ..config.hedge import HedgeConfig
+from ..errors import RejectedError, UnprotectedError
+from ..events import HedgeLaunched
+from ..hub import EventHub
+from ..machines.hedge import launches
+from .breaker import Circuit
+from .budget import Budget
+
+
+class HedgeRule:
+    """The rule of one policy's hedging; holds no state but a counter and the shared budget."""
+
+    __slots__ = ("_clock", "_hub", "_name", "bad", "budget", "config", "hedges")
+
+    def __init__(
+        self,
+        name: str,
+        config: HedgeConfig,
+        clock: Clock,
+        hub: EventHub,
+        *,
+        budget: Budget | None,
+        bad: Callable[[Any], bool] | None,
+    ) -> None:
+        self.config = config
+        self.budget = budget
+        self.bad = bad
+        self.hedges = 0
+        self._name = name
+        self._clock = clock
+        self._hub = hub
+
+    def race(self, circuit: Circuit) -> Race:
+        """Return the bookkeeping of a new call."""
+        config = self.config
+        if self.budget is not None:
+            self.budget.deposit_call()
+        if config.quantile is None:
+            return Race(self, config.delay)
+        measured, samples = circuit.quantile(config.quantile)
+        return Race(self, launches(config, measured, samples))
+
+    def tell(self, attempt: int, after: float) -> None:
+        """Count a further attempt and tell it."""
+        self.hedges += 1
+        if self._hub.active:
+            self._hub.emit(HedgeLaunched(policy=self._name, at=self._clock.time(), attempt=attempt, after=after))
+
+
+class Race:
+    """The attempts of one hedged call.
+
+    The first good result wins. A failure sends the next attempt at once; when all have failed the call ends as
+    the first attempt did (Polly). An error that is no `Exception` ends the race. A refusal by an inner layer sends
+    nothing: a rejected call is not tried again, and one that was refused gives back what it was paid.
+    """
+
+    __slots__ = ("_ended", "_rule", "delay", "exhausted", "launched", "primary")
+
+    def __init__(self, rule: HedgeRule, delay: float) -> None:
+        self._rule = rule
+        self.delay = delay
+        self.launched = 1
+        self.exhausted = False
+        self._ended = 0
+        self.primary: tuple[BaseException | None, Any] = (None, None)
+
+    @property
+    def over(self) -> bool:
+        """True when every attempt has failed and none may follow."""
+        return self._ended >= self.launched and not self.may_launch
+
+    @property
+    def may_launch(self) -> bool:
+        """True while a further attempt may be sent."""
+        return not self.exhausted and self.launched <= self._rule.config.max_hedges
+
+    @property
+    def wait(self) -> float:
+        """Seconds from one launch to the next; infinite when none may follow."""
+        return self.delay if self.may_launch else inf
+
+    def settle(self, number: int, error: BaseException | None, value: Any) -> bool:
+        """Count the end of attempt `number` (1 for the first); True when it decides the race."""
+        bad = self._rule.bad
+        if error is None and (bad is None or not bad(value)):
+            return True
+        if error is not None and not isinstance(error, Exception):
+            return True
+        if isinstance(error, RejectedError | UnprotectedError):
+            self.exhausted = True
+            if number > 1 and self._rule.budget is not None:
+                self._rule.budget.refund()
+        self._ended += 1
+        if number == 1:
+            self.primary = (error, value)
+        return False
+
+    def launch(self) -> bool:
+        """Take leave for a further attempt; without budget the race goes on with those there are."""
+        rule = self._rule
+        if rule.budget is not None and not rule.budget.withdraw():
+            self.exhausted = True
+            return False
+        self.launched += 1
+        rule.tell(self.launched, self.delay)
+        return True

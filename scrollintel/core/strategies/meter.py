@@ -1,0 +1,74 @@
+"""Counting without a lock: what a healthy call leaves behind."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+from ..machines.sketch import LatencySketch
+from ..outcome import Verdict
+from ..snapshot import ResponseTimes
+
+SUCCESS, FAILURE, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED
+BATCH = 64
+"""Durations that are kept as they are before they go into the sketch."""
+
+
+class Counter:
+    """A number that many threads raise without a lock.
+
+    `step` is the iteration of a counter, one indivisible operation of the interpreter. Reading takes a number as
+    well, so reads are counted and subtracted; they need the owner's lock.
+    """
+
+    __slots__ = ("_reads", "step")
+
+    def __init__(self) -> None:
+        self._reads = 0
+        self.step: Callable[[], int] = itertools.count().__next__
+
+    def read(self) -> int:
+        """Return how often `step` was called by others."""
+        number = self.step() - self._reads
+        self._reads += 1
+        return number
+
+
+class Counts:
+    """Ends of attempts that took the long way; the owner's lock guards them.
+
+    `durations` of them were appended to the owner's buffer.
+    """
+
+    __slots__ = ("abandoned", "durations", "failures", "ignored", "slow", "successes", "timeouts")
+
+    def __init__(self) -> None:
+        self.successes = self.failures = self.ignored = self.abandoned = 0
+        self.slow = self.timeouts = self.durations = 0
+
+    def add(self, verdict: Verdict, slow: bool, timed_out: bool) -> None:
+        """Count one end."""
+        if verdict is SUCCESS:
+            self.successes += 1
+        elif verdict is FAILURE:
+            self.failures += 1
+        elif verdict is IGNORED:
+            self.ignored += 1
+        else:
+            self.abandoned += 1
+        self.slow += slow
+        self.timeouts += timed_out
+
+
+def summarise(sketch: LatencySketch | None) -> ResponseTimes:
+    """Return the quantiles of a sketch."""
+    if sketch is None or not sketch.count:
+        return ResponseTimes()
+    return ResponseTimes(
+        count=sketch.count,
+        mean=sketch.total / sketch.count,
+        p50=sketch.quantile(0.5),
+        p95=sketch.quantile(0.95),
+        p99=sketch.quantile(0.99),
+        maximum=sketch.quantile(1.0),
+    )

@@ -1,0 +1,157 @@
+"""Whether a failed attempt is followed by another one, and after how long."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable
+
+from ..call import Call
+from ..clock import Clock
+from ..config.retry import RetryConfig
+from ..errors import RejectedError
+from ..events import RetryGivenUp, RetryScheduled
+from ..hub import EventHub
+from ..machines.backoff import next_delay
+from ..outcome import ErrorMatcher
+from .budget import Budget
+
+NOTE = "gave up after "
+
+
+class RetryRule:
+    """The rule of one policy's retries; it holds no state but counters and the shared budget."""
+
+    __slots__ = ("_clock", "_hub", "_name", "_never", "_random", "_retryable", "budget", "config", "retries")
+
+    def __init__(
+        self,
+        name: str,
+        config: RetryConfig,
+        clock: Clock,
+        hub: EventHub,
+        *,
+        budget: Budget | None = None,
+        source: Callable[[], float] = random.random,
+    ) -> None:
+        self.config = config
+        self.budget = budget
+        self.retries = 0
+        self._name = name
+        self._clock = clock
+        self._hub = hub
+        self._random = source
+        self._never = ErrorMatcher(config.non_retryable_exceptions) if config.non_retryable_exceptions else None
+        self._retryable = config.retry_predicate or ErrorMatcher(config.retryable_exceptions)
+
+    def after_value(self, call: Call, value: object) -> float | None:
+        """Return the seconds before the next attempt when the returned `value` asks for one, else None."""
+        predicate = self.config.result_predicate
+        if predicate is None or not predicate(value):
+            if self.budget is not None:
+                self.budget.record(True)
+            return None
+        return self._next(call, None, value)
+
+    def after_error(self, call: Call, error: BaseException) -> float | None:
+        """Return the seconds before the next attempt, or None when `error` ends the call.
+
+        An error that ends a call of several attempts gets a note that tells how many and over how long.
+        """
+        config = self.config
+        if not isinstance(error, Exception):
+            return None
+        if isinstance(error, RejectedError):
+            if call.paid and self.budget is not None:
+                self.budget.refund()
+                call.paid = False
+            wanted = config.retry_rejected
+        else:
+            wanted = (self._never is None or not self._never(error)) and bool(self._retryable(error))
+        if not wanted:
+            if call.attempt > 1:
+                self._note(call, error)
+            return None
+        return self._next(call, error, error)
+
+    def _next(self, call: Call, error: BaseException | None, seen: object) -> float | None:
+        config = self.config
+        if self.budget is not None:
+            self.budget.record(False)
+        if call.attempt >= config.max_attempts:
+            self._stop(call, error, "attempts")
+            return None
+        if config.repeatable is not None and not config.repeatable(*call.args, **call.kwargs):
+            self._stop(call, error, "repeatable")
+            return None
+        previous = config.base_delay if call.previous_delay is None else call.previous_delay
+        delay = next_delay(config, call.attempt - 1, previous, self._random())
+        call.previous_delay = delay
+        asked = self._asked(seen)
+        if asked is not None:
+            if asked < 0.0 or asked > config.max_retry_after:
+                self._stop(call, error, "retry_after")
+                return None
+            delay = max(delay, asked)
+        if config.max_elapsed is not None or call.deadline is not None:
+            end = self._clock.monotonic() + delay
+            if config.max_elapsed is not None and end - call.started > config.max_elapsed:
+                self._stop(call, error, "elapsed")
+                return None
+            if call.deadline is not None and end >= call.deadline:
+                self._stop(call, error, "deadline")
+                return None
+        if self.budget is not None:
+            if not self.budget.withdraw():
+                self._stop(call, error, "budget")
+                return None
+            call.paid = True
+        self.retries += 1
+        if self._hub.active:
+            self._hub.emit(
+                RetryScheduled(
+                    policy=self._name, at=self._clock.time(), attempt=call.attempt, delay=delay, error=_kind(error)
+                )
+            )
+        return delay
+
+    def _asked(self, seen: object) -> float | None:
+        """Return the server's wish in seconds; one that cannot be read is ignored."""
+        extract = self.config.retry_after
+        if extract is not None:
+            try:
+                asked = extract(seen)
+                return None if asked is None else float(asked)
+            except Exception:
+                return None
+        return seen.retry_after if isinstance(seen, RejectedError) else None
+
+    def _stop(self, call: Call, error: BaseException | None, reason: str) -> None:
+        if error is not None:
+            self._note(call, error)
+        if self._hub.active:
+            self._hub.emit(
+                RetryGivenUp(
+                    policy=self._name,
+                    at=self._clock.time(),
+                    attempts=call.attempt,
+                    elapsed=self._clock.monotonic() - call.started,
+                    reason=reason,
+                    error=_kind(error),
+                )
+            )
+
+    def _note(self, call: Call, error: BaseException) -> None:
+        elapsed = self._clock.monotonic() - call.started
+        plural = "" if call.attempt == 1 else "s"
+        mine = f" ({self._name})"
+        with contextlib.suppress(Exception):  # an error that takes no notes surfaces all the same
+            # An error object that is raised again and again keeps one note of each policy, not one for each time.
+            notes = getattr(error, "__notes__", None)
+            if notes:
+                notes[:] = [note for note in notes if not (note.startswith(NOTE) and note.endswith(mine))]
+            error.add_note(f"{NOTE}{call.attempt} attempt{plural} in {elapsed:.3g} s{mine}")
+
+
+def _kind(error: BaseException | None) -> str:
+    return "result" if error is None else type(error).__name__

@@ -1,0 +1,1 @@
+"""Protection inside other libraries, by their own extension points; imported lazily."""

@@ -1,0 +1,83 @@
+"""A circuit on a clock that stands still, for the scenes about circuits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scrollintel.core.call import Call
+from scrollintel.core.config.breaker import CircuitBreakerConfig
+from scrollintel.core.errors import RejectedError
+from scrollintel.core.hub import EventHub
+from scrollintel.core.machines.breaker import BreakerMachine, Permit
+from scrollintel.core.outcome import Verdict
+from scrollintel.core.snapshot import CircuitSnapshot
+from scrollintel.core.states import CircuitState
+from scrollintel.core.strategies.breaker import Circuit
+from tests.concurrency.exploring import NoLock, StillClock
+
+
+class Stage:
+    """A circuit that one failure opens and one probe closes unless told otherwise, and what its callers got."""
+
+    def __init__(
+        self,
+        kind: type[Circuit] = Circuit,
+        machine: type[BreakerMachine] = BreakerMachine,
+        *,
+        locked: bool = True,
+        **settings: Any,  # Any: fields of a configuration
+    ) -> None:
+        self.clock = StillClock()
+        config = CircuitBreakerConfig("c", **{"failure_threshold": 1, "success_threshold": 1, **settings})
+        self.circuit = kind(config, self.clock, EventHub())
+        self.permits: list[Permit] = []
+        self.refusals: list[RejectedError] = []
+        self.notes: list[Any] = []
+        if machine is not BreakerMachine:
+            self.circuit.machine = machine(config, self.clock.now)
+        if not locked:
+            self.circuit._lock = NoLock()  # type: ignore[assignment]
+
+    def config(self, **settings: Any) -> CircuitBreakerConfig:
+        """Return another configuration for the circuit."""
+        return CircuitBreakerConfig("c", **{"failure_threshold": 1, "success_threshold": 1, **settings})
+
+    def enter(self) -> Permit | None:
+        """Ask for a permit as a driver does."""
+        try:
+            permit = self.circuit.enter(Call("c", print, (), {}, self.clock.now))
+        except RejectedError as error:
+            self.refusals.append(error)
+            return None
+        self.permits.append(permit)
+        return permit
+
+    def settle(self, permit: Permit, verdict: Verdict, message: str = "", at: float | None = None) -> None:
+        """Count one result."""
+        error = ValueError(message) if verdict is Verdict.FAILURE else None
+        self.circuit.settle(permit, verdict, self.clock.now if at is None else at, 0.25, error)
+
+    def open(self) -> Stage:
+        """Let failures open the circuit."""
+        for number in range(self.circuit.config.failure_threshold):
+            self.settle(self.circuit.machine.era, Verdict.FAILURE, f"opening failure {number}")
+        assert self.circuit.machine.state is CircuitState.OPEN
+        return self
+
+    def wait(self, seconds: float | None = None) -> Stage:
+        """Let time pass, by default to the end of the open period."""
+        self.clock.now += self.circuit.config.recovery_timeout if seconds is None else seconds
+        return self
+
+    def history_is_a_chain(self) -> CircuitSnapshot:
+        """Check that each change starts where the last one ended and that none is missing; return the snapshot."""
+        machine = self.circuit.machine
+        state, changes = machine.state, self.circuit._changes
+        assert machine.era == len(changes), f"{len(changes)} changes are told, {machine.era} were made"
+        assert not machine.transitions, "a change was not published"
+        old = CircuitState.CLOSED
+        for change in changes:
+            assert change.old is old, f"{change} starts where the one before did not lead"
+            old = change.new
+        assert old is state, "the last change did not lead to the present state"
+        return self.circuit.snapshot()

@@ -1,0 +1,230 @@
+"""Hedging: which attempts are sent, which result counts, and what becomes of the losers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from scrollintel import (
+    BudgetConfig,
+    CircuitBreakerConfig,
+    CircuitIsolatedError,
+    CircuitState,
+    HedgeConfig,
+    HedgeLaunched,
+    TimeoutConfig,
+)
+from scrollintel.testing import ManualClock
+from tests.conformance.conftest import Build
+from tests.conformance.driver import Driver, Ledger, Script
+
+
+class Attempts:
+    """An operation whose attempts wait for different times and end differently, by their number."""
+
+    def __init__(self, driver: Driver, *plans: tuple[float, object]) -> None:
+        self.driver = driver
+        self.plans = plans
+        self.started: list[float] = []
+        self.cancelled: list[int] = []
+        self.never = threading.Event()
+        self._lock = threading.Lock()
+
+    def operation(self) -> Callable[[], Any]:
+        """Return the operation in the driver's colour."""
+        return self._coroutine if self.driver.asynchronous else self._plain
+
+    def _begin(self) -> tuple[int, float, object]:
+        with self._lock:
+            self.started.append(self.driver.clock.monotonic())
+            number = len(self.started)
+        return number, *self.plans[number - 1]
+
+    def _plain(self) -> object:
+        # A thread cannot be stopped, so a slow loser stays until the test lets it go.
+        _, seconds, result = self._begin()
+        if seconds:
+            self.never.wait(10)
+        return self._end(result)
+
+    async def _coroutine(self) -> object:
+        number, seconds, result = self._begin()
+        try:
+            await self.driver.clock.asleep(seconds)
+        except asyncio.CancelledError:
+            self.cancelled.append(number)
+            raise
+        return self._end(result)
+
+    @staticmethod
+    def _end(result: object) -> object:
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+
+@pytest.fixture(autouse=True)
+def short_patience(clock: ManualClock) -> None:
+    """Let a blocking wait for a hung attempt end soon."""
+    clock.patience = 0.005
+
+
+def test_hedge_second_attempt_wins_and_loser_is_cancelled(
+    driver: Driver, build: Build, ledger: Ledger, clock: ManualClock
+) -> None:
+    """A slow first attempt is overtaken by the second; as a coroutine it is cancelled, and that is neutral."""
+    pipeline = build(hedge=HedgeConfig(delay=2), breaker=CircuitBreakerConfig("service", failure_threshold=1))
+    attempts = Attempts(driver, (100, "first"), (0, "second"))
+    assert driver.call(pipeline, attempts.operation()) == "second"
+    attempts.never.set()
+    assert attempts.started == [pytest.approx(1000), pytest.approx(1002)]
+    assert attempts.cancelled == ([1] if driver.asynchronous else [])
+    (event,) = ledger.of(HedgeLaunched)
+    assert (event.attempt, event.after) == (2, 2.0)
+    assert pipeline.snapshot().tally.hedges == 1
+    assert pipeline.circuit().state is CircuitState.CLOSED
+    assert pipeline.snapshot().tally.failures == 0
+
+
+def test_hedge_fast_first_attempt_is_alone(driver: Driver, build: Build) -> None:
+    """A first attempt that ends in time has no company."""
+    attempts = Attempts(driver, (0, "first"))
+    assert driver.call(build(hedge=HedgeConfig(delay=2)), attempts.operation()) == "first"
+    assert len(attempts.started) == 1
+
+
+def test_hedge_failure_launches_the_next_at_once(driver: Driver, build: Build, clock: ManualClock) -> None:
+    """A failed attempt does not wait for the delay."""
+    attempts = Attempts(driver, (0, ConnectionError("1")), (0, "second"))
+    assert driver.call(build(hedge=HedgeConfig(delay=50)), attempts.operation()) == "second"
+    assert attempts.started == [pytest.approx(1000), pytest.approx(1000)]
+
+
+def test_hedge_all_failed_ends_as_the_first_attempt_did(driver: Driver, build: Build) -> None:
+    """When every attempt has failed the primary's own error surfaces."""
+    first = ConnectionError("first")
+    attempts = Attempts(driver, (0, first), (0, ConnectionError("second")), (0, ConnectionError("third")))
+    with pytest.raises(ConnectionError) as caught:
+        driver.call(build(hedge=HedgeConfig(delay=50, max_hedges=2)), attempts.operation())
+    assert caught.value is first
+    assert len(attempts.started) == 3
+
+
+def test_hedge_without_budget_goes_on_with_the_first(driver: Driver, build: Build) -> None:
+    """An empty budget means no hedge, never an error."""
+    pipeline = build(hedge=HedgeConfig(delay=0, budget=BudgetConfig(ratio=0, reserve=2)))
+    counts = []
+    for _ in range(3):
+        attempts = Attempts(driver, (0, ConnectionError("1")), (0, "second"))
+        try:
+            driver.call(pipeline, attempts.operation())
+        except ConnectionError:
+            pass
+        counts.append(len(attempts.started))
+    assert counts == [2, 2, 1]
+
+
+def test_hedge_bad_result_does_not_win(driver: Driver, build: Build) -> None:
+    """A result that counts as a failure is compared like an error; the primary's comes back when all are bad."""
+    config = CircuitBreakerConfig("service", failure_threshold=100, result_predicate=lambda value: value == 503)
+    pipeline = build(hedge=HedgeConfig(delay=50), breaker=config)
+    assert driver.call(pipeline, Attempts(driver, (0, 503), (0, 200)).operation()) == 200
+    assert driver.call(pipeline, Attempts(driver, (0, 503), (0, 503)).operation()) == 503
+
+
+def test_hedge_refused_first_attempt_has_no_company(driver: Driver, build: Build, ledger: Ledger) -> None:
+    """A rejected call is not sent again by hedging either."""
+    pipeline = build(
+        hedge=HedgeConfig(delay=0, budget=BudgetConfig(reserve=3)), breaker=CircuitBreakerConfig("service")
+    )
+    pipeline.circuit().isolate()
+    with pytest.raises(CircuitIsolatedError):
+        driver.call(pipeline, driver.make(Script("ok")))
+    assert ledger.of(HedgeLaunched) == []
+
+
+def test_hedge_quantile_is_measured(driver: Driver, build: Build, clock: ManualClock) -> None:
+    """With enough samples the measured quantile takes the place of the delay."""
+    pipeline = build(hedge=HedgeConfig(delay=60, quantile=0.5, minimum_samples=20))
+    if not driver.asynchronous:
+        clock.patience = 0.0
+    for _ in range(20):
+        driver.call(pipeline, driver.takes(4))
+    attempts = Attempts(driver, (100, "first"), (0, "second"))
+    begin = clock.monotonic()
+    assert driver.call(pipeline, attempts.operation()) == "second"
+    attempts.never.set()
+    assert attempts.started[1] - begin == pytest.approx(4, rel=0.05)
+
+
+def test_hedge_losers_give_their_slots_back(driver: Driver, build: Build) -> None:
+    """After a hedged call no slot is taken and no place in line is held."""
+    pipeline = build(hedge=HedgeConfig(delay=1, max_hedges=3), bulkhead=4)
+    attempts = Attempts(driver, (100, 1), (100, 2), (100, 3), (0, 4))
+    assert driver.call(pipeline, attempts.operation()) == 4
+    attempts.never.set()
+    if driver.asynchronous:
+        assert pipeline.snapshot().running == 0
+        assert sorted(attempts.cancelled) == [1, 2, 3]
+    else:
+        for _ in range(5000):
+            if pipeline.snapshot().running == 0:
+                break
+            threading.Event().wait(0.001)
+        assert pipeline.snapshot().running == 0
+
+
+def test_hedge_total_deadline_ends_the_race(driver: Driver, build: Build, clock: ManualClock) -> None:
+    """When the deadline of the call has passed, the race is over for all attempts."""
+    if not driver.asynchronous:
+        return
+    pipeline = build(hedge=HedgeConfig(delay=2), timeout=TimeoutConfig(total=10))
+    attempts = Attempts(driver, (100, "first"), (100, "second"))
+    with pytest.raises(TimeoutError):
+        driver.call(pipeline, attempts.operation())
+    assert clock.monotonic() == pytest.approx(1010)
+    assert pipeline.snapshot().tally.timeouts == 2
+
+
+def test_hedge_nested_calls_inherit_the_deadline(driver: Driver, build: Build) -> None:
+    """A hedged attempt runs in a task or thread of its own and still knows the deadline around it."""
+    from scrollintel import remaining
+
+    hedged = build(hedge=HedgeConfig(delay=1))
+    outer = build("outer", timeout=TimeoutConfig(total=7))
+    seen: list[float | None] = []
+    driver.call(outer, driver.through(hedged, driver.make(lambda: seen.append(remaining()))))
+    assert seen == [pytest.approx(7)]
+
+
+def test_hedge_loser_that_resists_cancellation_is_not_reported(build: Build) -> None:
+    """A loser that fails after it was cancelled neither disturbs the winner nor is reported by the loop."""
+    pipeline = build(hedge=HedgeConfig(delay=0))
+    reports: list[dict[str, Any]] = []
+
+    async def main() -> str:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reports.append(context))
+        number = 0
+
+        async def operation() -> str:
+            nonlocal number
+            number += 1
+            if number == 1:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    await asyncio.sleep(0)
+                    raise ConnectionError("while cleaning up") from None
+            return "second"
+
+        result = await pipeline.acall(operation)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return result
+
+    assert asyncio.run(main()) == "second"
+    assert reports == []

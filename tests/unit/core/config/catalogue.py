@@ -1,0 +1,201 @@
+"""Every field of every configuration with what it accepts, written down independently of the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from scrollintel.core.config import (
+    Backoff,
+    BreakerMode,
+    BudgetConfig,
+    BulkheadConfig,
+    CircuitBreakerConfig,
+    Config,
+    DegradationConfig,
+    FallbackConfig,
+    HedgeConfig,
+    Jitter,
+    Policy,
+    RateLimitConfig,
+    RetryConfig,
+    TimeoutConfig,
+    WindowKind,
+)
+from scrollintel.core.errors import ConfigError
+
+CLASSES: list[type[Config]] = [
+    BudgetConfig,
+    BulkheadConfig,
+    CircuitBreakerConfig,
+    DegradationConfig,
+    FallbackConfig,
+    HedgeConfig,
+    Policy,
+    RateLimitConfig,
+    RetryConfig,
+    TimeoutConfig,
+]
+REQUIRED: dict[type[Config], dict[str, Any]] = {
+    CircuitBreakerConfig: {"name": "orders"},
+    FallbackConfig: {"chain": print},
+    Policy: {"name": "orders"},
+    RateLimitConfig: {"rate": 10.0},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A field for finite numbers: its bounds (`above` excludes the lower one) and whether None is allowed."""
+
+    kind: type[Config]
+    field: str
+    low: float = 0.0
+    high: float = math.inf
+    above: bool = False
+    optional: bool = False
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind.__name__}.{self.field}"
+
+
+def positive(kind: type[Config], *fields: str, high: float = math.inf, optional: bool = False) -> list[Number]:
+    """Return fields that must be above 0."""
+    return [Number(kind, field, 0.0, high, above=True, optional=optional) for field in fields]
+
+
+def counts(kind: type[Config], *fields: str, low: int = 1, high: float = math.inf) -> list[Number]:
+    """Return fields that take whole numbers."""
+    return [Number(kind, field, low, high, whole=True) for field in fields]
+
+
+NUMBERS: list[Number] = [
+    Number(BudgetConfig, "ratio", 0.0, 1.0),
+    *positive(BudgetConfig, "reserve", "cost", high=1e9),
+    Number(BudgetConfig, "threshold", 0.0, 1.0),
+    *counts(BulkheadConfig, "max_concurrent"),
+    *counts(BulkheadConfig, "max_waiting", low=0),
+    *positive(BulkheadConfig, "max_wait", optional=True),
+    *counts(CircuitBreakerConfig, "failure_threshold", "success_threshold", "minimum_calls", "probes"),
+    *counts(CircuitBreakerConfig, "history", high=10_000),
+    *positive(CircuitBreakerConfig, "recovery_timeout", "probe_lease", "max_recovery_timeout"),
+    *positive(CircuitBreakerConfig, "timeout", "window", "slow_call_duration", "ramp", optional=True),
+    *positive(CircuitBreakerConfig, "failure_rate", "slow_call_rate", "ramp_start", high=1.0),
+    Number(CircuitBreakerConfig, "probe_margin"),
+    Number(CircuitBreakerConfig, "open_backoff", 1.0, 100.0),
+    Number(CircuitBreakerConfig, "open_jitter", 0.0, 1.0),
+    *positive(
+        DegradationConfig,
+        "minimal_error_rate",
+        "moderate_error_rate",
+        "severe_error_rate",
+        "critical_error_rate",
+        "restore_factor",
+        high=1.0,
+    ),
+    *positive(DegradationConfig, "latency", optional=True),
+    *counts(DegradationConfig, "circuit_open_level", low=0, high=4),
+    *positive(DegradationConfig, "quiet_period"),
+    *counts(DegradationConfig, "minimum_calls"),
+    *positive(FallbackConfig, "stale_if_error", optional=True),
+    *counts(FallbackConfig, "stale_entries", high=1_000_000),
+    Number(HedgeConfig, "delay"),
+    *counts(HedgeConfig, "max_hedges", high=20),
+    *positive(HedgeConfig, "quantile", high=1.0, optional=True),
+    *counts(HedgeConfig, "minimum_samples"),
+    *counts(Policy, "max_keys", high=1_000_000),
+    Number(Policy, "key_idle"),
+    *positive(RateLimitConfig, "rate", high=1e9),
+    *positive(RateLimitConfig, "period"),
+    Number(RateLimitConfig, "burst", 1.0, 1e9, optional=True),
+    Number(RateLimitConfig, "max_wait"),
+    *counts(RetryConfig, "max_attempts"),
+    Number(RetryConfig, "base_delay"),
+    Number(RetryConfig, "max_delay"),
+    Number(RetryConfig, "exponential_base", 1.0, 1000.0),
+    *positive(RetryConfig, "max_elapsed", optional=True),
+    Number(RetryConfig, "max_retry_after"),
+    *positive(TimeoutConfig, "attempt", "total", optional=True),
+]
+BOOLEANS: list[tuple[type[Config], str]] = [
+    (BudgetConfig, "deposit_on_success"),
+    (CircuitBreakerConfig, "response_times"),
+    (DegradationConfig, "follow_dependencies"),
+    (DegradationConfig, "automatic"),
+    (Policy, "response_times"),
+    (RetryConfig, "retry_rejected"),
+    (TimeoutConfig, "in_thread"),
+]
+CHOICES: list[tuple[type[Config], str, Any]] = [
+    (CircuitBreakerConfig, "window_kind", WindowKind),
+    (CircuitBreakerConfig, "mode", BreakerMode),
+    (RetryConfig, "jitter", Jitter),
+    (RetryConfig, "backoff", Backoff),
+]
+ERRORS: list[tuple[type[Config], str]] = [
+    (CircuitBreakerConfig, "failure_exceptions"),
+    (CircuitBreakerConfig, "ignored_exceptions"),
+    (FallbackConfig, "on"),
+    (RetryConfig, "retryable_exceptions"),
+    (RetryConfig, "non_retryable_exceptions"),
+]
+HOOKS: list[tuple[type[Config], str]] = [
+    (CircuitBreakerConfig, "failure_predicate"),
+    (CircuitBreakerConfig, "result_predicate"),
+    (FallbackConfig, "stale_key"),
+    (FallbackConfig, "when"),
+    (FallbackConfig, "result_predicate"),
+    (Policy, "key"),
+    (RetryConfig, "retry_predicate"),
+    (RetryConfig, "result_predicate"),
+    (RetryConfig, "repeatable"),
+    (RetryConfig, "retry_after"),
+]
+NAMES: list[tuple[type[Config], str]] = [
+    (BudgetConfig, "name"),
+    (CircuitBreakerConfig, "name"),
+    (Policy, "name"),
+]
+NESTED: list[tuple[type[Config], str, type[Config]]] = [
+    (HedgeConfig, "budget", BudgetConfig),
+    (RetryConfig, "budget", BudgetConfig),
+    (Policy, "breaker", CircuitBreakerConfig),
+    (Policy, "retry", RetryConfig),
+    (Policy, "timeout", TimeoutConfig),
+    (Policy, "bulkhead", BulkheadConfig),
+    (Policy, "rate_limit", RateLimitConfig),
+    (Policy, "hedge", HedgeConfig),
+    (Policy, "fallback", FallbackConfig),
+]
+CHAINS: list[tuple[type[Config], str]] = [(FallbackConfig, "chain")]
+ORDERS: list[tuple[type[Config], str]] = [(Policy, "order")]
+
+
+def build(kind: type[Config], **fields: Any) -> Config:
+    """Create a configuration from its required fields and the given ones."""
+    return kind(**{**REQUIRED.get(kind, {}), **fields})
+
+
+def refused(kind: type[Config], **fields: Any) -> ConfigError:
+    """Return the error with which a configuration refuses the fields."""
+    with pytest.raises(ConfigError) as caught:
+        build(kind, **fields)
+    return caught.value
+
+
+def assert_refused(kind: type[Config], field: str, value: object) -> None:
+    """Check that one bad value is the one violation, named with its field, its value and what would be allowed."""
+    error = refused(kind, **{field: value})
+    assert [violation.field for violation in error.violations] == [field]
+    (violation,) = error.violations
+    assert violation.value is value
+    assert violation.allowed == kind.describe()[field]["allowed"]
+    assert str(error) == f"{kind.__name__}: {violation}"
+    assert str(violation).startswith(f"{field}=")
+    assert str(violation).endswith(f": must be {violation.allowed}")
+    if len(repr(value)) <= 80:
+        assert repr(value) in str(violation)
