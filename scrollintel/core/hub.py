@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from .events import Event
+from .locks import new_lock
 
 logger = logging.getLogger("scrollintel")
 
@@ -98,12 +99,12 @@ class Subscription:
                 return
             try:
                 self._listener(event)
-            except Exception as error:  # a listener's error is its own; it is counted and told
+            except BaseException as error:  # a listener's error is its own, even an exit; it is counted and told
                 self.failed += 1
                 self._complain(error)
             self.delivered += 1
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: BaseException) -> None:
         now = time.monotonic()
         if now - self._last_log >= 60.0:
             self._last_log = now
@@ -132,6 +133,7 @@ class EventHub:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._numbering = new_lock()
         self._sequence = itertools.count(1)
         self._orphaned = False
         self.active = False
@@ -167,11 +169,12 @@ class EventHub:
 
     def emit(self, event: Event) -> None:
         """Number `event` and queue it for every listener that wants it."""
-        object.__setattr__(event, "sequence", next(self._sequence))
         if self._orphaned:
             self._restart()
-        for subscription in self._subscriptions:
-            subscription.offer(event)
+        with self._numbering:  # so that the order of numbers is the order of delivery
+            object.__setattr__(event, "sequence", next(self._sequence))
+            for subscription in self._subscriptions:
+                subscription.offer(event)
 
     def wants(self, kind: type[Event]) -> bool:
         """Tell whether any listener wants events of `kind`, so that those nobody wants need not be made."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
+
+from .locks import new_lock
 
 Injector = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 """Takes the name of a policy and an operation, and returns the operation to run instead."""
@@ -16,7 +17,7 @@ class Interventions:
     __slots__ = ("_lock", "active", "immediate", "injectors", "off")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.active = False
         self.off = 0
         self.immediate = 0

@@ -9,8 +9,44 @@ import weakref
 _PURGE_STEP = 1024
 
 
+class Configuring:
+    """The one lock for changes of configuration, which are rare; its holder may take it again and take leaves.
+
+    One lock for all registries and pipelines, because they change each other in both directions.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._held = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def before_fork(self) -> None:
+        """Take the lock, so that no other thread is in the middle of a change."""
+        self._held = self._lock.acquire(timeout=1.0)
+
+    def after_fork_in_parent(self) -> None:
+        """Release what was taken."""
+        if self._held:
+            self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Release what was taken, or begin with a free lock."""
+        if self._held:
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+
+
+CONFIGURING = Configuring()
+
+
 class _Locks:
-    """All locks of the engine, known by weak references."""
+    """All leaf locks of the engine, known by weak references."""
 
     def __init__(self) -> None:
         self._register = threading.Lock()
@@ -28,6 +64,7 @@ class _Locks:
 
     def before_fork(self) -> None:
         """Take every lock, so that nobody else is changing what they guard."""
+        CONFIGURING.before_fork()
         self._register.acquire()
         for reference in self._known:
             lock = reference()
@@ -35,8 +72,17 @@ class _Locks:
             if lock is not None and lock.acquire(timeout=1.0):
                 self._held.append(lock)
 
-    def after_fork(self) -> None:
-        """Release what was taken; runs in the parent and in the child."""
+    def after_fork_in_parent(self) -> None:
+        """Release what was taken."""
+        self._release()
+        CONFIGURING.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """Release what was taken."""
+        self._release()
+        CONFIGURING.after_fork_in_child()
+
+    def _release(self) -> None:
         while self._held:
             self._held.pop().release()
         self._register.release()
@@ -57,4 +103,8 @@ def new_lock() -> threading.Lock:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_LOCKS.before_fork, after_in_parent=_LOCKS.after_fork, after_in_child=_LOCKS.after_fork)
+    os.register_at_fork(
+        before=_LOCKS.before_fork,
+        after_in_parent=_LOCKS.after_fork_in_parent,
+        after_in_child=_LOCKS.after_fork_in_child,
+    )

@@ -15,6 +15,7 @@ from .config.retry import RetryConfig
 from .config.timeout import TimeoutConfig
 from .drivers.direct import asynchronous_invoke, invoke
 from .hub import DEFAULT_HUB, EventHub
+from .locks import CONFIGURING
 from .pipeline import Pipeline
 from .registry import DEFAULT_REGISTRY, MAX_CIRCUITS, Registry
 from .snapshot import PolicySnapshot
@@ -27,25 +28,20 @@ _MAX_VARIANTS = 32
 
 
 class _Name:
-    """What is known of one circuit name: the latest combination, and others by configuration."""
+    """What is known of one circuit name: the latest combination, in one piece, and others by configuration."""
 
-    __slots__ = ("config", "in_thread", "pipeline", "retry", "timeout", "variants")
+    __slots__ = ("latest", "variants")
 
     def __init__(self) -> None:
-        self.config: CircuitBreakerConfig | None = None
-        self.retry: RetryConfig | None = None
-        self.timeout: float | TimeoutConfig | None = None
-        self.in_thread = False
-        self.pipeline: Pipeline | None = None
-        self.variants: dict[Any, Pipeline] = {}
+        self.latest: tuple[Any, ...] = (None, None, None, False, None)
+        self.variants: dict[tuple[Any, ...], Pipeline] = {}
 
     def remember(self, variant: tuple[Any, ...], pipeline: Pipeline) -> None:
         """Make a combination the latest one."""
         if len(self.variants) >= _MAX_VARIANTS and variant not in self.variants:
             self.variants.pop(next(iter(self.variants)))
         self.variants[variant] = pipeline
-        self.pipeline = pipeline
-        self.config, self.retry, self.timeout, self.in_thread = variant
+        self.latest = (*variant, pipeline)
 
 
 class FaultToleranceManager:
@@ -170,7 +166,7 @@ class FaultToleranceManager:
         """Return how every policy stands, by name, those of `execute_with_fault_tolerance` included."""
         result = self.registry.snapshot()
         for name, known in list(self._names.items()):
-            if name not in result and known.pipeline is not None:
+            if name not in result and known.variants:
                 result[name] = _together(known)
         return result
 
@@ -187,15 +183,17 @@ class FaultToleranceManager:
         in_thread: bool,
     ) -> Pipeline:
         known = self._names.get(UNNAMED if config is None else config.name)
-        if (
-            known is not None
-            and known.config is config
-            and known.retry is retry
-            and known.timeout is timeout
-            and known.in_thread is in_thread
-            and known.pipeline is not None
-        ):
-            return known.pipeline
+        if known is not None:
+            latest = known.latest
+            if (
+                latest[0] is config
+                and latest[1] is retry
+                and latest[2] is timeout
+                and latest[3] is in_thread
+                and latest[4] is not None
+            ):
+                pipeline: Pipeline = latest[4]
+                return pipeline
         return self._combination(config, retry, timeout, in_thread)
 
     def _combination(
@@ -208,17 +206,18 @@ class FaultToleranceManager:
         """Return the pipeline for a combination that was not the latest one under its name."""
         name = UNNAMED if config is None else config.name
         variant = (config, retry, timeout, in_thread)
-        known = self._names.get(name)
-        pipeline = None if known is None else known.variants.get(variant)
-        if pipeline is None:
-            pipeline = self.registry.detached(_policy(name, config, retry, timeout, in_thread))
-        elif config is not None:
-            self.registry.circuit(config)  # one circuit for all combinations; it follows the latest configuration
-        if known is None:
-            if len(self._names) >= MAX_CIRCUITS:
-                self._names.pop(next(iter(self._names)), None)
-            known = self._names.setdefault(name, _Name())
-        known.remember(variant, pipeline)
+        with CONFIGURING:
+            known = self._names.get(name)
+            pipeline = None if known is None else known.variants.get(variant)
+            if pipeline is None:
+                pipeline = self.registry.detached(_policy(name, config, retry, timeout, in_thread))
+            elif config is not None:
+                self.registry.circuit(config)  # one circuit for all combinations; it follows the latest one
+            if known is None:
+                if len(self._names) >= MAX_CIRCUITS:
+                    self._names.pop(next(iter(self._names)), None)
+                known = self._names.setdefault(name, _Name())
+            known.remember(variant, pipeline)
         return pipeline
 
 
@@ -237,9 +236,8 @@ def _policy(
 
 def _together(known: _Name) -> PolicySnapshot:
     """Return the snapshot of the latest combination with what all of them did."""
-    assert known.pipeline is not None
-    latest = known.pipeline.snapshot()
-    tallies = [pipeline.snapshot().tally for pipeline in set(known.variants.values())]
+    latest: PolicySnapshot = known.latest[4].snapshot()
+    tallies = [pipeline.snapshot().tally for pipeline in list(known.variants.values())]
     uses: Counter[str] = Counter()
     for tally in tallies:
         uses.update(tally.fallback_uses)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
@@ -16,6 +15,7 @@ from .errors import ConfigError, Violation
 from .events import PolicyReplaced
 from .guard import Attempts, Guard
 from .hub import DEFAULT_HUB, EventHub
+from .locks import CONFIGURING
 from .machines.sketch import LatencySketch
 from .snapshot import CircuitSnapshot, PolicySnapshot, Tally
 from .strategies.breaker import Circuit
@@ -45,7 +45,7 @@ class Pipeline:
         circuits: Gives the circuit for a breaker configuration, to share circuits by name; its own by default.
     """
 
-    __slots__ = ("__weakref__", "_budgets", "_circuits", "_clock", "_hub", "_lock", "lane", "revision")
+    __slots__ = ("__weakref__", "_budgets", "_circuits", "_clock", "_hub", "lane", "revision")
 
     def __init__(
         self,
@@ -60,7 +60,6 @@ class Pipeline:
         self._hub = hub
         self._budgets = Budgets() if budgets is None else budgets
         self._circuits = circuits
-        self._lock = threading.Lock()
         self.revision = 1
         self.lane = self._compile(policy, None)
 
@@ -147,7 +146,7 @@ class Pipeline:
         """
         if policy.name != self.name:
             raise ConfigError("Policy", [Violation("name", policy.name, f"{self.name!r}, the name of this pipeline")])
-        with self._lock:
+        with CONFIGURING:
             old = self.lane.policy
             changed = tuple(f.name for f in fields(policy) if getattr(old, f.name) != getattr(policy, f.name))
             if not changed:
@@ -199,7 +198,7 @@ class Pipeline:
             waiting=None if parts.bulkhead is None else parts.bulkhead.waiting,
             permits=None if parts.rate_limit is None else parts.rate_limit.available(),
             budget=None if retry is None or retry.budget is None else retry.budget.tokens,
-            abandoned_threads=parts.abandoned.number,
+            abandoned_threads=parts.abandoned.value,
         )
 
     # ------------------------------------------------------------------ inside
@@ -220,8 +219,8 @@ class Pipeline:
         return replace(
             total,
             rejections=rejections,
-            retries=0 if parts.retry is None else parts.retry.retries,
-            hedges=0 if parts.hedge is None else parts.hedge.hedges,
+            retries=0 if parts.retry is None else parts.retry.retries.value,
+            hedges=0 if parts.hedge is None else parts.hedge.hedges.value,
             fallbacks=sum(uses.values()),
             fallback_uses=uses,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 
 from .clock import SYSTEM_CLOCK, Clock
@@ -10,6 +9,7 @@ from .config.breaker import CircuitBreakerConfig
 from .config.policy import Policy
 from .errors import NotFoundError
 from .hub import DEFAULT_HUB, EventHub
+from .locks import CONFIGURING
 from .pipeline import Pipeline
 from .snapshot import PolicySnapshot
 from .strategies.breaker import Circuit
@@ -26,27 +26,30 @@ class Registry:
         self.clock = clock
         self.hub = hub
         self.budgets = Budgets()
-        self._lock = threading.RLock()
         self._pipelines: dict[str, Pipeline] = {}
         self._circuits: dict[str, Circuit] = {}
         self._seen: dict[str, list[CircuitBreakerConfig | Policy]] = {}
 
-    def circuit(self, config: CircuitBreakerConfig) -> Circuit:
-        """Return the circuit of that name; a known one goes on under `config` when that differs."""
-        with self._lock:
+    def circuit(self, config: CircuitBreakerConfig, *, on_purpose: bool = False) -> Circuit:
+        """Return the circuit of that name; a known one goes on under `config` when that differs.
+
+        Configurations that take turns under one name are warned of once, unless they do so `on_purpose`.
+        """
+        with CONFIGURING:
             circuit = self._circuits.get(config.name)
             if circuit is None:
                 self._make_room()
                 circuit = self._circuits[config.name] = Circuit(config, self.clock, self.hub)
                 return circuit
             if circuit.config is not config and circuit.config != config:
-                self._alternates(config.name, circuit.config, config)
+                if not on_purpose:
+                    self._alternates(config.name, circuit.config, config)
                 circuit.reconfigure(config)
             return circuit
 
     def pipeline(self, policy: Policy) -> Pipeline:
         """Return the pipeline of that name, built on first use; a known one goes on under `policy`."""
-        with self._lock:
+        with CONFIGURING:
             pipeline = self._pipelines.get(policy.name)
             if pipeline is None:
                 pipeline = self.detached(policy)
@@ -67,7 +70,11 @@ class Registry:
         Raises:
             NotFoundError: when no policy has that name.
         """
-        return self.get(policy.name).replace(policy)
+        with CONFIGURING:
+            pipeline = self.get(policy.name)
+            if policy.breaker is not None:
+                self.circuit(policy.breaker, on_purpose=True)
+            return pipeline.replace(policy)
 
     def get(self, name: str) -> Pipeline:
         """Return a registered pipeline.
@@ -97,7 +104,7 @@ class Registry:
         Raises:
             NotFoundError: when neither a policy nor a circuit has that name.
         """
-        with self._lock:
+        with CONFIGURING:
             pipeline = self._pipelines.pop(name, None)
             circuit = self._circuits.pop(name, None)
             self._seen.pop(name, None)
@@ -106,23 +113,23 @@ class Registry:
 
     def names(self) -> list[str]:
         """Return the names of the registered policies."""
-        with self._lock:
+        with CONFIGURING:
             return sorted(self._pipelines)
 
     def circuits(self) -> list[Circuit]:
         """Return the circuits that are shared by name."""
-        with self._lock:
+        with CONFIGURING:
             return list(self._circuits.values())
 
     def snapshot(self) -> dict[str, PolicySnapshot]:
         """Return how every registered policy stands, by name."""
-        with self._lock:
+        with CONFIGURING:
             pipelines = list(self._pipelines.values())
         return {pipeline.name: pipeline.snapshot() for pipeline in pipelines}
 
     def clear(self) -> None:
         """Forget all policies and circuits, for instance between tests."""
-        with self._lock:
+        with CONFIGURING:
             self._pipelines.clear()
             self._circuits.clear()
             self._seen.clear()

@@ -2,7 +2,9 @@
 
 A scene is a fresh state, the threads that change it, and what must be true of it in the end. It is explored twice:
 by partial-order reduction, which visits each order of conflicting accesses once (at most two preemptions), and by
-seeded random schedules of single bytecodes, which also see accesses that happen inside C code.
+seeded schedules of single bytecodes with one to three preemptions at random places, which also see accesses that
+happen inside C code. Few preemptions at random places find most races (Burckhardt et al., "A Randomized Scheduler
+with Probabilistic Guarantees of Finding Bugs", 2010).
 
 A scene proves something only if it can fail, so each has a twin with a planted race: `assert_caught` first runs the
 twin's threads one after the other, in every order, where it must hold, and then demands a failing interleaving.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import gc
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,18 +22,20 @@ from itertools import permutations
 from typing import Any
 
 import frontrun
-from frontrun._cooperative import CooperativeLock, patch_locks, unpatch_locks
-from frontrun._deadlock import SchedulerAbort
+from frontrun._cooperative import patch_locks, unpatch_locks
+from frontrun._deadlock import DeadlockError, SchedulerAbort
+from frontrun.bytecode import run_with_schedule
 
 from scrollintel.core import locks
 from tests.concurrency.slots_seen import slots_seen
 
 PREEMPTIONS = 2
-SEARCH = "bit-reversal"
-ORDERS = 60
-SCHEDULES = 16
-LONGEST_SCHEDULE = 400
-"""Steps of the random part of a schedule; frontrun goes on with its own, still deterministic, turns."""
+ORDERS = 40
+"""Orders of conflicting accesses that are tried; most scenes have fewer."""
+SCHEDULES = 12
+"""Schedules with random preemptions that are tried."""
+PATIENCE = 5
+"""How many times as much may be tried until a planted race is found."""
 
 
 class NoLock:
@@ -87,17 +92,24 @@ def cooperative_locks() -> Iterator[None]:
 
     frontrun patches them by itself only under its own command; without that its entry points skip the test.
     """
-    register, locks._REGISTER = locks._REGISTER, CooperativeLock()  # type: ignore[assignment]
+    known, configuring = locks._LOCKS, locks.CONFIGURING._lock
     collecting = gc.isenabled()
     gc.disable()  # a collection at another step in each run would make runs differ
     patch_locks()
+    locks._LOCKS = locks._Locks()  # made at import otherwise, with locks that block
+    locks.CONFIGURING._lock = threading.RLock()
     try:
         yield
     finally:
         unpatch_locks()
-        locks._REGISTER = register
+        locks._LOCKS, locks.CONFIGURING._lock = known, configuring
         if collecting:
             gc.enable()
+
+
+def without_the_configuring_lock() -> None:
+    """Plant a race in the scene that is being set up: changes of configuration no longer exclude each other."""
+    locks.CONFIGURING._lock = NoLock()  # type: ignore[assignment]  # all that is used of it
 
 
 class Run:
@@ -108,53 +120,95 @@ class Run:
         self.errors: list[Exception] = []
 
 
-def explore(scene: Scene, seed: int) -> Any:
-    """Return the first result with a failing interleaving, or the last one when there is none."""
+class Explored:
+    """A scene as it is handed to frontrun: an error that leaves a thread is kept, and is a failure in the end."""
 
-    def guarded(thread: Callable[[Any], None]) -> Callable[[Run], None]:
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.threads = [self._guarded(thread) for thread in scene.threads]
+
+    def setup(self) -> Run:
+        """Make a fresh state."""
+        return Run(self._scene.setup())
+
+    def holds(self, run: Run) -> bool:
+        """Assert that nothing went wrong."""
+        assert not run.errors, f"a thread raised {run.errors[0]!r}"
+        self._scene.holds(run.state)
+        return True
+
+    @staticmethod
+    def _guarded(thread: Callable[[Any], None]) -> Callable[[Run], None]:
         def work(run: Run) -> None:
             try:
                 thread(run.state)
             except SchedulerAbort:
                 raise
-            except Exception as error:  # the finding is the first error, not the end of the exploration
+            except Exception as error:  # a finding, and not the end of the exploration
                 run.errors.append(error)
 
         return work
 
-    def holds(run: Run) -> bool:
-        assert not run.errors, f"a thread raised {run.errors[0]!r}"
-        scene.holds(run.state)
-        return True
 
-    def setup() -> Run:
-        return Run(scene.setup())
+def orders_of_accesses(scene: Explored, most: int) -> str | None:
+    """Try the orders of conflicting accesses; return the first failure in words."""
+    result = frontrun.explore(
+        scene.setup, scene.threads, scene.holds, preemption_bound=PREEMPTIONS, max_executions=most,
+        reproduce_on_failure=0, detect_io=False, deadlock_timeout=30.0, timeout_per_run=60.0,
+    )  # fmt: skip
+    if result.property_holds is None:
+        result.assert_holds()
+    return None if result.property_holds else str(result.explanation)
 
-    threads = [guarded(thread) for thread in scene.threads]
-    shared = {"reproduce_on_failure": 0, "detect_io": False, "deadlock_timeout": 30.0, "timeout_per_run": 60.0}
-    with cooperative_locks(), slots_seen():
-        ordered = frontrun.explore(
-            setup, threads, holds, preemption_bound=PREEMPTIONS, max_executions=ORDERS, search=SEARCH, **shared
-        )
-        if not ordered.property_holds:
-            return ordered
-        return frontrun.explore(
-            setup, threads, holds, strategy="random", max_attempts=SCHEDULES, max_ops=LONGEST_SCHEDULE,
-            seed=random.Random(seed).randrange(2**32), **shared,
-        )  # fmt: skip
+
+def random_preemptions(scene: Explored, most: int, chance: random.Random) -> str | None:
+    """Try schedules with one to three preemptions; return the first failure in words."""
+    lengths = [0] * len(scene.threads)
+    for number in range(most):
+        schedule = preempted(lengths, chance) if number else [0]
+        try:
+            run = run_with_schedule(
+                schedule, scene.setup, scene.threads, timeout=60.0, detect_io=False, deadlock_timeout=30.0,
+                _recorded_schedule=schedule,
+            )  # fmt: skip
+        except DeadlockError as error:
+            return f"deadlock after {number} schedules: {error}"
+        lengths = [max(length, schedule.count(thread)) for thread, length in enumerate(lengths)]
+        try:
+            scene.holds(run)
+        except AssertionError as error:
+            return f"after {number} schedules: {error}"
+    return None
+
+
+def preempted(lengths: Sequence[int], chance: random.Random) -> list[int]:
+    """Return a schedule that leaves threads at random places, one to three times, and then lets each run to its end."""
+    schedule: list[int] = []
+    for _ in range(chance.randint(1, 3)):
+        thread = chance.randrange(len(lengths))
+        schedule += [thread] * chance.randint(1, lengths[thread])
+    for thread in chance.sample(range(len(lengths)), len(lengths)):
+        schedule += [thread] * (lengths[thread] + 50)
+    return schedule
 
 
 def assert_holds(scene: Scene, seed: int) -> None:
     """Fail with the interleaving that breaks the scene, if one is found."""
-    explore(scene, seed).assert_holds()
+    with cooperative_locks(), slots_seen():
+        found = orders_of_accesses(Explored(scene), ORDERS)
+        found = found or random_preemptions(Explored(scene), SCHEDULES, random.Random(seed))
+    assert found is None, found
 
 
 def assert_caught(scene: Scene, seed: int) -> None:
     """Fail unless the scene holds one thread after the other and an interleaving breaks it."""
     for order in permutations(scene.threads):
-        state = scene.setup()
-        for thread in order:
-            thread(state)
-        scene.holds(state)
-    result = explore(scene, seed)
-    assert result.property_holds is False, f"the planted race was not found: {result!r}"
+        with cooperative_locks():
+            state = scene.setup()
+            for thread in order:
+                thread(state)
+            scene.holds(state)
+    with cooperative_locks(), slots_seen():
+        found = random_preemptions(Explored(scene), PATIENCE * SCHEDULES, random.Random(seed))
+        found = found or orders_of_accesses(Explored(scene), PATIENCE * ORDERS)
+    assert found is not None, "the planted race was not found"

@@ -28,24 +28,26 @@ class Stage:
         **settings: Any,  # Any: fields of a configuration
     ) -> None:
         self.clock = StillClock()
-        config = CircuitBreakerConfig("c", **{"failure_threshold": 1, "success_threshold": 1, **settings})
+        config = self.config(**settings)
         self.circuit = kind(config, self.clock, EventHub())
         self.permits: list[Permit] = []
         self.refusals: list[RejectedError] = []
         self.notes: list[Any] = []
+        self.call = Call("c", print, (), {}, self.clock.now)
         if machine is not BreakerMachine:
             self.circuit.machine = machine(config, self.clock.now)
         if not locked:
             self.circuit._lock = NoLock()  # type: ignore[assignment]
 
-    def config(self, **settings: Any) -> CircuitBreakerConfig:
-        """Return another configuration for the circuit."""
+    @staticmethod
+    def config(**settings: Any) -> CircuitBreakerConfig:  # Any: fields of a configuration
+        """Return a configuration for the circuit, to be made before threads run."""
         return CircuitBreakerConfig("c", **{"failure_threshold": 1, "success_threshold": 1, **settings})
 
     def enter(self) -> Permit | None:
         """Ask for a permit as a driver does."""
         try:
-            permit = self.circuit.enter(Call("c", print, (), {}, self.clock.now))
+            permit = self.circuit.enter(self.call)
         except RejectedError as error:
             self.refusals.append(error)
             return None

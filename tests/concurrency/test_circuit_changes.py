@@ -172,8 +172,8 @@ def mode_against_failure(*, locked: bool = True) -> Scene:
         assert view.state is METRICS_ONLY
         assert view.tally.failures + view.tally.late == 1
 
-    threads = [lambda stage: stage.circuit.reconfigure(stage.config(mode=BreakerMode.METRICS_ONLY)), failing]
-    return Scene(lambda: Stage(locked=locked), threads, holds)
+    measuring = Stage.config(mode=BreakerMode.METRICS_ONLY)
+    return Scene(lambda: Stage(locked=locked), [failing, lambda stage: stage.circuit.reconfigure(measuring)], holds)
 
 
 def test_circuit_reconfigured_to_metrics_only_is_not_opened_by_an_older_failure(seed: int) -> None:
@@ -243,8 +243,10 @@ class LooksTwice(Circuit):
 def refusal_against_a_shorter_period(*, kind: type[Circuit] = Circuit) -> Scene:
     """A call is refused while a new configuration ends the open period at once."""
 
+    shorter = Stage.config(recovery_timeout=1.0)
+
     def shortening(stage: Stage) -> None:
-        stage.circuit.reconfigure(stage.config(recovery_timeout=1.0))
+        stage.circuit.reconfigure(shorter)
 
     def entering(stage: Stage) -> None:
         if kind is LooksTwice:

@@ -35,6 +35,10 @@ class Ledger(EventHub):
         self.active = True
         self.events: list[Event] = []
 
+    def wants(self, kind: type[Event]) -> bool:
+        """Keep events of every kind."""
+        return True
+
     def emit(self, event: Event) -> None:
         """Keep the event."""
         super().emit(event)

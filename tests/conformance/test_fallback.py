@@ -132,7 +132,7 @@ def test_fallback_is_not_asked_on_success(driver: Driver, build: Build) -> None:
 def test_fallback_answers_after_all_retries(driver: Driver, build: Build, clock: ManualClock) -> None:
     """The outcome tells attempts, elapsed time and arguments."""
     seen: list[Outcome] = []
-    pipeline = build(retry=RetryConfig(jitter=False), fallback=lambda outcome: seen.append(outcome))
+    pipeline = build(retry=RetryConfig(jitter=False), fallback=seen.append)
     driver.call(pipeline, driver.takes(1, Script(DOWN)), "a", b=2)
     (outcome,) = seen
     assert (outcome.attempts, outcome.elapsed) == (3, pytest.approx(6))

@@ -7,12 +7,10 @@ that both come to the very same numbers.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
@@ -21,43 +19,35 @@ import pytest
 from scrollintel.core.config.breaker import BreakerMode, CircuitBreakerConfig, WindowKind
 from scrollintel.core.config.policy import Policy
 from scrollintel.core.config.retry import RetryConfig
-from scrollintel.core.errors import (
-    CircuitIsolatedError,
-    CircuitOpenError,
-    CircuitRampingError,
-    DeadlineExceededError,
-    RejectedError,
-)
+from scrollintel.core.errors import RejectedError
 from scrollintel.core.hub import EventHub
 from scrollintel.core.pipeline import Pipeline
-from scrollintel.core.states import CircuitState
+from tests.model.simulation_oracle import Oracle
+from tests.model.simulation_script import (
+    ANSWER,
+    BAD,
+    CLOSED,
+    ERRORS,
+    ILL,
+    ISOLATED,
+    LIKELIHOOD,
+    METRICS_ONLY,
+    NESTED,
+    OK,
+    OPEN,
+    PHASES,
+    SUCCESS,
+    WALL,
+    Broken,
+    Script,
+    Unwelcome,
+)
 
 SEED = int(os.environ.get("SCROLLINTEL_TEST_SEED") or os.environ.get("SCROLLINTEL_SEED") or 20250131)
 CALLS = 380_000
 """Top-level calls for each of eight policies; nested ones come on top."""
 CHUNK = 2_000
 """Calls between two comparisons of everything, at most."""
-
-CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
-ISOLATED, METRICS_ONLY = CircuitState.ISOLATED, CircuitState.METRICS_ONLY
-WALL = 1_700_000_000.0
-OK, BAD, ANSWER = "ok", "bad", "answered by the fallback"
-MARGIN, LEASE = 5.0, 60.0
-
-
-class Broken(Exception):
-    """The dependency fails."""
-
-
-class Unwelcome(Exception):
-    """The caller asked for something impossible; configured to be ignored."""
-
-
-SUCCESS, BROKEN, UNWELCOME, CANCELLED, EXIT, ILL, NESTED = 0, 1, 2, 3, 4, 5, 6
-"""Ends of an operation; from `NESTED` on it makes further calls before it ends like the kind six below."""
-ERRORS: dict[int, type[BaseException]] = {
-    BROKEN: Broken, UNWELCOME: Unwelcome, CANCELLED: asyncio.CancelledError, EXIT: KeyboardInterrupt,
-}  # fmt: skip
 
 
 class PlainClock:
@@ -89,401 +79,6 @@ class PlainClock:
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
         """Leave timers to the event loop."""
-
-
-# ---------------------------------------------------------------------------------------------------- what happens
-
-
-@dataclass(frozen=True)
-class Phase:
-    """How a dependency behaves for a while: weights of the ends, of the durations and of the pauses between calls."""
-
-    kinds: dict[int, float]
-    durations: dict[int, float]
-    pauses: dict[int, float]
-
-
-QUICK = {0: 1, 1: 20, 3: 50, 10: 30, 90: 5, 1024: 0.05}
-SLOW = {10: 30, 900: 10, 1024: 20, 1025: 20, 1500: 20, 4095: 2, 4096: 4, 4097: 2}
-HUNG = {10: 5, 4096: 10, 5000: 10, 9_216: 5, 9_217: 5, 30_000: 5, 70_000: 3}
-BUSY = {0: 5, 1: 40, 20: 40, 100: 10}
-CALM = {100: 10, 1000: 5, 3000: 1, 8192: 0.5}
-RARE = {2000: 5, 9_000: 5, 30_000: 1, 900_000: 0.1}
-PHASES = [
-    Phase({SUCCESS: 1}, QUICK, BUSY),
-    Phase({SUCCESS: 999, BROKEN: 1}, QUICK, BUSY),
-    Phase({SUCCESS: 990, BROKEN: 3, UNWELCOME: 3, CANCELLED: 2, EXIT: 1, ILL: 1}, QUICK, BUSY),
-    Phase({SUCCESS: 80, BROKEN: 20}, QUICK, BUSY),
-    Phase({SUCCESS: 60, BROKEN: 20, ILL: 20, UNWELCOME: 5, CANCELLED: 5}, QUICK, CALM),
-    Phase({SUCCESS: 1, BROKEN: 20, CANCELLED: 1}, QUICK, BUSY | {1024: 5, 4096: 2}),
-    Phase({SUCCESS: 5, BROKEN: 20, UNWELCOME: 2, CANCELLED: 2, ILL: 5}, QUICK, CALM),
-    Phase({SUCCESS: 20, BROKEN: 1, CANCELLED: 1}, SLOW, BUSY),
-    Phase({SUCCESS: 20, BROKEN: 5, CANCELLED: 2, EXIT: 1, UNWELCOME: 1}, HUNG, CALM),
-    Phase({SUCCESS: 10, BROKEN: 5, ILL: 1, CANCELLED: 1}, QUICK, RARE),
-    Phase({SUCCESS: 50, NESTED: 5, NESTED + BROKEN: 5, BROKEN: 10}, QUICK, CALM),
-    Phase({SUCCESS: 10, NESTED: 5, NESTED + BROKEN: 5, BROKEN: 10, NESTED + CANCELLED: 1}, QUICK | HUNG, CALM),
-]
-LIKELIHOOD = [30, 20, 10, 8, 8, 5, 8, 6, 5, 5, 4, 4]
-
-
-class Script:
-    """What the operation does each time it is run, drawn in advance."""
-
-    def __init__(self, source: random.Random) -> None:
-        self.source = source
-        self.kinds: list[int] = []
-        self.durations: list[float] = []
-
-    def extend(self, phase: Phase, number: int) -> None:
-        """Draw the behaviour for `number` runs."""
-        draw = self.source.choices
-        self.kinds += draw(list(phase.kinds), phase.kinds.values(), k=number)
-        self.durations += [n / 1024 for n in draw(list(phase.durations), phase.durations.values(), k=number)]
-
-
-# ---------------------------------------------------------------------------------------------------- the oracle
-
-
-@dataclass
-class Totals:
-    """The oracle's counts."""
-
-    successes: int = 0
-    failures: int = 0
-    slow: int = 0
-    ignored: int = 0
-    abandoned: int = 0
-    late: int = 0
-    rejections: int = 0
-    timeouts: int = 0
-    retries: int = 0
-    fallbacks: int = 0
-
-
-@dataclass(eq=False)
-class Leave:
-    """The oracle's permit."""
-
-    period: int
-    lease_end: float = inf
-
-
-@dataclass
-class Oracle:
-    """Foretells calls under one policy, from its facts as numbers."""
-
-    script: Script
-    base: CircuitState = CLOSED
-    threshold: int = 5
-    recovery: float = 60.0
-    growth: float = 1.0
-    cap: float = inf
-    needed: int = 3
-    places: int = 1
-    limit: float | None = None
-    kind: str = "consecutive"
-    size: float = 0
-    rate: float = 0.5
-    minimum: int = 10
-    slow_after: float = inf
-    slow_rate: float = 1.0
-    ramp: float = 0.0
-    ramp_start: float = 0.0
-    judges_results: bool = False
-    attempts: int = 1
-    first_delay: float = 0.0
-    longest: float = inf
-    answers: bool = False
-    # What has happened so far.
-    now: float = 1000.0
-    index: int = 0
-    depth: int = 0
-    state: CircuitState = CLOSED
-    period: int = 0
-    since: float = 1000.0
-    open_until: float = 0.0
-    row: int = 0
-    openings: int = 0
-    would: int = 0
-    good: int = 0
-    out: list[Leave] = field(default_factory=list)
-    marks: deque[int] = field(default_factory=deque)
-    rows: dict[float, list[int]] = field(default_factory=dict)
-    times: list[float] = field(default_factory=list)
-    troubled: bool = False
-    ramp_until: float = -inf
-    admitted: float = 0.0
-    offered: float = 0.0
-    totals: Totals = field(default_factory=Totals)
-    past: Counter[str] = field(default_factory=Counter)
-    """Counts from before the resets."""
-    moves: list[tuple[CircuitState, CircuitState, float]] = field(default_factory=list)
-    durations: list[float] = field(default_factory=list)
-    failure: tuple[str, float] | None = None
-    inner: list[object] = field(default_factory=list)
-    waits: list[float | None] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.state = self.base
-
-    # ------------------------------------------------ calls
-
-    def call(self, deadline: float) -> object:
-        """Foretell a call that begins now: its value, or the class of its error."""
-        end = self.attempt(deadline)
-        if self.attempts > 1 and end is Broken:
-            end = self.again(end)
-        if self.answers and isinstance(end, type) and issubclass(end, Exception):
-            self.totals.fallbacks += 1
-            if issubclass(end, RejectedError):
-                self.waits.pop()
-            return ANSWER
-        return end
-
-    def again(self, end: object) -> object:
-        """Foretell the retries of a call whose first attempt has just failed."""
-        delay, number = self.first_delay, 1
-        began = self.began
-        while end is Broken and number < self.attempts and self.now + delay - began <= self.longest:
-            self.totals.retries += 1
-            self.now += delay
-            delay, number = delay * 2.0, number + 1
-            end = self.attempt(inf)
-        return end
-
-    def attempt(self, deadline: float) -> object:
-        """Foretell one attempt."""
-        self.began = self.now
-        leave = self.admit()
-        if leave is None:
-            return self.reject()
-        ends = deadline if self.limit is None else min(deadline, self.now + self.limit)
-        if ends <= self.now:
-            self.settle(leave, "abandoned", None, None)
-            self.waits.append(None)
-            return DeadlineExceededError
-        if leave.lease_end is not inf:
-            leave.lease_end = self.now + (LEASE if ends == inf else ends - self.now + MARGIN)
-        began = self.now
-        index = self.index
-        self.index += 1
-        kind, duration = self.script.kinds[index], self.script.durations[index]
-        self.now += duration
-        if kind >= NESTED:
-            kind -= NESTED
-            if self.depth < 2:
-                self.nest(index, ends)
-                self.now += duration
-        return self.judge(leave, kind, began, self.now >= ends)
-
-    def nest(self, index: int, deadline: float) -> None:
-        """Foretell the calls that an operation makes."""
-        self.depth += 1
-        for _ in range(1 + index % 3):
-            self.inner.append(self.call(deadline))
-        self.depth -= 1
-
-    def judge(self, leave: Leave, kind: int, began: float, overdue: bool) -> object:
-        """Foretell how an attempt is counted and what its caller gets."""
-        elapsed = self.now - began
-        if kind in (SUCCESS, ILL):
-            bad = overdue or (kind == ILL and self.judges_results)
-            self.settle(leave, "failure" if bad else "success", elapsed, "result" if bad else None, overdue)
-            return BAD if kind == ILL else OK
-        error = ERRORS[kind]
-        if kind == BROKEN or (kind == CANCELLED and overdue):
-            self.settle(leave, "failure", elapsed, error.__name__, overdue)
-        else:
-            self.settle(leave, "ignored" if kind == UNWELCOME else "abandoned", elapsed, None)
-        return error
-
-    def reject(self) -> object:
-        """Foretell the error of a rejected call."""
-        self.totals.rejections += 1
-        if self.state is ISOLATED:
-            self.waits.append(None)
-            return CircuitIsolatedError
-        if self.state is CLOSED:
-            self.waits.append(0.0)
-            return CircuitRampingError
-        first = self.open_until if self.state is OPEN else min(leave.lease_end for leave in self.out)
-        self.waits.append(first - self.now)
-        return CircuitOpenError
-
-    # ------------------------------------------------ the circuit
-
-    def look(self) -> None:
-        """Let time do its work."""
-        if self.state is HALF_OPEN and self.out:
-            first = min(leave.lease_end for leave in self.out)
-            if first <= self.now:
-                self.open(first)
-        if self.state is OPEN and self.now >= self.open_until:
-            self.move(HALF_OPEN, self.now)
-
-    def admit(self) -> Leave | None:
-        """Ask for leave to run."""
-        if self.state is not CLOSED:
-            self.look()
-            if self.state is HALF_OPEN and len(self.out) < self.places:
-                leave = Leave(self.period, self.now + (LEASE if self.limit is None else self.limit + MARGIN))
-                self.out.append(leave)
-                return leave
-            return Leave(self.period) if self.state is METRICS_ONLY else None
-        if self.now < self.ramp_until:
-            left = (self.ramp_until - self.now) / self.ramp
-            self.offered += self.ramp_start * left + (1.0 - left)
-            if self.offered - self.admitted < 1.0:
-                return None
-            self.admitted += 1.0
-        return Leave(self.period)
-
-    def settle(
-        self, leave: Leave, verdict: str, elapsed: float | None, failure: str | None, overdue: bool = False
-    ) -> None:
-        """Count the end of an attempt, unless it is late."""
-        self.look()
-        totals = self.totals
-        if leave.period != self.period:
-            totals.late += 1
-            return
-        probe = self.state is HALF_OPEN
-        if probe:
-            self.out.remove(leave)
-        slow = elapsed is not None and elapsed > self.slow_after
-        totals.slow += slow
-        if verdict == "ignored":
-            totals.ignored += 1
-            return
-        if verdict == "abandoned":
-            totals.abandoned += 1
-            return
-        assert elapsed is not None
-        self.durations.append(elapsed)
-        failed = verdict == "failure"
-        if failed:
-            totals.failures += 1
-            totals.timeouts += overdue
-            self.failure = (str(failure), self.now + WALL)
-        else:
-            totals.successes += 1
-        if probe:
-            self.settle_probe(failed or slow)
-        else:
-            self.remember(failed, slow)
-
-    def settle_probe(self, bad: bool) -> None:
-        """Count a probe."""
-        if bad:
-            self.open(self.now)
-            return
-        self.good += 1
-        if self.good == self.needed:
-            self.close()
-            self.ramp_until, self.offered, self.admitted = self.now + self.ramp, 0.0, 0.0
-
-    def remember(self, failed: bool, slow: bool) -> None:
-        """Count an ordinary result, and open if it is one too many."""
-        self.row = self.row + 1 if failed else 0
-        self.troubled = self.troubled or failed or slow
-        if self.kind == "consecutive":
-            must_open = self.row >= self.threshold
-        else:
-            self.write(failed, slow)
-            must_open = self.troubled and self.judge_window(failed)
-        if not must_open:
-            return
-        if self.state is METRICS_ONLY:
-            self.would += 1
-            self.forget()
-        else:
-            self.open(self.now)
-
-    def write(self, failed: bool, slow: bool) -> None:
-        """Remember a result as long as the window may reach it."""
-        if self.kind == "count":
-            self.marks.append(failed + 2 * slow)
-            if len(self.marks) > self.size:
-                self.marks.popleft()
-        elif self.kind == "time":
-            row = self.rows.setdefault(self.now * 10 // self.size, [0, 0, 0])
-            row[0] += 1
-            row[1] += failed
-            row[2] += slow
-        elif failed:
-            self.times.append(self.now)
-
-    def window(self) -> tuple[int, int, int]:
-        """Add up calls, failures and slow ones within reach of the window."""
-        if self.kind == "count":
-            count = self.marks.count
-            return len(self.marks), count(1) + count(3), count(2) + count(3)
-        if self.kind == "time":
-            present = self.now * 10 // self.size
-            for number in [number for number in self.rows if number <= present - 10]:
-                del self.rows[number]
-            calls, failures, slow = map(sum, zip((0, 0, 0), *self.rows.values(), strict=True))
-            return calls, failures, slow
-        self.times = [at for at in self.times if at > self.now - self.size][-self.threshold :]
-        return len(self.times), len(self.times), 0
-
-    def judge_window(self, failed: bool) -> bool:
-        """Tell whether the window calls for opening."""
-        calls, failures, slow = self.window()
-        self.troubled = failures + slow > 0
-        if self.kind == "count_in_time":
-            return failed and failures >= self.threshold
-        if calls < self.minimum:
-            return False
-        return (failures > 0 and failures >= self.rate * calls) or (slow > 0 and slow >= self.slow_rate * calls)
-
-    def move(self, state: CircuitState, at: float) -> None:
-        """Enter a state."""
-        self.moves.append((self.state, state, at + WALL))
-        self.state, self.since = state, at
-        self.period += 1
-        self.good, self.out, self.ramp_until = 0, [], -inf
-
-    def open(self, at: float) -> None:
-        """Open."""
-        self.open_until = at + min(self.cap, self.recovery * self.growth**self.openings)
-        self.openings += 1
-        self.move(OPEN, at)
-
-    def forget(self) -> None:
-        """Begin with counters at zero."""
-        self.row = self.openings = 0
-        self.troubled = False
-        self.marks.clear()
-        self.rows.clear()
-        self.times.clear()
-        self.ramp_until = -inf
-
-    # ------------------------------------------------ operators
-
-    def close(self) -> None:
-        """Close."""
-        self.look()
-        if self.state is not self.base:
-            self.move(self.base, self.now)
-        self.forget()
-
-    def isolate(self) -> None:
-        """Hold open."""
-        self.look()
-        if self.state is not ISOLATED:
-            self.move(ISOLATED, self.now)
-
-    def reset(self) -> None:
-        """Close and forget the past; retries and fallbacks are the policy's and stay."""
-        self.close()
-        self.would = 0
-        self.past += Counter(vars(self.totals))
-        self.totals = Totals(retries=self.totals.retries, fallbacks=self.totals.fallbacks)
-        self.moves, self.durations, self.failure = [], [], None
-
-
-# ---------------------------------------------------------------------------------------------------- the real thing
 
 
 class Simulation:

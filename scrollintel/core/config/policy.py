@@ -35,7 +35,7 @@ def _order() -> dict[str, Rule]:
         if not isinstance(value, list | tuple):
             raise InvalidValue
         layers = tuple(value)
-        if not all(isinstance(layer, str) for layer in layers) or order_problem(layers) is not None:
+        if not all(isinstance(layer, str) for layer in layers):
             raise InvalidValue
         return layers
 
@@ -92,10 +92,13 @@ class Policy(Config):
         """Check what spans several parts."""
         if not broken and self.key is not None and self.breaker is None:
             yield Violation("key", self.key, "None unless there is a breaker")
-        if not broken and self.order is not None:
-            problem = order_problem([layer for layer in self.layers if getattr(self, layer) is not None])
+        if self.order is not None and "order" not in broken:
+            problem = order_problem(self.order)
+            if problem is None and not broken:
+                problem = order_problem([layer for layer in self.layers if getattr(self, layer) is not None])
             if problem is not None:
-                yield Violation("order", self.order, f"another one: {problem}")
+                allowed = f"a sensible order of layers, such as {', '.join(DEFAULT_ORDER)}; {problem}"
+                yield Violation("order", self.order, allowed)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the policy as JSON values; a fallback that is only code is left out."""

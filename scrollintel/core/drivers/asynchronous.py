@@ -18,7 +18,7 @@ from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_
 from ..strategies.gate import Gate, Wait
 from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
-from .blocking import begin
+from .blocking import LAZY, begin, refuse_generator
 from .deadline import bounded
 from .plan import Lane, prepare
 from .threads import WORKERS
@@ -59,14 +59,18 @@ def attempt(lane: Lane) -> AsyncLink:
         if expires is None:
             value = call.fn(*call.args, **call.kwargs)
             if type(value) is CoroutineType or hasattr(value, "__await__"):
-                return await value
+                value = await value
+            elif type(value) in LAZY:
+                refuse_generator(call.fn, value)
             return value
         assert call.began is not None
         token = DEADLINE.set((expires, clock))
         try:
             value = call.fn(*call.args, **call.kwargs)
             if type(value) is CoroutineType or hasattr(value, "__await__"):
-                return await bounded(value, expires, clock, lane.name, call.began)
+                value = await bounded(value, expires, clock, lane.name, call.began)
+            elif type(value) in LAZY:
+                refuse_generator(call.fn, value)
             return value
         finally:
             reset_deadline(token)
@@ -109,17 +113,19 @@ async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
         else:
             await bounded(ended, expires, clock, lane.name, began)
     except (CallTimeoutError, asyncio.CancelledError):
-        abandoned.add()
-        if job.abandon(abandoned.finished):
+        abandoned.add(1)
+        if job.abandon(lambda: abandoned.add(-1)):
             raise
-        abandoned.finished()
+        abandoned.add(-1)
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
     value = job.result()
-    if value.__class__ is CoroutineType:
+    if type(value) is not CoroutineType:
+        return value
+    if expires is None or began is None:
         return await value
-    return value
+    return await bounded(value, expires, clock, lane.name, began)
 
 
 def breaker(inner: AsyncLink) -> AsyncLink:
@@ -148,7 +154,7 @@ def gate(strategy: Gate, clock: Clock, inner: AsyncLink) -> AsyncLink:
 
     async def run(call: Call) -> Any:
         permit = enter(call)
-        if permit.__class__ is Wait:
+        if type(permit) is Wait:
             permit = await wait_for(strategy, clock, call, permit)
         try:
             value = await inner(call)
@@ -218,7 +224,11 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
             # Outside the handler, so that the errors of several attempts do not hang on each other.
             call.attempt += 1
             if delay > 0.0 and not INTERVENTIONS.immediate:
-                await clock.asleep(delay)
+                try:
+                    await clock.asleep(delay)
+                except BaseException:
+                    rule.not_started(call)
+                    raise
 
     return run
 
@@ -257,7 +267,7 @@ async def answer(rule: FallbackRule, call: Call, outcome: Outcome) -> Any:
         kind = describe(candidate)
         try:
             value = candidate(outcome) if takes_outcome(candidate) else candidate()
-            if value.__class__ is CoroutineType or hasattr(value, "__await__"):
+            if type(value) is CoroutineType or hasattr(value, "__await__"):
                 value = await value
         except Exception as error:
             rule.failed(index, kind, error, outcome.error)
@@ -297,17 +307,16 @@ def hedge(rule: HedgeRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
                     if race.settle(number, error, None if error is not None else task.result()):
                         return task.result()
                     failed = True
-                if race.over:
-                    first, value = race.primary
-                    if first is not None:
-                        raise first
-                    return value
                 if race.may_launch and (failed or pause in done):
                     if pause is not None:
                         pause.cancel()
                         pause = None
                     if race.launch():
                         launch(race.launched)
+                if race.over:
+                    if race.primary[0] is not None:
+                        raise race.take_primary()
+                    return race.primary[1]
         finally:
             if pause is not None:
                 pause.cancel()
@@ -354,7 +363,12 @@ async def ending(lane: Lane, call: Call) -> Any:
     return await answer(lane.parts.fallback, call, call.take_ending())
 
 
-async def pause(lane: Lane, seconds: float) -> None:
+async def pause(lane: Lane, call: Call) -> None:
     """Wait before the next attempt."""
     if not INTERVENTIONS.immediate:
-        await lane.parts.clock.asleep(seconds)
+        try:
+            await lane.parts.clock.asleep(call.delay)
+        except BaseException:
+            if lane.parts.retry is not None:
+                lane.parts.retry.not_started(call)
+            raise

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from math import inf
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from ..call import DEADLINE, Call
 from ..clock import Clock
-from ..errors import CallTimeoutError, DeadlineExceededError, UnprotectedError
+from ..errors import BulkheadFullError, CallTimeoutError, DeadlineExceededError, UnprotectedError
 from ..events import CallRejected
 from ..interventions import INTERVENTIONS
 from ..machines.breaker import Probe
@@ -22,6 +23,11 @@ from ..strategies.retry import RetryRule
 from .plan import Lane, Link
 from .threads import WORKERS, Job
 
+CALLED_GENERATOR = (
+    "the operation is a generator function: it fails while it is iterated, after the protected call has returned; "
+    "protect the function that consumes it, or use `with pipeline.guard():` inside it"
+)
+LAZY = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
 RETURNED_COROUTINE = (
     "the operation returned a coroutine to the blocking driver, which cannot await it; "
     "use acall, execute_with_fault_tolerance, or decorate a coroutine function"
@@ -68,7 +74,7 @@ def begin(call: Call, lane: Lane) -> float | None:
         raise DeadlineExceededError(lane.name)
     call.began = now
     call.expires = expires
-    if call.permit.__class__ is Probe:
+    if type(call.permit) is Probe:
         call.circuit.begin(call.permit, now, None if expires is None else expires - now)
     return expires
 
@@ -80,8 +86,8 @@ def attempt(lane: Lane) -> Link:
     def run(call: Call) -> Any:
         expires = begin(call, lane)
         if lane.in_thread:
-            return in_thread(lane, call, expires)
-        if expires is None:
+            value = in_thread(lane, call, expires)
+        elif expires is None:
             value = call.fn(*call.args, **call.kwargs)
         else:
             token = DEADLINE.set((expires, clock))
@@ -89,17 +95,31 @@ def attempt(lane: Lane) -> Link:
                 value = call.fn(*call.args, **call.kwargs)
             finally:
                 DEADLINE.reset(token)
-        if value.__class__ is CoroutineType:
-            refuse_coroutine(value)
+        if type(value) in LAZY:
+            refuse_lazy(call.fn, value)
         return value
 
     return run
 
 
-def refuse_coroutine(value: Any) -> None:
-    """Close a coroutine that nobody would await, and say so."""
-    value.close()
-    raise UnprotectedError(RETURNED_COROUTINE)
+def refuse_lazy(fn: Any, value: Any) -> None:
+    """Close a coroutine that nobody would await, or what a generator function gave, and say so.
+
+    Generators that were made elsewhere are ordinary results.
+    """
+    if type(value) is CoroutineType:
+        value.close()
+        raise UnprotectedError(RETURNED_COROUTINE)
+    refuse_generator(fn, value)
+
+
+def refuse_generator(fn: Any, value: Any) -> None:
+    """Refuse the generator of a generator function, whose failures come after the protected call."""
+    code = value.gi_code if type(value) is GeneratorType else value.ag_code
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if code is getattr(getattr(fn, "__func__", fn), "__code__", None):
+        raise UnprotectedError(CALLED_GENERATOR)
 
 
 def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
@@ -113,11 +133,11 @@ def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
             DEADLINE.reset(token)
     clock.wait(job.done, None if expires is None else max(0.0, expires - clock.monotonic()))
     abandoned = lane.parts.abandoned
-    abandoned.add()
-    if job.abandon(abandoned.finished):
+    abandoned.add(1)
+    if job.abandon(lambda: abandoned.add(-1)):
         assert expires is not None and call.began is not None
         raise CallTimeoutError(lane.name, expires - call.began)
-    abandoned.finished()
+    abandoned.add(-1)
     return job.result()
 
 
@@ -147,7 +167,7 @@ def gate(strategy: Gate, clock: Clock, inner: Link) -> Link:
 
     def run(call: Call) -> Any:
         permit = enter(call)
-        if permit.__class__ is Wait:
+        if type(permit) is Wait:
             permit = wait_for(strategy, clock, call, permit)
         try:
             value = inner(call)
@@ -198,7 +218,11 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
             # Outside the handler, so that the errors of several attempts do not hang on each other.
             call.attempt += 1
             if delay > 0.0 and not INTERVENTIONS.immediate:
-                clock.sleep(delay)
+                try:
+                    clock.sleep(delay)
+                except BaseException:
+                    rule.not_started(call)
+                    raise
 
     return run
 
@@ -237,8 +261,8 @@ def answer(rule: FallbackRule, call: Call, outcome: Outcome) -> Any:
         kind = describe(candidate)
         try:
             value = candidate(outcome) if takes_outcome(candidate) else candidate()
-            if value.__class__ is CoroutineType:
-                refuse_coroutine(value)
+            if type(value) is CoroutineType:
+                refuse_lazy(candidate, value)
         except Exception as error:
             rule.failed(index, kind, error, outcome.error)
             continue
@@ -263,7 +287,13 @@ def hedge(rule: HedgeRule, clock: Clock, inner: Link) -> Link:
         race = rule.race(call.circuit)
 
         def launch(number: int) -> None:
-            job = WORKERS.start(inner, (call.fork(call.attempt + number - 1),), {})
+            try:
+                job = WORKERS.start(inner, (call.fork(call.attempt + number - 1),), {})
+            except BulkheadFullError as refused:
+                if number == 1:
+                    raise
+                race.settle(number, refused, None)
+                return
 
             def finished() -> None:
                 ended.append((number, job))
@@ -282,14 +312,13 @@ def hedge(rule: HedgeRule, clock: Clock, inner: Link) -> Link:
                 if race.settle(number, job.error, job.value):
                     return job.result()
                 failed = True
-            if race.over:
-                error, value = race.primary
-                if error is not None:
-                    raise error
-                return value
             if race.may_launch and (failed or clock.monotonic() >= next_at):
                 if race.launch():
                     launch(race.launched)
                 next_at = clock.monotonic() + race.wait
+            if race.over:
+                if race.primary[0] is not None:
+                    raise race.take_primary()
+                return race.primary[1]
 
     return run

@@ -71,7 +71,7 @@ _TEMPLATE = """
         if call.ending is not None:
             return {await_}ending(lane, call)
         if call.delay > 0.0:
-            {await_}pause(lane, call.delay)
+            {await_}pause(lane, call)
         era = circuit.readmit()
         if era < 0:
             return {await_}again(lane, call)
@@ -82,7 +82,7 @@ _BLOCKING = {
     "await_": "",
     "operation": "value = {fn}({passed})",
     "bounded_operation": "value = {fn}({passed})",
-    "check": "if type(value) is CoroutineType:\n    refuse_coroutine(value)",
+    "check": "if type(value) is CoroutineType:\n    refuse_lazy({fn}, value)",
 }
 _ASYNCHRONOUS = {
     "async_": "async ",
@@ -101,7 +101,9 @@ if type(value) is CoroutineType or hasattr(value, "__await__"):
 value = {fn}({passed})
 if type(value) is CoroutineType or hasattr(value, "__await__"):
     value = await bounded(value, expires, lane.parts.clock, lane.name, started)""",
+    "check": "if type(value) in LAZY:\n    refuse_generator({fn}, value)",
 }
+_ANY = {**_BLOCKING, "check": "if type(value) in LAZY:\n    refuse_lazy({fn}, value)"}
 
 
 def failed(
@@ -160,23 +162,29 @@ def ending(lane: Lane, call: Call) -> Any:
     return blocking.answer(lane.parts.fallback, call, call.take_ending())
 
 
-def pause(lane: Lane, seconds: float) -> None:
+def pause(lane: Lane, call: Call) -> None:
     """Wait before the next attempt."""
     if not INTERVENTIONS.immediate:
-        lane.parts.clock.sleep(seconds)
+        try:
+            lane.parts.clock.sleep(call.delay)
+        except BaseException:
+            if lane.parts.retry is not None:
+                lane.parts.retry.not_started(call)
+            raise
 
 
 def _environment(holder: Any, fn: Any) -> dict[str, Any]:
     return {
         "holder": holder, "fn": fn, "INTERVENTIONS": INTERVENTIONS, "deadline": DEADLINE.get, "finish": finish,
         "failed": failed, "BATCH": BATCH, "CoroutineType": CoroutineType, "set_deadline": DEADLINE.set,
+        "LAZY": blocking.LAZY, "refuse_generator": blocking.refuse_generator,
     }  # fmt: skip
 
 
 def _environment_blocking(holder: Any, fn: Any) -> dict[str, Any]:
     return {
         **_environment(holder, fn), "run": run, "again": again, "ending": ending, "pause": pause,
-        "reset_deadline": DEADLINE.reset, "refuse_coroutine": blocking.refuse_coroutine,
+        "reset_deadline": DEADLINE.reset, "refuse_lazy": blocking.refuse_lazy,
     }  # fmt: skip
 
 
@@ -248,7 +256,7 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 _LOCALS = {
     "lane", "circuit", "era", "call", "started", "ended", "expires", "elapsed", "value", "error", "durations", "token",
     "protected", "len", "type", "hasattr", "BaseException", "run", "again", "ending", "pause", "bounded",
-    "reset_deadline", "refuse_coroutine",
+    "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY",
 }  # fmt: skip
 _RESERVED = _LOCALS | set(_environment(None, None))
 
@@ -272,7 +280,7 @@ _GENERIC: dict[str, str] = {
     "fallback": "fallback",
 }
 
-invoke: Callable[..., Any] = _compile(_BLOCKING, _environment_blocking(None, None), name="invoke", **_GENERIC)
+invoke: Callable[..., Any] = _compile(_ANY, _environment_blocking(None, None), name="invoke", **_GENERIC)
 """`invoke(holder, fn, args, kwargs, fallback=None)` runs a plain function under the policy of `holder`."""
 
 

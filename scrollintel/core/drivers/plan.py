@@ -20,9 +20,9 @@ from ..strategies.bulkhead import Bulkhead
 from ..strategies.fallback import FallbackRule
 from ..strategies.hedge import HedgeRule
 from ..strategies.keyed import KeyedCircuits
+from ..strategies.meter import SharedCounter
 from ..strategies.rate_limit import RateLimit
 from ..strategies.retry import RetryRule
-from .threads import Abandoned
 
 Link = Callable[[Call], Any]
 _NEVER_OPENS = 2**62
@@ -50,7 +50,7 @@ class Parts:
         self.policy = policy
         self.clock = clock
         self.hub = hub
-        self.abandoned: Abandoned = Abandoned() if before is None else before.abandoned
+        self.abandoned: SharedCounter = SharedCounter() if before is None else before.abandoned
         self.retry = self._retry(budgets, before)
         self.hedge = self._hedge(budgets, before)
         self.bulkhead = self._bulkhead(before)
@@ -66,9 +66,8 @@ class Parts:
         if old is not None and old.config == config:
             return old
         budget = budgets.get(config.budget, None if old is None else old.budget)
-        rule = RetryRule(self.policy.name, config, self.clock, self.hub, budget=budget)
-        rule.retries = 0 if old is None else old.retries
-        return rule
+        retries = None if old is None else old.retries
+        return RetryRule(self.policy.name, config, self.clock, self.hub, budget=budget, retries=retries)
 
     def _hedge(self, budgets: Budgets, before: Parts | None) -> HedgeRule | None:
         config = self.policy.hedge
@@ -77,9 +76,8 @@ class Parts:
             return None
         budget = budgets.get(config.budget, None if old is None else old.budget)
         bad = None if self.policy.breaker is None else self.policy.breaker.result_predicate
-        rule = HedgeRule(self.policy.name, config, self.clock, self.hub, budget=budget, bad=bad)
-        rule.hedges = 0 if old is None else old.hedges
-        return rule
+        hedges = None if old is None else old.hedges
+        return HedgeRule(self.policy.name, config, self.clock, self.hub, budget=budget, bad=bad, hedges=hedges)
 
     def _bulkhead(self, before: Parts | None) -> Bulkhead | None:
         config: Any = self.policy.bulkhead
@@ -105,10 +103,9 @@ class Parts:
         config: Any = self.policy.fallback
         if before is not None and before.fallback.config == config:
             return before.fallback
-        rule = FallbackRule(self.policy.name, config, self.clock, self.hub)
-        if before is not None:
-            rule.uses.update(before.fallback.uses)
-        return rule
+        return FallbackRule(
+            self.policy.name, config, self.clock, self.hub, before=None if before is None else before.fallback
+        )
 
     def _circuits(self, given: Circuit | None, before: Parts | None) -> tuple[Circuit, KeyedCircuits | None]:
         policy = self.policy
@@ -127,7 +124,9 @@ class Parts:
         else:
             circuit = Circuit(config, self.clock, self.hub)
         waits = (policy.bulkhead, policy.rate_limit)
-        circuit.queue_limit = sum(_longest_wait(part, config.lease) for part in waits if part is not None)
+        longest = sum(_longest_wait(part, config.lease) for part in waits if part is not None)
+        # A circuit may be shared with policies that have no queues; the longest wait bounds them all.
+        circuit.queue_limit = max(circuit.queue_limit, longest)
         if policy.key is None:
             return circuit, None
         keyed = None if before is None else before.keyed
@@ -135,7 +134,7 @@ class Parts:
             keyed = KeyedCircuits(config, self.clock, self.hub, maximum=policy.max_keys, idle=policy.key_idle)
         else:
             keyed.reconfigure(config, maximum=policy.max_keys, idle=policy.key_idle)
-        keyed.queue_limit = circuit.queue_limit
+        keyed.queue_limit = longest
         return circuit, keyed
 
     def choose(self, args: tuple[Any, ...], kwargs: Any) -> Circuit:
@@ -199,10 +198,11 @@ class Lane:
         self.limit = limits.attempt
         self.total = limits.total
         self.in_thread = limits.in_thread
+        self.recovers = policy.retry is not None or policy.fallback is not None
         self.measures = policy.measures
         slow = breaker is not None and breaker.slow_call_duration is not None
         window = parts.circuit.machine.window is not None
-        self.timed = self.measures or self.limit is not None or window or slow or policy.retry is not None
+        self.timed = self.measures or self.limit is not None or window or slow or self.recovers
         self.attention = min(
             inf if breaker is None or breaker.slow_call_duration is None else breaker.slow_call_duration,
             inf if self.limit is None else self.limit,
@@ -226,7 +226,6 @@ class Lane:
             and not parts.fallback.keeps
         )
         self.fast: Circuit | NeverCalm = parts.circuit if direct else NEVER_CALM
-        self.recovers = policy.retry is not None or policy.fallback is not None
         self.bare = direct and not self.recovers
         self.run: Link | None = None
         self.arun: Callable[[Call], Any] | None = None

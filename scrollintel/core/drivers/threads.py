@@ -124,25 +124,5 @@ class Workers:
 WORKERS = Workers()
 
 
-class Abandoned:
-    """How many abandoned operations of one policy still occupy a thread."""
-
-    __slots__ = ("_lock", "number")
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.number = 0
-
-    def add(self) -> None:
-        """Count one that was left behind."""
-        with self._lock:
-            self.number += 1
-
-    def finished(self) -> None:
-        """Count one that has come back."""
-        with self._lock:
-            self.number -= 1
-
-
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=WORKERS.renew)

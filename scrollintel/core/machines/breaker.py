@@ -280,11 +280,10 @@ class BreakerMachine:
         self._move(OPEN, at, reason)
 
     def _close(self, now: float, reason: str, *, ramp: bool) -> None:
-        self._move(_BASE[self.config.mode], now, reason)
         self._forget(now)
-        if ramp and self.config.ramp is not None:
-            self._ramp_end = now + self.config.ramp
-            self._credit = 0.0
+        self._credit = 0.0
+        ramp_end = now + self.config.ramp if ramp and self.config.ramp is not None else None
+        self._move(_BASE[self.config.mode], now, reason, ramp_end)
 
     def _forget(self, now: float) -> None:
         self.failures = 0
@@ -293,13 +292,17 @@ class BreakerMachine:
         if self.window is not None:
             self.window.clear(now)
 
-    def _move(self, state: CircuitState, at: float, reason: str) -> None:
+    def _move(self, state: CircuitState, at: float, reason: str, ramp_end: float | None = None) -> None:
+        # Gates read era, state and ramp without their lock, in this order: who still sees the old state must hold the
+        # old era, and who sees the new one must see its ramp.
+        if ramp_end is not None:
+            self._ramp_end = ramp_end
         old, self.state = self.state, state
         self.era += 1
+        self._ramp_end = ramp_end
         self.since = at
         self.successes = 0
         self._probes = ()
-        self._ramp_end = None
         self.transitions += (Transition(old, state, at, self.era, reason),)
 
     def _ramp_admits(self, seconds_left: float) -> bool:

@@ -28,7 +28,7 @@ from ..outcome import Verdict
 from ..snapshot import CircuitSnapshot, StateChange, Tally
 from ..states import CircuitState
 from .classify import Classifier, cancels, classifier
-from .gate import Wait
+from .gate import NO_RESULT, Wait
 from .meter import BATCH, Counter, Counts, summarise
 
 CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DISABLED
@@ -48,7 +48,8 @@ class Circuit:
 
     __slots__ = (
         "_changes", "_classify", "_counts", "_failure", "_lock", "_plain", "_pulled", "_reason", "_rejected",
-        "_since", "_sketch", "boundary", "calm_era", "clock", "config", "durations", "hub", "key", "machine",
+        "_since", "_sketch", "_summary", "boundary", "calm_era", "clock", "config", "durations", "hub", "key",
+        "machine",
         "next_success", "queue_limit", "touched",
     )  # fmt: skip
 
@@ -84,6 +85,7 @@ class Circuit:
         self._plain: Counter | None = None
         self._rejected: Counter | None = None
         self._failure: tuple[str, str, float] | None = None
+        self._summary: tuple[tuple[str, str, float], FailureSummary] | None = None
         self._pulled = 0
         self.next_success: Callable[[], object] = self.count_plainly
 
@@ -99,8 +101,10 @@ class Circuit:
         if machine.state is CLOSED and not machine.ramps:
             return era
         now = self.clock.monotonic()
-        if machine.state is OPEN and now < machine.open_until:
-            raise self._refused(OPEN, machine.open_until - now)
+        if machine.state is OPEN:
+            left = machine.open_until - now
+            if left > 0.0:
+                raise self._refused(OPEN, left)
         with self._lock:
             answer = machine.admit(now, self._spread())
             if self.queue_limit and isinstance(answer, Probe):
@@ -189,7 +193,8 @@ class Circuit:
         slow = slow_after is not None and elapsed is not None and elapsed > slow_after
         failure = None
         if verdict is FAILURE:
-            failure = ("result" if error is None else type(error).__name__, text_of(error), self.clock.time())
+            kind = type(error).__name__ if error is not None else "CallTimeoutError" if timed_out else "result"
+            failure = (kind, text_of(error), self.clock.time())
         machine = self.machine
         with self._lock:
             if machine.window is not None:
@@ -225,10 +230,11 @@ class Circuit:
     def count_plainly(self) -> None:
         """Count one success without its duration, and make the counter for further ones."""
         with self._lock:
-            if self._plain is None:
-                self._plain = Counter()
-                self.next_success = self._plain.step
-        self._plain.step()
+            plain = self._plain
+            if plain is None:
+                plain = self._plain = Counter()
+                self.next_success = plain.step
+            plain.step()
 
     def tell_timeout(self, timeout: float, attempt: int) -> None:
         """Tell that an attempt did not end within `timeout` seconds."""
@@ -246,9 +252,14 @@ class Circuit:
     def last_failure(self) -> FailureSummary | None:
         """The failure seen last, or None."""
         failure = self._failure
-        if failure is None or isinstance(failure, FailureSummary):
-            return failure
-        self._failure = summary = FailureSummary(*failure)
+        if failure is None:
+            return None
+        # Read and kept without the lock: what is kept tells what it was made from, so no newer failure is lost.
+        made = self._summary
+        if made is not None and made[0] is failure:
+            return made[1]
+        summary = FailureSummary(*failure)
+        self._summary = (failure, summary)
         return summary
 
     @property
@@ -275,9 +286,7 @@ class Circuit:
             self.machine.would_have_opened = self.machine.late = 0
             self._forget_counts()
 
-        self._operate(forget)
-        with self._lock:
-            self._changes = ()
+        self._operate(forget, keep_history=False)
 
     def reconfigure(self, config: CircuitBreakerConfig) -> None:
         """Go on under `config`, keeping the state that it does not concern."""
@@ -389,7 +398,7 @@ class Circuit:
 
     def _fails(self, value: object) -> bool:
         predicate = self.config.result_predicate
-        return predicate is not None and bool(predicate(value))
+        return predicate is not None and value is not NO_RESULT and bool(predicate(value))
 
     def _spread(self) -> float:
         return random.random() if self.config.open_jitter else 0.5
@@ -414,13 +423,15 @@ class Circuit:
         )
         self.hub.emit(event)
 
-    def _operate(self, change: Callable[[float], None]) -> None:
+    def _operate(self, change: Callable[[float], None], *, keep_history: bool = True) -> None:
         with self._lock:
             now = self.clock.monotonic()
             self.machine.advance(now, self._spread())
             self._absorb(now)
             change(now)
             self._after()
+            if not keep_history:
+                self._changes = ()
 
     def _after(self) -> None:
         """Publish what changed and recompute what drivers read without the lock."""

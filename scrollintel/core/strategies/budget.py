@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 
 from ..config.retry import BudgetConfig
-from ..locks import new_lock
+from ..locks import CONFIGURING, new_lock
 from ..machines.budget import BudgetMachine
 
 
@@ -60,7 +59,6 @@ class Budgets:
     """The named budgets of one registry; one that no policy uses any more is forgotten."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._named: weakref.WeakValueDictionary[str, Budget] = weakref.WeakValueDictionary()
 
     def get(self, config: BudgetConfig | None, own: Budget | None = None) -> Budget | None:
@@ -72,7 +70,7 @@ class Budgets:
                 return Budget(config)
             own.reconfigure(config)
             return own
-        with self._lock:
+        with CONFIGURING:
             budget = self._named.get(config.name)
             if budget is None:
                 budget = self._named[config.name] = Budget(config)

@@ -43,6 +43,7 @@ class Bulkhead:
         """Take a slot, or a place in line; raises BulkheadFullError when there is neither."""
         with self._lock:
             answer = self._machine.acquire()
+            self.rejections += answer is False
         if answer is True:
             return True
         if isinstance(answer, Ticket):
@@ -58,6 +59,7 @@ class Bulkhead:
         assert wait.ticket is not None
         with self._lock:
             still_waiting = self._machine.withdraw(wait.ticket)
+            self.rejections += still_waiting
         if still_waiting:
             raise self._refused()
         return True
@@ -89,7 +91,6 @@ class Bulkhead:
             _wake(ticket)
 
     def _refused(self) -> BulkheadFullError:
-        self.rejections += 1
         if self._hub.active:
             self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="bulkhead"))
         return BulkheadFullError(self._name)

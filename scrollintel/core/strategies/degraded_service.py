@@ -71,8 +71,7 @@ class DegradationSnapshot:
         result["fallback_uses"] = {level.name: count for level, count in self.fallback_uses.items()}
         result["reading"] = None if self.reading is None else self.reading.to_dict()
         result["history"] = [{**asdict(c), "old": c.old.name, "new": c.new.name} for c in self.history]
-        if result["health_error"] is not None:
-            result["health_error"].pop("message")
+        result["health_error"] = None if self.health_error is None else self.health_error.to_dict()
         return result
 
 

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 from ..call import Call
@@ -46,16 +47,26 @@ class FallbackRule:
 
     __slots__ = ("_applies", "_clock", "_hub", "_kept", "_lock", "_name", "chain", "config", "keeps", "uses")
 
-    def __init__(self, name: str, config: FallbackConfig | None, clock: Clock, hub: EventHub) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: FallbackConfig | None,
+        clock: Clock,
+        hub: EventHub,
+        *,
+        before: FallbackRule | None = None,
+    ) -> None:
         self.config = config
-        self.uses: Counter[str] = Counter()
+        self.uses: Counter[str] = Counter() if before is None else before.uses
         self.chain: Sequence[Callable[..., Any]] = () if config is None else tuple(config.chain)  # type: ignore[arg-type]  # normalised to a tuple on validation
         self.keeps = config is not None and config.stale_if_error is not None
         self._name = name
         self._clock = clock
         self._hub = hub
-        self._lock = new_lock()
+        self._lock: Lock = new_lock() if before is None else before._lock
         self._kept: OrderedDict[object, tuple[float, object]] = OrderedDict()
+        if before is not None and _stale_key(before.config) is _stale_key(config):
+            self._kept = before._kept
         self._applies = ErrorMatcher((Exception,) if config is None else config.on)
 
     def applies(self, outcome: Outcome) -> bool:
@@ -126,9 +137,13 @@ class FallbackRule:
             )
 
     def _key(self, call: Call) -> object:
-        key = None if self.config is None else self.config.stale_key
+        key = _stale_key(self.config)
         return None if key is None else key(*call.args, **call.kwargs)
 
 
 def _kind(error: BaseException | None) -> str:
     return "result" if error is None else type(error).__name__
+
+
+def _stale_key(config: FallbackConfig | None) -> Callable[..., object] | None:
+    return None if config is None else config.stale_key

@@ -14,6 +14,7 @@ from ..hub import EventHub
 from ..machines.hedge import launches
 from .breaker import Circuit
 from .budget import Budget
+from .meter import SharedCounter
 
 
 class HedgeRule:
@@ -30,11 +31,12 @@ class HedgeRule:
         *,
         budget: Budget | None,
         bad: Callable[[Any], bool] | None,
+        hedges: SharedCounter | None = None,
     ) -> None:
         self.config = config
         self.budget = budget
         self.bad = bad
-        self.hedges = 0
+        self.hedges = SharedCounter() if hedges is None else hedges
         self._name = name
         self._clock = clock
         self._hub = hub
@@ -51,7 +53,7 @@ class HedgeRule:
 
     def tell(self, attempt: int, after: float) -> None:
         """Count a further attempt and tell it."""
-        self.hedges += 1
+        self.hedges.add()
         if self._hub.active:
             self._hub.emit(HedgeLaunched(policy=self._name, at=self._clock.time(), attempt=attempt, after=after))
 
@@ -104,6 +106,12 @@ class Race:
         if number == 1:
             self.primary = (error, value)
         return False
+
+    def take_primary(self) -> BaseException:
+        """Return the error of the first attempt, once; the caller raises it without a name for it."""
+        (error, _), self.primary = self.primary, (None, None)
+        assert error is not None
+        return error
 
     def launch(self) -> bool:
         """Take leave for a further attempt; without budget the race goes on with those there are."""

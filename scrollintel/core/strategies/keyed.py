@@ -45,7 +45,8 @@ class KeyedCircuits:
 
     @queue_limit.setter
     def queue_limit(self, seconds: float) -> None:
-        self._queue_limit = seconds
+        with self._lock:
+            self._queue_limit = seconds
         for circuit in self.all():
             circuit.queue_limit = seconds
 
@@ -68,30 +69,41 @@ class KeyedCircuits:
 
     def reconfigure(self, config: CircuitBreakerConfig, *, maximum: int, idle: float) -> None:
         """Go on under `config` in every circuit."""
-        self._config = config
-        self._classify = classifier(config)
-        self._maximum = maximum
-        self._idle = idle
+        rule = classifier(config)
+        with self._lock:
+            self._config = config
+            self._classify = rule
+            self._maximum = maximum
+            self._idle = idle
         for circuit in self.all():
             circuit.reconfigure(config)
 
     def _create(self, name: str) -> Circuit:
         now = self._clock.monotonic()
-        fresh = Circuit(self._config, self._clock, self._hub, key=name[:200], classify=self._classify)
+        while True:
+            with self._lock:
+                config, rule = self._config, self._classify
+            fresh = Circuit(config, self._clock, self._hub, key=name[:200], classify=rule)
+            fresh.touched = now
+            with self._lock:
+                # Else it was reconfigured meanwhile, and those who did that have not seen the new circuit.
+                if config is self._config:
+                    return self._place(name, fresh, now)
+
+    def _place(self, name: str, fresh: Circuit, now: float) -> Circuit:
+        """Put a new circuit in its place and return it, or the one that is there; the lock is held."""
+        present = self._circuits.get(name)
+        if present is not None:
+            return present
+        taken = len(self._circuits) - (OVERFLOW in self._circuits)
+        if taken >= self._maximum and not self._drop_idle(now):
+            name = OVERFLOW
+            if name in self._circuits:
+                return self._circuits[name]
+            fresh.key = OVERFLOW
         fresh.queue_limit = self._queue_limit
-        fresh.touched = now
-        with self._lock:
-            present = self._circuits.get(name)
-            if present is not None:
-                return present
-            taken = len(self._circuits) - (OVERFLOW in self._circuits)
-            if taken >= self._maximum and not self._drop_idle(now):
-                name = OVERFLOW
-                if name in self._circuits:
-                    return self._circuits[name]
-                fresh.key = OVERFLOW
-            self._circuits[name] = fresh
-            return fresh
+        self._circuits[name] = fresh
+        return fresh
 
     def _drop_idle(self, now: float) -> bool:
         circuits = [(name, circuit) for name, circuit in self._circuits.items() if name != OVERFLOW]

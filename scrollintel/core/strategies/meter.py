@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from ..locks import new_lock
 from ..machines.sketch import LatencySketch
 from ..outcome import Verdict
 from ..snapshot import ResponseTimes
@@ -32,6 +33,26 @@ class Counter:
         number = self.step() - self._reads
         self._reads += 1
         return number
+
+
+class SharedCounter:
+    """A number that many threads raise and any may read."""
+
+    __slots__ = ("_lock", "_number")
+
+    def __init__(self) -> None:
+        self._lock = new_lock()
+        self._number = 0
+
+    def add(self, number: int = 1) -> None:
+        """Raise the number; a negative `number` lowers it."""
+        with self._lock:
+            self._number += number
+
+    @property
+    def value(self) -> int:
+        """The number as it stands."""
+        return self._number
 
 
 class Counts:

@@ -42,11 +42,11 @@ class RateLimit:
             max_wait = min(max_wait, max(0.0, call.deadline - now))
         with self._lock:
             wait = self._machine.acquire(now, max_wait)
+            self.rejections += wait > max_wait
         if wait == 0.0:
             return True
         if wait <= max_wait:
             return Wait(seconds=wait)
-        self.rejections += 1
         if self._hub.active:
             self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="rate_limit", retry_after=wait))
         raise RateLimitedError(self._name, wait)

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from ..call import Call
 from ..clock import Clock
 from ..config.retry import RetryConfig
-from ..errors import RejectedError
+from ..errors import RejectedError, UnprotectedError
 from ..events import RetryGivenUp, RetryScheduled
 from ..hub import EventHub
 from ..machines.backoff import next_delay
 from ..outcome import ErrorMatcher
 from .budget import Budget
+from .meter import SharedCounter
 
 NOTE = "gave up after "
 
@@ -32,11 +33,12 @@ class RetryRule:
         hub: EventHub,
         *,
         budget: Budget | None = None,
+        retries: SharedCounter | None = None,
         source: Callable[[], float] = random.random,
     ) -> None:
         self.config = config
         self.budget = budget
-        self.retries = 0
+        self.retries = retries if retries is not None else SharedCounter()
         self._name = name
         self._clock = clock
         self._hub = hub
@@ -62,10 +64,10 @@ class RetryRule:
         if not isinstance(error, Exception):
             return None
         if isinstance(error, RejectedError):
-            if call.paid and self.budget is not None:
-                self.budget.refund()
-                call.paid = False
+            self.not_started(call)
             wanted = config.retry_rejected
+        elif isinstance(error, UnprotectedError):
+            wanted = False
         else:
             wanted = (self._never is None or not self._never(error)) and bool(self._retryable(error))
         if not wanted:
@@ -73,6 +75,12 @@ class RetryRule:
                 self._note(call, error)
             return None
         return self._next(call, error, error)
+
+    def not_started(self, call: Call) -> None:
+        """Give back what an attempt took from the budget that was refused, or whose wait was cancelled."""
+        if call.paid and self.budget is not None:
+            self.budget.refund()
+        call.paid = False
 
     def _next(self, call: Call, error: BaseException | None, seen: object) -> float | None:
         config = self.config
@@ -106,7 +114,7 @@ class RetryRule:
                 self._stop(call, error, "budget")
                 return None
             call.paid = True
-        self.retries += 1
+        self.retries.add()
         if self._hub.active:
             self._hub.emit(
                 RetryScheduled(
