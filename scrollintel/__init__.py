@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from .core.fault_tolerance import *  # noqa: F403 - the front door lists its names
-from .core.fault_tolerance import __all__ as _public
+from typing import TYPE_CHECKING, Any
+
+from .core import fault_tolerance as _door
+
+if TYPE_CHECKING:
+    from .core.fault_tolerance import *  # noqa: F403 - the front door lists its names
 
 __version__ = "0.1.0"
-__all__ = [*_public, "__version__"]  # noqa: PLE0604 - the names come from the front door
+__all__ = [*_door.__all__, "__version__"]  # noqa: PLE0604 - the names come from the front door
+
+
+def __getattr__(name: str) -> Any:  # Any: a module's attributes are of all types
+    if name not in _door.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_door, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

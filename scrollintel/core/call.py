@@ -42,6 +42,7 @@ class Call:
         failed: Error of an attempt that has already run, to be taken up by a link; else None.
         delay: Seconds before the next attempt.
         paid: Whether the present attempt took something from the retry budget.
+        abandoned: Whether a worker thread still runs an attempt that was late.
         measured: Whether response times are recorded.
         ending: How the call ended, when a fallback is to answer it.
     """
@@ -58,6 +59,7 @@ class Call:
     previous_delay: float | None = None
     delay = 0.0
     paid = False
+    abandoned = False
     measured = True
     ending: Outcome | None = None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .builder import PipelineBuilder
 from .call import remaining
 from .circuit_breaker import CircuitBreaker
@@ -12,8 +15,6 @@ from .config import (
     BudgetConfig,
     BulkheadConfig,
     CircuitBreakerConfig,
-    DegradationConfig,
-    DegradationLevel,
     FallbackConfig,
     HedgeConfig,
     Jitter,
@@ -43,21 +44,6 @@ from .errors import (
     UnprotectedError,
     Violation,
 )
-from .events import (
-    CallRejected,
-    CallTimedOut,
-    Event,
-    FallbackFailed,
-    FallbackUsed,
-    HedgeLaunched,
-    LevelChanged,
-    PolicyReplaced,
-    RetryGivenUp,
-    RetryScheduled,
-    Severity,
-    StateChanged,
-    WouldHaveOpened,
-)
 from .guard import Attempts, Guard
 from .hub import EventHub, Subscription
 from .manager import FaultToleranceManager, ft_manager
@@ -67,7 +53,25 @@ from .protect import protect
 from .registry import Registry
 from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, StateChange, Tally
 from .states import CircuitState
-from .strategies.degradation import GracefulDegradation
+
+if TYPE_CHECKING:
+    from .config.degradation import DegradationConfig, DegradationLevel
+    from .events import (
+        CallRejected,
+        CallTimedOut,
+        Event,
+        FallbackFailed,
+        FallbackUsed,
+        HedgeLaunched,
+        LevelChanged,
+        PolicyReplaced,
+        RetryGivenUp,
+        RetryScheduled,
+        Severity,
+        StateChanged,
+        WouldHaveOpened,
+    )
+    from .strategies.degradation import GracefulDegradation
 
 __all__ = [
     "SYSTEM_CLOCK",
@@ -140,3 +144,32 @@ __all__ = [
     "protect",
     "remaining",
 ]
+
+_LATER = {
+    "DegradationConfig": "config.degradation",
+    "DegradationLevel": "config.degradation",
+    "GracefulDegradation": "strategies.degradation",
+    "CallRejected": "events",
+    "CallTimedOut": "events",
+    "Event": "events",
+    "FallbackFailed": "events",
+    "FallbackUsed": "events",
+    "HedgeLaunched": "events",
+    "LevelChanged": "events",
+    "PolicyReplaced": "events",
+    "RetryGivenUp": "events",
+    "RetryScheduled": "events",
+    "Severity": "events",
+    "StateChanged": "events",
+    "WouldHaveOpened": "events",
+}
+"""Names whose modules are loaded when they are first asked for, because most processes need few of them."""
+
+
+def __getattr__(name: str) -> Any:  # Any: a module's attributes are of all types
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{module}", __package__), name)
+    globals()[name] = value
+    return value

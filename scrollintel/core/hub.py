@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
-from .events import Event
-from .locks import new_lock
+if TYPE_CHECKING:
+    from .events import Event
 
-logger = logging.getLogger("scrollintel")
-
-Listener = Callable[[Event], object]
-E = TypeVar("E", bound=Event)
+Listener: TypeAlias = "Callable[[Event], object]"
 DEFAULT_QUEUE_SIZE = 10_000
 
 
@@ -108,6 +104,9 @@ class Subscription:
         now = time.monotonic()
         if now - self._last_log >= 60.0:
             self._last_log = now
+            from logging import getLogger
+
+            logger = getLogger("scrollintel")
             logger.warning("an event listener raised %s; %d failures so far", type(error).__name__, self.failed)
 
     @property
@@ -133,7 +132,7 @@ class EventHub:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._numbering = new_lock()
+        self._numbering = threading.Lock()  # emitters may hold a lock of theirs, so this is none of `new_lock`
         self._sequence = itertools.count(1)
         self._orphaned = False
         self.active = False
@@ -198,6 +197,7 @@ class EventHub:
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads and queues; listeners go on with the child's own events."""
         self._lock = threading.Lock()
+        self._numbering = threading.Lock()
         for subscription in self._subscriptions:
             subscription.renew()
         self._orphaned = bool(self._subscriptions)

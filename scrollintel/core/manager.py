@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .circuit_breaker import CircuitBreaker
 from .clock import SYSTEM_CLOCK, Clock
@@ -19,7 +19,9 @@ from .locks import CONFIGURING
 from .pipeline import Pipeline
 from .registry import DEFAULT_REGISTRY, MAX_CIRCUITS, Registry
 from .snapshot import PolicySnapshot
-from .strategies.degradation import GracefulDegradation
+
+if TYPE_CHECKING:
+    from .strategies.degradation import GracefulDegradation
 
 T = TypeVar("T")
 Fallbacks = Callable[..., Any] | Sequence[Callable[..., Any]]
@@ -57,8 +59,9 @@ class FaultToleranceManager:
     ) -> None:
         self.registry = Registry(clock=clock, hub=hub) if registry is None else registry
         self.events = self.registry.hub
-        self.degradation = GracefulDegradation(clock=self.registry.clock, hub=self.registry.hub)
+        self._degradation: GracefulDegradation | None = None
         self._names: dict[str, _Name] = {}
+        self.registry.on_removed.append(self._forget)
 
     @overload
     async def execute_with_fault_tolerance(
@@ -134,6 +137,17 @@ class FaultToleranceManager:
         result: T = invoke(pipeline, operation, (), {}, fallback)
         return result
 
+    @property
+    def degradation(self) -> GracefulDegradation:
+        """Degradation levels of services, with the manager's clock and events."""
+        if self._degradation is None:
+            from .strategies.degradation import GracefulDegradation
+
+            with CONFIGURING:
+                if self._degradation is None:
+                    self._degradation = GracefulDegradation(clock=self.registry.clock, hub=self.registry.hub)
+        return self._degradation
+
     def circuit_breaker(self, name: str) -> CircuitBreaker:
         """Return the circuit breaker of that name, to look at it or to isolate, close or reset it.
 
@@ -174,6 +188,9 @@ class FaultToleranceManager:
         """Forget all policies and circuits, for instance between tests."""
         self._names.clear()
         self.registry.clear()
+
+    def _forget(self, name: str) -> None:
+        self._names.pop(name, None)
 
     def _pipeline(
         self,

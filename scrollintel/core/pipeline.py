@@ -12,12 +12,11 @@ from .config.policy import Policy
 from .drivers.direct import asynchronous_invoke, invoke
 from .drivers.plan import Lane, Parts
 from .errors import ConfigError, Violation
-from .events import PolicyReplaced
 from .guard import Attempts, Guard
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
 from .machines.sketch import LatencySketch
-from .snapshot import CircuitSnapshot, PolicySnapshot, Tally
+from .snapshot import CircuitSnapshot, PolicySnapshot, Tally, sum_tallies
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
 from .strategies.meter import summarise
@@ -155,6 +154,8 @@ class Pipeline:
             self.revision += 1
             revision = self.revision
         if self._hub.active:
+            from .events import PolicyReplaced
+
             self._hub.emit(PolicyReplaced(policy=self.name, at=self._clock.time(), changed=changed, revision=revision))
         return changed
 
@@ -211,7 +212,8 @@ class Pipeline:
 
     @staticmethod
     def _tally(views: Iterable[CircuitSnapshot], parts: Parts) -> Tally:
-        total = sum_tallies(view.tally for view in views)
+        retired = [] if parts.keyed is None else [parts.keyed.retired]
+        total = sum_tallies([*(view.tally for view in views), *retired])
         rejections = total.rejections
         rejections += 0 if parts.bulkhead is None else parts.bulkhead.rejections
         rejections += 0 if parts.rate_limit is None else parts.rate_limit.rejections
@@ -224,22 +226,3 @@ class Pipeline:
             fallbacks=sum(uses.values()),
             fallback_uses=uses,
         )
-
-
-def sum_tallies(tallies: Iterable[Tally]) -> Tally:
-    """Return the sums of the counts of several circuits."""
-    listed = list(tallies)
-
-    def total(name: str) -> int:
-        return sum(getattr(tally, name) for tally in listed)
-
-    return Tally(
-        successes=total("successes"),
-        failures=total("failures"),
-        slow=total("slow"),
-        ignored=total("ignored"),
-        abandoned=total("abandoned"),
-        late=total("late"),
-        rejections=total("rejections"),
-        timeouts=total("timeouts"),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
@@ -26,6 +27,7 @@ class Registry:
         self.clock = clock
         self.hub = hub
         self.budgets = Budgets()
+        self.on_removed: list[Callable[[str], object]] = []
         self._pipelines: dict[str, Pipeline] = {}
         self._circuits: dict[str, Circuit] = {}
         self._seen: dict[str, list[CircuitBreakerConfig | Policy]] = {}
@@ -108,6 +110,8 @@ class Registry:
             pipeline = self._pipelines.pop(name, None)
             circuit = self._circuits.pop(name, None)
             self._seen.pop(name, None)
+        for forget in self.on_removed:
+            forget(name)
         if pipeline is None and circuit is None:
             raise NotFoundError("policy", name)
 

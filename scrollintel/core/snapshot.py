@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -63,6 +63,25 @@ class Tally:
     def failure_rate(self) -> float | None:
         """Share of failures among the attempts that count, or None without one."""
         return self.failures / self.calls if self.calls else None
+
+
+def sum_tallies(tallies: Iterable[Tally]) -> Tally:
+    """Return the sums of the counts of several circuits."""
+    listed = list(tallies)
+
+    def total(name: str) -> int:
+        return sum(getattr(tally, name) for tally in listed)
+
+    return Tally(
+        successes=total("successes"),
+        failures=total("failures"),
+        slow=total("slow"),
+        ignored=total("ignored"),
+        abandoned=total("abandoned"),
+        late=total("late"),
+        rejections=total("rejections"),
+        timeouts=total("timeouts"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -163,9 +163,9 @@ def orders_of_accesses(scene: Explored, most: int) -> str | None:
 
 def random_preemptions(scene: Explored, most: int, chance: random.Random) -> str | None:
     """Try schedules with one to three preemptions; return the first failure in words."""
-    lengths = [0] * len(scene.threads)
+    lengths: list[int] = []
     for number in range(most):
-        schedule = preempted(lengths, chance) if number else [0]
+        schedule = preempted(lengths, chance) if lengths else [0]
         try:
             run = run_with_schedule(
                 schedule, scene.setup, scene.threads, timeout=60.0, detect_io=False, deadlock_timeout=30.0,
@@ -173,7 +173,7 @@ def random_preemptions(scene: Explored, most: int, chance: random.Random) -> str
             )  # fmt: skip
         except DeadlockError as error:
             return f"deadlock after {number} schedules: {error}"
-        lengths = [max(length, schedule.count(thread)) for thread, length in enumerate(lengths)]
+        lengths = lengths or [schedule.count(thread) for thread in range(len(scene.threads))]
         try:
             scene.holds(run)
         except AssertionError as error:

@@ -8,6 +8,7 @@ import pytest
 
 from scrollintel import (
     BreakerMode,
+    BulkheadConfig,
     CallRejected,
     CircuitBreakerConfig,
     CircuitIsolatedError,
@@ -225,6 +226,32 @@ def test_circuit_disabled_records_nothing_and_metrics_only_never_opens(driver: D
     assert disabled.snapshot().tally.failures == disabled.snapshot().tally.successes == 0
     assert (metrics.snapshot().tally.failures, metrics.snapshot().tally.successes) == (3, 1)
     assert metrics.circuit().snapshot().would_have_opened == 3
+
+
+def test_circuit_reset_forgets_and_close_keeps(driver: Driver, build: Build, ledger: Ledger) -> None:
+    """After a reset nothing is remembered, not even the reset; closing keeps counts and history. Both are told."""
+    pipeline = build(breaker=circuit())
+    for operate, kept in ((pipeline.circuit().close, True), (pipeline.circuit().reset, False)):
+        with pytest.raises(ConnectionError):
+            driver.call(pipeline, driver.make(Script(DOWN)))
+        operate()
+        view = pipeline.circuit().snapshot()
+        assert view.state is CircuitState.CLOSED
+        assert bool(view.tally.failures) is bool(view.history) is (view.last_failure is not None) is kept
+    assert [event.new.value for event in ledger.of(StateChanged)] == ["open", "closed", "open", "closed"]
+
+
+def test_circuit_shared_with_a_policy_without_a_line_keeps_its_patience(driver: Driver, registry: Registry) -> None:
+    """A probe's lease covers the longest line in front of the operation, whoever else uses the circuit."""
+    config = circuit()
+    lined = registry.pipeline(Policy("lined", breaker=config, bulkhead=BulkheadConfig(1, 5, 30.0)))
+    plain = registry.pipeline(Policy("plain", breaker=config))
+    driver.call(plain, driver.make(Script("ok")))
+    driver.call(lined, driver.make(Script("ok")))
+    with pytest.raises(ConnectionError):
+        driver.call(plain, driver.make(Script(DOWN)))
+    assert lined.circuit() is plain.circuit()
+    assert lined.circuit().queue_limit == 30.0
 
 
 def test_rejection_tells_layer_and_wait(driver: Driver, build: Build, ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from scrollintel import (
     HedgeLaunched,
     TimeoutConfig,
 )
+from scrollintel.core.drivers import blocking, threads
 from scrollintel.testing import ManualClock
 from tests.conformance.conftest import Build
 from tests.conformance.driver import Driver, Ledger, Script
@@ -145,6 +146,20 @@ def test_hedge_refused_first_attempt_has_no_company(driver: Driver, build: Build
     with pytest.raises(CircuitIsolatedError):
         driver.call(pipeline, driver.make(Script("ok")))
     assert ledger.of(HedgeLaunched) == []
+
+
+def test_hedge_without_a_free_thread_goes_on_with_the_first(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In blocking code a further attempt needs a thread; when there is none the running one decides."""
+    monkeypatch.setattr(threads, "MAX_THREADS", 1)
+    monkeypatch.setattr(threads, "WORKERS", threads.Workers())
+    monkeypatch.setattr(blocking, "WORKERS", threads.WORKERS)
+    ended = threading.Event()
+
+    def operation() -> str:
+        ended.wait(0.1)
+        return "first"
+
+    assert build(hedge=HedgeConfig(delay=0)).call(operation) == "first"
 
 
 def test_hedge_quantile_is_measured(driver: Driver, build: Build, clock: ManualClock) -> None:

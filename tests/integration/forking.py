@@ -103,9 +103,7 @@ def locks() -> None:
     manager = FaultToleranceManager(hub=hub)
     registry = manager.registry
     pipeline = registry.pipeline(whole_policy())
-    keyed = Pipeline(
-        Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda key: key, max_keys=5), hub=hub
-    )
+    keyed = Pipeline(Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda key: key, max_keys=5), hub=hub)
     manager.degradation.register_service("search")
     hub.subscribe(lambda event: None)
     numbers = iter(range(10**9))
@@ -296,9 +294,7 @@ def slots() -> None:
     assert pipeline.snapshot().running == 0
 
 
-SCENARIOS = {
-    scenario.__name__: scenario for scenario in (locks, listeners, workers, timers, degradation, state, slots)
-}
+SCENARIOS = {scenario.__name__: scenario for scenario in (locks, listeners, workers, timers, degradation, state, slots)}
 
 if __name__ == "__main__":
     SCENARIOS[sys.argv[1]]()

@@ -153,7 +153,8 @@ class Oracle:
             return self.reject()
         ends = deadline if self.limit is None else min(deadline, self.now + self.limit)
         if ends <= self.now:
-            self.settle(leave, "abandoned", None, None)
+            self.settle(leave, "refused", None, None)
+            self.totals.rejections += 1
             self.waits.append(None)
             return DeadlineExceededError
         if leave.lease_end is not inf:
@@ -191,7 +192,7 @@ class Oracle:
             )
             return BAD if kind == ILL else OK
         error = ERRORS[kind]
-        if kind == BROKEN or (kind == CANCELLED and overdue):
+        if kind == BROKEN or (kind in (CANCELLED, UNWELCOME) and overdue):
             self.settle(leave, "failure", elapsed, error.__name__, overdue)
         else:
             self.settle(leave, "ignored" if kind == UNWELCOME else "abandoned", elapsed, None)
@@ -250,6 +251,8 @@ class Oracle:
         probe = self.state is HALF_OPEN
         if probe:
             self.out.remove(leave)
+        if verdict == "refused":
+            return
         slow = elapsed is not None and elapsed > self.slow_after
         totals.slow += slow
         if verdict == "ignored":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .base import Config
 from .breaker import BreakerMode, CircuitBreakerConfig, WindowKind
 from .bulkhead import BulkheadConfig
-from .degradation import DegradationConfig, DegradationLevel
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
 from .policy import Policy
 from .rate_limit import RateLimitConfig
 from .retry import Backoff, BudgetConfig, Jitter, RetryConfig
 from .timeout import TimeoutConfig
+
+if TYPE_CHECKING:
+    from .degradation import DegradationConfig, DegradationLevel
 
 __all__ = [
     "Backoff",
@@ -31,3 +35,11 @@ __all__ = [
     "TimeoutConfig",
     "WindowKind",
 ]
+
+
+def __getattr__(name: str) -> Any:  # Any: a module's attributes are of all types
+    if name not in ("DegradationConfig", "DegradationLevel"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import degradation  # loaded when it is first asked for, because most processes degrade nothing
+
+    return getattr(degradation, name)

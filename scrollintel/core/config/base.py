@@ -138,7 +138,7 @@ def choice(kind: type[E], *, aliases: Mapping[object, E] | None = None, optional
         except ValueError:
             raise InvalidValue from None
 
-    words = ", ".join(repr(member.value) for member in kind)
+    words = ", ".join(repr(value) for value in [*(member.value for member in kind), *(aliases or ())])
     return {"rule": Rule(convert, f"one of {words}", "", optional, dump=lambda member: member.value)}
 
 

@@ -115,6 +115,7 @@ async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
     except (CallTimeoutError, asyncio.CancelledError):
         abandoned.add(1)
         if job.abandon(lambda: abandoned.add(-1)):
+            call.abandoned = True
             raise
         abandoned.add(-1)
         task = asyncio.current_task()

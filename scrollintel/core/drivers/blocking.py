@@ -12,7 +12,6 @@ from typing import Any
 from ..call import DEADLINE, Call
 from ..clock import Clock
 from ..errors import BulkheadFullError, CallTimeoutError, DeadlineExceededError, UnprotectedError
-from ..events import CallRejected
 from ..interventions import INTERVENTIONS
 from ..machines.breaker import Probe
 from ..outcome import Outcome
@@ -69,7 +68,10 @@ def begin(call: Call, lane: Lane) -> float | None:
     expires = expiry(call, lane.limit, now)
     if expires is not None and expires <= now:
         parts = lane.parts
+        call.circuit.count_refusal()
         if parts.hub.active:
+            from ..events import CallRejected
+
             parts.hub.emit(CallRejected(policy=lane.name, at=parts.clock.time(), layer="deadline"))
         raise DeadlineExceededError(lane.name)
     call.began = now
@@ -135,6 +137,7 @@ def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
     abandoned = lane.parts.abandoned
     abandoned.add(1)
     if job.abandon(lambda: abandoned.add(-1)):
+        call.abandoned = True
         assert expires is not None and call.began is not None
         raise CallTimeoutError(lane.name, expires - call.began)
     abandoned.add(-1)

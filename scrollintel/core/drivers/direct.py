@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from math import inf
 from textwrap import indent
 from types import CoroutineType
 from typing import Any
@@ -33,7 +34,7 @@ _TEMPLATE = """
     call = started = elapsed = None
     while True:
         try:
-            if lane.timed:
+            if lane.timed or circuit.boundary != NEVER:
                 started = lane.clock()
                 if lane.limit is None:
 {deep_operation}
@@ -115,15 +116,14 @@ def failed(
     Returns the call with its `delay` before another attempt, or with its `ending` for a fallback; None when the
     error is the end of the call.
     """
-    limit = lane.limit
     now = lane.clock()
     elapsed = None if started is None else now - started
-    overdue = limit is not None and elapsed is not None and elapsed >= limit
-    lane.circuit.settle_first(era, error, now, elapsed, overdue=overdue, measured=lane.measures)
-    if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):
-        return None
     if call is None:
         call = prepare(lane, fn, args, kwargs, fallback, now if started is None else started)
+    call.expires = None if started is None or lane.limit is None else started + lane.limit
+    lane.circuit.settle_first(era, error, now, elapsed, call)
+    if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):
+        return None
     retry = lane.parts.retry
     if retry is not None:
         delay = retry.after_error(call, error)
@@ -177,7 +177,7 @@ def _environment(holder: Any, fn: Any) -> dict[str, Any]:
     return {
         "holder": holder, "fn": fn, "INTERVENTIONS": INTERVENTIONS, "deadline": DEADLINE.get, "finish": finish,
         "failed": failed, "BATCH": BATCH, "CoroutineType": CoroutineType, "set_deadline": DEADLINE.set,
-        "LAZY": blocking.LAZY, "refuse_generator": blocking.refuse_generator,
+        "NEVER": inf, "LAZY": blocking.LAZY, "refuse_generator": blocking.refuse_generator,
     }  # fmt: skip
 
 

@@ -117,7 +117,7 @@ class Parts:
             )
         if given is not None:
             circuit = given
-        elif before is not None:
+        elif before is not None and (before.policy.breaker is None) == (policy.breaker is None):
             circuit = before.circuit
             if circuit.config != config:
                 circuit.reconfigure(config)

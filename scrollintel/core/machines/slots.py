@@ -97,6 +97,11 @@ class SlotsMachine:
             granted.append(self._grant())
         return granted
 
+    def restart(self, running: int) -> None:
+        """Go on with an empty line and `running` slots taken."""
+        self._line.clear()
+        self.running = running
+
     def _grant(self) -> Ticket:
         ticket, _ = self._line.popitem(last=False)
         ticket.granted = True

@@ -17,9 +17,9 @@ from ..errors import (
     CircuitOpenError,
     CircuitRampingError,
     FailureSummary,
+    RejectedError,
     text_of,
 )
-from ..events import CallRejected, CallTimedOut, StateChanged, WouldHaveOpened
 from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.breaker import BreakerMachine, Permit, Probe, Refusal, Transition
@@ -146,8 +146,8 @@ class Circuit:
         now = self.clock.monotonic()
         began = call.began
         if began is None:
-            # The attempt never ran: refused by an inner layer, or cancelled while it waited there.
-            self.settle(permit, ABANDONED, now, None, error)
+            # The attempt never ran: refused by an inner layer, which counts it, or cancelled while it waited there.
+            self.settle(permit, ABANDONED, now, None, error, counted=not isinstance(error, RejectedError))
             return
         expires = call.expires
         overdue = expires is not None and now >= expires
@@ -165,16 +165,17 @@ class Circuit:
                 raise
         self.settle(permit, verdict, now, now - began, error, timed_out=timed_out, measured=call.measured)
         if timed_out:
-            self.tell_timeout(now - began if expires is None else expires - began, call.attempt)
+            limit = now - began if expires is None else expires - began
+            self.tell_timeout(limit, call.attempt, abandoned=call.abandoned)
 
-    def settle_first(
-        self, era: int, error: BaseException, now: float, elapsed: float | None, *, overdue: bool, measured: bool
-    ) -> None:
-        """Count the failure of an attempt that passed the circuit without `enter`."""
+    def settle_first(self, era: int, error: BaseException, now: float, elapsed: float | None, call: Call) -> None:
+        """Count the failure of an attempt that passed the circuit without `enter`, as `leave` does."""
+        expires = call.expires
+        overdue = expires is not None and now >= expires
         verdict, timed_out = self._judge(error, overdue)
-        self.settle(era, verdict, now, elapsed, error, timed_out=timed_out, measured=measured)
+        self.settle(era, verdict, now, elapsed, error, timed_out=timed_out, measured=call.measured)
         if timed_out and elapsed is not None:
-            self.tell_timeout(elapsed, 1)
+            self.tell_timeout(elapsed if expires is None else expires - (now - elapsed), call.attempt)
 
     def settle(
         self,
@@ -186,8 +187,12 @@ class Circuit:
         *,
         timed_out: bool = False,
         measured: bool = True,
+        counted: bool = True,
     ) -> None:
-        """Count one result under the lock; `measured` tells whether its duration is recorded."""
+        """Count one result under the lock.
+
+        `measured` tells whether its duration is recorded, `counted` whether it belongs into the tally.
+        """
         config = self.config
         slow_after = config.slow_call_duration
         slow = slow_after is not None and elapsed is not None and elapsed > slow_after
@@ -200,7 +205,7 @@ class Circuit:
             if machine.window is not None:
                 self._absorb(now)
             u = random.random() if config.open_jitter else 0.5
-            if machine.settle(permit, verdict, now, slow, u) and machine.state is not DISABLED:
+            if machine.settle(permit, verdict, now, slow, u) and counted and machine.state is not DISABLED:
                 counts = self._counts
                 if counts is None:
                     counts = self._counts = Counts()
@@ -236,10 +241,23 @@ class Circuit:
                 self.next_success = plain.step
             plain.step()
 
-    def tell_timeout(self, timeout: float, attempt: int) -> None:
+    def count_refusal(self) -> None:
+        """Count an attempt that did not start."""
+        rejected = self._rejected
+        if rejected is None:
+            with self._lock:
+                rejected = self._rejected = self._rejected or Counter()
+        rejected.step()
+
+    def tell_timeout(self, timeout: float, attempt: int, *, abandoned: bool = False) -> None:
         """Tell that an attempt did not end within `timeout` seconds."""
         if self.hub.active:
-            self.hub.emit(CallTimedOut(policy=self.name, at=self.clock.time(), timeout=timeout, attempt=attempt))
+            from ..events import CallTimedOut
+
+            event = CallTimedOut(
+                policy=self.name, at=self.clock.time(), timeout=timeout, attempt=attempt, abandoned=abandoned
+            )
+            self.hub.emit(event)
 
     # ------------------------------------------------------------------ operators
 
@@ -346,6 +364,11 @@ class Circuit:
             sketch = self._sketch
             return (None, 0) if sketch is None else (sketch.quantile(q), sketch.count)
 
+    def tally(self) -> Tally:
+        """Return the counts."""
+        with self._lock:
+            return self._tally()
+
     def may_be_dropped(self) -> bool:
         """Tell whether nothing but counts would be lost: nothing refused, and no failure to remember."""
         return self.calm_era >= 0 or self.machine.state is DISABLED
@@ -390,11 +413,14 @@ class Circuit:
         )
 
     def _judge(self, error: BaseException, overdue: bool) -> tuple[Verdict, bool]:
-        verdict = self._classify(error)
-        # A cancellation that comes when our own deadline has passed is the deadline's, at whichever level.
-        if overdue and verdict is ABANDONED and cancels(error):
+        """Return the verdict and whether it is a timeout. Whatever ends an attempt after its own end is one.
+
+        That includes a cancellation, which then is the deadline's and not the caller's, at whichever level.
+        """
+        if overdue and (isinstance(error, Exception) or cancels(error)):
             return FAILURE, True
-        return verdict, verdict is FAILURE and (overdue or isinstance(error, CallTimeoutError))
+        verdict = self._classify(error)
+        return verdict, verdict is FAILURE and isinstance(error, CallTimeoutError)
 
     def _fails(self, value: object) -> bool:
         predicate = self.config.result_predicate
@@ -405,12 +431,8 @@ class Circuit:
 
     def _refused(self, state: CircuitState, retry_after: float | None) -> CircuitOpenError:
         """Count a refusal and return its error; the lock is free."""
-        rejected = self._rejected
-        if rejected is None:
-            with self._lock:
-                rejected = self._rejected = self._rejected or Counter()
-        rejected.step()
-        if self.hub.active and self.hub.wants(CallRejected):
+        self.count_refusal()
+        if self.hub.active:
             self._tell_refusal(retry_after)
         if state is OPEN or state is CircuitState.HALF_OPEN:
             return CircuitOpenError(self.config.name, retry_after, self.last_failure)
@@ -418,6 +440,10 @@ class Circuit:
         return kind(self.config.name, retry_after, self.last_failure)
 
     def _tell_refusal(self, retry_after: float | None) -> None:
+        from ..events import CallRejected
+
+        if not self.hub.wants(CallRejected):
+            return
         event = CallRejected(
             policy=self.name, at=self.clock.time(), layer="breaker", retry_after=retry_after, key=self.key
         )
@@ -459,6 +485,8 @@ class Circuit:
         wall = self.clock.time() - (self.clock.monotonic() - transition.at)
         if transition.would:
             if self.hub.active:
+                from ..events import WouldHaveOpened
+
                 self.hub.emit(WouldHaveOpened(policy=self.name, at=wall, reason=transition.reason, key=self.key))
             return
         self._since = wall
@@ -466,6 +494,8 @@ class Circuit:
         change = StateChange(at=wall, old=transition.old, new=transition.new, reason=transition.reason)
         self._changes = (*self._changes, change)[-self.config.history :]
         if self.hub.active:
+            from ..events import StateChanged
+
             opened = transition.new is OPEN
             event = StateChanged(
                 policy=self.name,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from threading import get_ident
 from typing import Any
+from weakref import WeakSet
 
 from ..call import Call
 from ..clock import Clock
 from ..config.bulkhead import BulkheadConfig
 from ..errors import BulkheadFullError
-from ..events import CallRejected
 from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.slots import SlotsMachine, Ticket
@@ -18,7 +21,7 @@ from .gate import Wait
 class Bulkhead:
     """The gate of one bulkhead."""
 
-    __slots__ = ("_clock", "_hub", "_lock", "_machine", "_name", "config", "rejections")
+    __slots__ = ("__weakref__", "_clock", "_holders", "_hub", "_lock", "_machine", "_name", "config", "rejections")
 
     def __init__(self, name: str, config: BulkheadConfig, clock: Clock, hub: EventHub) -> None:
         self.config = config
@@ -28,6 +31,8 @@ class Bulkhead:
         self._hub = hub
         self._lock = new_lock()
         self._machine = SlotsMachine(config.max_concurrent, config.max_waiting)
+        self._holders: Counter[int] = Counter()
+        _BULKHEADS.add(self)
 
     @property
     def running(self) -> int:
@@ -44,8 +49,8 @@ class Bulkhead:
         with self._lock:
             answer = self._machine.acquire()
             self.rejections += answer is False
-        if answer is True:
-            return True
+            if answer is True:
+                return self._hold()
         if isinstance(answer, Ticket):
             limit = self.config.max_wait
             if call.deadline is not None:
@@ -60,9 +65,9 @@ class Bulkhead:
         with self._lock:
             still_waiting = self._machine.withdraw(wait.ticket)
             self.rejections += still_waiting
-        if still_waiting:
-            raise self._refused()
-        return True
+            if not still_waiting:
+                return self._hold()
+        raise self._refused()
 
     def give_up(self, call: Call, wait: Wait) -> None:
         """Leave the line; a slot that was granted meanwhile passes on."""
@@ -70,11 +75,11 @@ class Bulkhead:
         with self._lock:
             still_waiting = self._machine.withdraw(wait.ticket)
         if not still_waiting:
-            self._release()
+            self._release(None)
 
     def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
         """Free the slot, whatever became of the attempt."""
-        self._release()
+        self._release(permit)
 
     def reconfigure(self, config: BulkheadConfig) -> None:
         """Go on with other limits; calls in flight keep their slots."""
@@ -84,14 +89,33 @@ class Bulkhead:
         for ticket in granted:
             _wake(ticket)
 
-    def _release(self) -> None:
+    def after_fork_in_child(self) -> None:
+        """Keep the slots of the thread that lives on; those of the parent's other threads will not come back here."""
+        holder = get_ident()
+        held = self._holders[holder]
+        self._machine.restart(held)
+        self._holders = Counter({holder: held})
+
+    def _hold(self) -> int:
+        """Note who holds a slot; the permit is the thread."""
+        holder = get_ident()
+        self._holders[holder] += 1
+        return holder
+
+    def _release(self, holder: int | None) -> None:
         with self._lock:
+            if holder is not None:
+                self._holders[holder] -= 1
+                if not self._holders[holder]:
+                    del self._holders[holder]
             ticket = self._machine.release()
         if ticket is not None:
             _wake(ticket)
 
     def _refused(self) -> BulkheadFullError:
         if self._hub.active:
+            from ..events import CallRejected
+
             self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="bulkhead"))
         return BulkheadFullError(self._name)
 
@@ -100,3 +124,15 @@ def _wake(ticket: Ticket) -> None:
     # The waiter sets `wake` and then looks at `granted`; here it is the other way round, so one of the two sees.
     if ticket.wake is not None:
         ticket.wake()
+
+
+_BULKHEADS: WeakSet[Bulkhead] = WeakSet()
+
+
+def _renew_bulkheads() -> None:
+    for bulkhead in list(_BULKHEADS):
+        bulkhead.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_bulkheads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from ..clock import Clock
 from ..errors import FailureSummary
 from ..locks import new_lock
 
-logger = logging.getLogger("scrollintel")
 LOG_INTERVAL = 60.0
 STOP_TIMEOUT = 5.0
 
@@ -34,6 +32,9 @@ class ErrorNote:
         self.last = FailureSummary.of(error, self._clock.time())
         if self._logged_at is None or now - self._logged_at >= LOG_INTERVAL:
             self._logged_at = now
+            from logging import getLogger
+
+            logger = getLogger("scrollintel")
             logger.warning("%s raised %s; %d failures so far", subject, type(error).__name__, self.failures)
         return self.last
 

@@ -13,7 +13,6 @@ from ..call import Call
 from ..clock import Clock
 from ..config.fallback import FallbackConfig, Value
 from ..errors import UnprotectedError
-from ..events import FallbackFailed, FallbackUsed
 from ..hub import EventHub
 from ..locks import new_lock
 from ..outcome import ErrorMatcher, Outcome
@@ -113,6 +112,8 @@ class FallbackRule:
         key = self._key(call)
         with self._lock:
             found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
         if found is None or self._clock.monotonic() - found[0] > self.config.stale_if_error:
             return MISSING
         return found[1]
@@ -122,6 +123,8 @@ class FallbackRule:
         with self._lock:
             self.uses[kind] += 1
         if self._hub.active:
+            from ..events import FallbackUsed
+
             self._hub.emit(
                 FallbackUsed(policy=self._name, at=self._clock.time(), index=index, kind=kind, error=_kind(error))
             )
@@ -132,6 +135,8 @@ class FallbackRule:
             with contextlib.suppress(Exception):  # an error that takes no notes surfaces all the same
                 first.add_note(f"fallback {kind!r} raised {type(error).__name__}")
         if self._hub.active:
+            from ..events import FallbackFailed
+
             self._hub.emit(
                 FallbackFailed(policy=self._name, at=self._clock.time(), index=index, kind=kind, error=_kind(error))
             )

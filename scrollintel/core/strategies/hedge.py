@@ -9,7 +9,6 @@ from typing import Any
 from ..clock import Clock
 from ..config.hedge import HedgeConfig
 from ..errors import RejectedError, UnprotectedError
-from ..events import HedgeLaunched
 from ..hub import EventHub
 from ..machines.hedge import launches
 from .breaker import Circuit
@@ -55,6 +54,8 @@ class HedgeRule:
         """Count a further attempt and tell it."""
         self.hedges.add()
         if self._hub.active:
+            from ..events import HedgeLaunched
+
             self._hub.emit(HedgeLaunched(policy=self._name, at=self._clock.time(), attempt=attempt, after=after))
 
 

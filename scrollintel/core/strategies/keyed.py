@@ -6,6 +6,7 @@ from ..clock import Clock
 from ..config.breaker import CircuitBreakerConfig
 from ..hub import EventHub
 from ..locks import new_lock
+from ..snapshot import Tally, sum_tallies
 from ..states import CircuitState
 from .breaker import Circuit
 from .classify import classifier
@@ -23,7 +24,8 @@ class KeyedCircuits:
     """
 
     __slots__ = (
-        "_circuits", "_classify", "_clock", "_config", "_hub", "_idle", "_lock", "_maximum", "_queue_limit", "dropped",
+        "_circuits", "_classify", "_clock", "_config", "_hub", "_idle", "_leaving", "_lock", "_maximum", "_queue_limit",
+        "dropped", "retired",
     )  # fmt: skip
 
     def __init__(self, config: CircuitBreakerConfig, clock: Clock, hub: EventHub, *, maximum: int, idle: float) -> None:
@@ -35,7 +37,9 @@ class KeyedCircuits:
         self._classify = classifier(config)
         self._lock = new_lock()
         self._circuits: dict[str, Circuit] = {}
+        self._leaving: list[Circuit] = []
         self.dropped = 0
+        self.retired = Tally()
         self._queue_limit = 0.0
 
     @property
@@ -87,8 +91,19 @@ class KeyedCircuits:
             fresh.touched = now
             with self._lock:
                 # Else it was reconfigured meanwhile, and those who did that have not seen the new circuit.
-                if config is self._config:
-                    return self._place(name, fresh, now)
+                placed = self._place(name, fresh, now) if config is self._config else None
+                leaving, self._leaving = self._leaving, []
+            # Outside the lock, because counts are read under the circuit's own and locks here are leaves.
+            for circuit in leaving:
+                self._retire(circuit)
+            if placed is not None:
+                return placed
+
+    def _retire(self, circuit: Circuit) -> None:
+        """Keep the counts of a circuit that was dropped, so that the policy's never fall."""
+        tally = circuit.tally()
+        with self._lock:
+            self.retired = sum_tallies((self.retired, tally))
 
     def _place(self, name: str, fresh: Circuit, now: float) -> Circuit:
         """Put a new circuit in its place and return it, or the one that is there; the lock is held."""
@@ -113,8 +128,7 @@ class KeyedCircuits:
             if not calm:
                 return False
             unused = [min(calm)[1]]
-        for name in unused:
-            del self._circuits[name]
+        self._leaving.extend(self._circuits.pop(name) for name in unused)
         self.dropped += len(unused)
         return True
 

@@ -8,7 +8,6 @@ from ..call import Call
 from ..clock import Clock
 from ..config.rate_limit import RateLimitConfig
 from ..errors import RateLimitedError
-from ..events import CallRejected
 from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.rate import RateMachine
@@ -48,6 +47,8 @@ class RateLimit:
         if wait <= max_wait:
             return Wait(seconds=wait)
         if self._hub.active:
+            from ..events import CallRejected
+
             self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="rate_limit", retry_after=wait))
         raise RateLimitedError(self._name, wait)
 

@@ -10,7 +10,6 @@ from ..call import Call
 from ..clock import Clock
 from ..config.retry import RetryConfig
 from ..errors import RejectedError, UnprotectedError
-from ..events import RetryGivenUp, RetryScheduled
 from ..hub import EventHub
 from ..machines.backoff import next_delay
 from ..outcome import ErrorMatcher
@@ -116,6 +115,8 @@ class RetryRule:
             call.paid = True
         self.retries.add()
         if self._hub.active:
+            from ..events import RetryScheduled
+
             self._hub.emit(
                 RetryScheduled(
                     policy=self._name, at=self._clock.time(), attempt=call.attempt, delay=delay, error=_kind(error)
@@ -138,6 +139,8 @@ class RetryRule:
         if error is not None:
             self._note(call, error)
         if self._hub.active:
+            from ..events import RetryGivenUp
+
             self._hub.emit(
                 RetryGivenUp(
                     policy=self._name,

@@ -115,9 +115,7 @@ def test_hub_circuit_tells_each_transition_once_in_order(clock: ManualClock, hub
     assert all(event.severity is Severity.WARNING for event in seen)
 
 
-def test_hub_listener_that_hangs_delays_neither_calls_nor_others(
-    clock: ManualClock, hub: EventHub, gate: Gate
-) -> None:
+def test_hub_listener_that_hangs_delays_neither_calls_nor_others(clock: ManualClock, hub: EventHub, gate: Gate) -> None:
     """While one listener hangs, calls go on and other listeners hear of them."""
     seen: list[Event] = []
     hub.subscribe(gate)
