@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
@@ -12,9 +12,11 @@ from .config.policy import Policy
 from .guard import Guard, pop, push
 from .hub import DEFAULT_HUB, EventHub
 from .pipeline import Pipeline
-from .snapshot import CircuitSnapshot
 from .states import CircuitState
 from .strategies.breaker import Circuit
+
+if TYPE_CHECKING:
+    from .snapshot import CircuitSnapshot
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -51,8 +51,7 @@ from .outcome import Outcome
 from .pipeline import Pipeline
 from .protect import protect
 from .registry import Registry
-from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, StateChange, Tally
-from .states import CircuitState
+from .states import CircuitState, StateChange
 
 if TYPE_CHECKING:
     from .config.degradation import DegradationConfig, DegradationLevel
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
         StateChanged,
         WouldHaveOpened,
     )
+    from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, Tally
     from .strategies.degradation import GracefulDegradation
 
 __all__ = [
@@ -149,6 +149,10 @@ _LATER = {
     "DegradationConfig": "config.degradation",
     "DegradationLevel": "config.degradation",
     "GracefulDegradation": "strategies.degradation",
+    "CircuitSnapshot": "snapshot",
+    "PolicySnapshot": "snapshot",
+    "ResponseTimes": "snapshot",
+    "Tally": "snapshot",
     "CallRejected": "events",
     "CallTimedOut": "events",
     "Event": "events",

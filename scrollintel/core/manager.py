@@ -18,9 +18,9 @@ from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
 from .pipeline import Pipeline
 from .registry import DEFAULT_REGISTRY, MAX_CIRCUITS, Registry
-from .snapshot import PolicySnapshot
 
 if TYPE_CHECKING:
+    from .snapshot import PolicySnapshot
     from .strategies.degradation import GracefulDegradation
 
 T = TypeVar("T")

@@ -16,7 +16,6 @@ from .guard import Attempts, Guard
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
 from .machines.sketch import LatencySketch
-from .snapshot import CircuitSnapshot, PolicySnapshot, Tally, sum_tallies
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
 from .strategies.meter import summarise
@@ -24,6 +23,7 @@ from .wrapping import wrap
 
 if TYPE_CHECKING:
     from .builder import PipelineBuilder
+    from .snapshot import CircuitSnapshot, PolicySnapshot, Tally
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,6 +175,8 @@ class Pipeline:
 
     def snapshot(self) -> PolicySnapshot:
         """Return how the policy stands now."""
+        from .snapshot import PolicySnapshot
+
         lane = self.lane
         parts = lane.parts
         circuits = [parts.circuit] if parts.keyed is None else parts.keyed.all()
@@ -212,6 +214,8 @@ class Pipeline:
 
     @staticmethod
     def _tally(views: Iterable[CircuitSnapshot], parts: Parts) -> Tally:
+        from .snapshot import sum_tallies
+
         retired = [] if parts.keyed is None else [parts.keyed.retired]
         total = sum_tallies([*(view.tally for view in views), *retired])
         rejections = total.rejections

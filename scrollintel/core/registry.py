@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
@@ -12,9 +13,11 @@ from .errors import NotFoundError
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
 from .pipeline import Pipeline
-from .snapshot import PolicySnapshot
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
+
+if TYPE_CHECKING:
+    from .snapshot import PolicySnapshot
 
 MAX_CIRCUITS = 10_000
 """Circuits kept by name; beyond that, closed ones without a failure to remember are dropped, oldest first."""

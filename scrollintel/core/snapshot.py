@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .errors import FailureSummary
-from .states import CircuitState
+from .states import CircuitState, StateChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +20,6 @@ class ResponseTimes:
     p95: float | None = None
     p99: float | None = None
     maximum: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateChange:
-    """One entry of a circuit's history; `at` is in seconds since 1970-01-01 UTC."""
-
-    at: float
-    old: CircuitState
-    new: CircuitState
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +112,7 @@ class CircuitSnapshot:
         """Return the snapshot as JSON values; the free text of the last failure is left out."""
         result = asdict(self)
         result["state"] = self.state.value
-        result["history"] = [{**asdict(c), "old": c.old.value, "new": c.new.value} for c in self.history]
+        result["history"] = [{**c._asdict(), "old": c.old.value, "new": c.new.value} for c in self.history]
         result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
         return result
 

@@ -1,8 +1,9 @@
-"""The states a circuit can be in."""
+"""The states a circuit can be in, and a change from one to another."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class CircuitState(StrEnum):
@@ -19,3 +20,12 @@ class CircuitState(StrEnum):
     ISOLATED = "isolated"
     DISABLED = "disabled"
     METRICS_ONLY = "metrics_only"
+
+
+class StateChange(NamedTuple):
+    """One entry of a circuit's history; `at` is in seconds since 1970-01-01 UTC."""
+
+    at: float
+    old: CircuitState
+    new: CircuitState
+    reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..call import Call, inherited_deadline
 from ..clock import Clock
@@ -19,10 +19,12 @@ from ..strategies.budget import Budgets
 from ..strategies.bulkhead import Bulkhead
 from ..strategies.fallback import FallbackRule
 from ..strategies.hedge import HedgeRule
-from ..strategies.keyed import KeyedCircuits
 from ..strategies.meter import SharedCounter
 from ..strategies.rate_limit import RateLimit
 from ..strategies.retry import RetryRule
+
+if TYPE_CHECKING:
+    from ..strategies.keyed import KeyedCircuits
 
 Link = Callable[[Call], Any]
 _NEVER_OPENS = 2**62
@@ -131,6 +133,8 @@ class Parts:
             return circuit, None
         keyed = None if before is None else before.keyed
         if keyed is None:
+            from ..strategies.keyed import KeyedCircuits
+
             keyed = KeyedCircuits(config, self.clock, self.hub, maximum=policy.max_keys, idle=policy.key_idle)
         else:
             keyed.reconfigure(config, maximum=policy.max_keys, idle=policy.key_idle)

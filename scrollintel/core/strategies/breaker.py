@@ -6,7 +6,7 @@ import random
 from array import array
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..clock import Clock
@@ -25,11 +25,13 @@ from ..locks import new_lock
 from ..machines.breaker import BreakerMachine, Permit, Probe, Refusal, Transition
 from ..machines.sketch import LatencySketch
 from ..outcome import Verdict
-from ..snapshot import CircuitSnapshot, StateChange, Tally
-from ..states import CircuitState
+from ..states import CircuitState, StateChange
 from .classify import Classifier, cancels, classifier
 from .gate import NO_RESULT, Wait
 from .meter import BATCH, Counter, Counts, summarise
+
+if TYPE_CHECKING:
+    from ..snapshot import CircuitSnapshot, Tally
 
 CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DISABLED
 TIME = WindowKind.TIME
@@ -320,6 +322,8 @@ class Circuit:
 
     def snapshot(self) -> CircuitSnapshot:
         """Return how the circuit stands now."""
+        from ..snapshot import CircuitSnapshot
+
         with self._lock:
             now = self.clock.monotonic()
             machine = self.machine
@@ -400,6 +404,8 @@ class Circuit:
             self.machine.absorb(news, now)
 
     def _tally(self) -> Tally:
+        from ..snapshot import Tally
+
         counts = self._counts or Counts()
         return Tally(
             successes=self._unlocked_successes() + counts.successes,

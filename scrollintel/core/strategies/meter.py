@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..locks import new_lock
 from ..machines.sketch import LatencySketch
 from ..outcome import Verdict
-from ..snapshot import ResponseTimes
+
+if TYPE_CHECKING:
+    from ..snapshot import ResponseTimes
 
 SUCCESS, FAILURE, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED
 BATCH = 64
@@ -83,6 +86,8 @@ class Counts:
 
 def summarise(sketch: LatencySketch | None) -> ResponseTimes:
     """Return the quantiles of a sketch."""
+    from ..snapshot import ResponseTimes
+
     if sketch is None or not sketch.count:
         return ResponseTimes()
     return ResponseTimes(
