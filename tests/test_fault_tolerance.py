@@ -333,7 +333,7 @@ def test_breaker_snapshot_tells_counts_and_history(clock: ManualClock, hub: Even
 async def test_breaker_works_as_decorator_block_and_call_in_both_colours(clock: ManualClock, hub: EventHub) -> None:
     """One circuit protects functions, coroutine functions and blocks of both colours."""
     circuit = breaker(clock, hub)
-    assert circuit(Script(1))() == 1  # type: ignore[arg-type]
+    assert circuit(Script(1))() == 1
     assert await circuit(Script(2).later)() == 2
     assert circuit.call(Script(3)) == 3
     assert await circuit.acall(Script(4).later) == 4

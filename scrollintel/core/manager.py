@@ -29,13 +29,16 @@ UNNAMED = "(unnamed)"
 _MAX_VARIANTS = 32
 
 
+_NEW: tuple[Any, ...] = (object(), None, None, False, None)  # no configuration is that object
+
+
 class _Name:
     """What is known of one circuit name: the latest combination, in one piece, and others by configuration."""
 
     __slots__ = ("latest", "variants")
 
     def __init__(self) -> None:
-        self.latest: tuple[Any, ...] = (None, None, None, False, None)
+        self.latest = _NEW
         self.variants: dict[tuple[Any, ...], Pipeline] = {}
 
     def remember(self, variant: tuple[Any, ...], pipeline: Pipeline) -> None:
@@ -116,7 +119,17 @@ class FaultToleranceManager:
             CallTimeoutError: when it was late and there is no fallback.
             Exception: what the operation raised last, unwrapped, when there is no fallback.
         """
-        pipeline = self._pipeline(circuit_breaker_config, retry_config, timeout, in_thread)
+        known = self._names.get(UNNAMED if circuit_breaker_config is None else circuit_breaker_config.name)
+        latest = _NEW if known is None else known.latest
+        if (
+            latest[0] is circuit_breaker_config
+            and latest[1] is retry_config
+            and latest[2] is timeout
+            and latest[3] is in_thread
+        ):
+            pipeline = latest[4]
+        else:
+            pipeline = self._combination(circuit_breaker_config, retry_config, timeout, in_thread)
         return await asynchronous_invoke()(pipeline, operation, (), {}, fallback)
 
     def execute_blocking(
@@ -133,7 +146,7 @@ class FaultToleranceManager:
 
         Arguments, results and errors are those of `execute_with_fault_tolerance`.
         """
-        pipeline = self._pipeline(circuit_breaker_config, retry_config, timeout, in_thread)
+        pipeline = self._combination(circuit_breaker_config, retry_config, timeout, in_thread)
         result: T = invoke(pipeline, operation, (), {}, fallback)
         return result
 
@@ -192,27 +205,6 @@ class FaultToleranceManager:
     def _forget(self, name: str) -> None:
         self._names.pop(name, None)
 
-    def _pipeline(
-        self,
-        config: CircuitBreakerConfig | None,
-        retry: RetryConfig | None,
-        timeout: float | TimeoutConfig | None,
-        in_thread: bool,
-    ) -> Pipeline:
-        known = self._names.get(UNNAMED if config is None else config.name)
-        if known is not None:
-            latest = known.latest
-            if (
-                latest[0] is config
-                and latest[1] is retry
-                and latest[2] is timeout
-                and latest[3] is in_thread
-                and latest[4] is not None
-            ):
-                pipeline: Pipeline = latest[4]
-                return pipeline
-        return self._combination(config, retry, timeout, in_thread)
-
     def _combination(
         self,
         config: CircuitBreakerConfig | None,
@@ -220,9 +212,13 @@ class FaultToleranceManager:
         timeout: float | TimeoutConfig | None,
         in_thread: bool,
     ) -> Pipeline:
-        """Return the pipeline for a combination that was not the latest one under its name."""
+        """Return the pipeline for a combination, which is then the latest one under its name."""
         name = UNNAMED if config is None else config.name
         variant = (config, retry, timeout, in_thread)
+        known = self._names.get(name)
+        if known is not None and all(old is new for old, new in zip(known.latest, variant, strict=False)):
+            latest: Pipeline = known.latest[4]
+            return latest
         with CONFIGURING:
             known = self._names.get(name)
             pipeline = None if known is None else known.variants.get(variant)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
-ErrorPredicate = Callable[[BaseException], bool]
-ResultPredicate = Callable[[object], bool]
+ErrorPredicate = Callable[[Any], bool]  # Any: a user's predicate names the class of error that it expects
+ResultPredicate = Callable[[Any], bool]  # Any: whatever the operation returns
 ErrorSpec = type[BaseException] | str
 """An exception class, or its name (plain or with module) to be found in the class hierarchy of an error."""
 

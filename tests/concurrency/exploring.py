@@ -2,9 +2,9 @@
 
 A scene is a fresh state, the threads that change it, and what must be true of it in the end. It is explored twice:
 by partial-order reduction, which visits each order of conflicting accesses once (at most two preemptions), and by
-seeded schedules of single bytecodes with one to three preemptions at random places, which also see accesses that
-happen inside C code. Few preemptions at random places find most races (Burckhardt et al., "A Randomized Scheduler
-with Probabilistic Guarantees of Finding Bugs", 2010).
+seeded schedules of single bytecodes with one or two preemptions at random accesses, which also see what happens
+inside C code. Few preemptions find most races (Burckhardt et al., "A Randomized Scheduler with Probabilistic Guarantees
+of Finding Bugs", 2010).
 
 A scene proves something only if it can fail, so each has a twin with a planted race: `assert_caught` first runs the
 twin's threads one after the other, in every order, where it must hold, and then demands a failing interleaving.
@@ -18,7 +18,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dis import opname
 from itertools import permutations
+from types import FrameType
 from typing import Any
 
 import frontrun
@@ -34,8 +36,15 @@ ORDERS = 40
 """Orders of conflicting accesses that are tried; most scenes have fewer."""
 SCHEDULES = 12
 """Schedules with random preemptions that are tried."""
-PATIENCE = 5
+PATIENCE = 8
 """How many times as much may be tried until a planted race is found."""
+SLACK = 50
+"""Steps by which a thread may take another way than it did alone."""
+SHARED = frozenset({
+    "BINARY_SUBSCR", "CALL", "DELETE_SUBSCR", "FOR_ITER", "LOAD_ATTR", "LOAD_DEREF", "LOAD_METHOD", "STORE_ATTR",
+    "STORE_DEREF", "STORE_SUBSCR",
+})  # fmt: skip
+"""Names of the bytecodes that may touch what threads share."""
 
 
 class NoLock:
@@ -161,34 +170,55 @@ def orders_of_accesses(scene: Explored, most: int) -> str | None:
     return None if result.property_holds else str(result.explanation)
 
 
+class Steps:
+    """Takes the place of frontrun's recorder and notes before which steps of each thread a preemption may matter."""
+
+    def __init__(self, threads: int) -> None:
+        self.lengths = [0] * threads
+        self.places: list[tuple[int, int]] = []
+
+    def record_from_opcode(self, thread: int, frame: FrameType) -> None:
+        """Note one step, before it is taken."""
+        if opname[frame.f_code.co_code[frame.f_lasti]] in SHARED:
+            self.places.append((thread, self.lengths[thread]))
+        self.lengths[thread] += 1
+
+
 def random_preemptions(scene: Explored, most: int, chance: random.Random) -> str | None:
-    """Try schedules with one to three preemptions; return the first failure in words."""
-    lengths: list[int] = []
-    for number in range(most):
-        schedule = preempted(lengths, chance) if lengths else [0]
-        try:
-            run = run_with_schedule(
-                schedule, scene.setup, scene.threads, timeout=60.0, detect_io=False, deadlock_timeout=30.0,
-                _recorded_schedule=schedule,
-            )  # fmt: skip
-        except DeadlockError as error:
-            return f"deadlock after {number} schedules: {error}"
-        lengths = lengths or [schedule.count(thread) for thread in range(len(scene.threads))]
-        try:
-            scene.holds(run)
-        except AssertionError as error:
-            return f"after {number} schedules: {error}"
+    """Try schedules with one or two preemptions at accesses; return the first failure in words."""
+    steps = Steps(len(scene.threads))
+    found = run_once(scene, [], steps)
+    for thread, place in chance.sample(steps.places, min(most, len(steps.places))):
+        if found is not None:
+            break
+        found = run_once(scene, preempted(steps, thread, place, chance))
+    return found
+
+
+def run_once(scene: Explored, schedule: list[int], steps: Steps | None = None) -> str | None:
+    """Run one schedule and return what went wrong, or None."""
+    try:
+        run = run_with_schedule(
+            schedule, scene.setup, scene.threads, timeout=60.0, detect_io=False, deadlock_timeout=30.0,
+            trace_recorder=steps,  # type: ignore[arg-type]  # all that is used of one
+        )  # fmt: skip
+        scene.holds(run)
+    except (AssertionError, DeadlockError) as error:
+        return f"{type(error).__name__}: {error}"
     return None
 
 
-def preempted(lengths: Sequence[int], chance: random.Random) -> list[int]:
-    """Return a schedule that leaves threads at random places, one to three times, and then lets each run to its end."""
-    schedule: list[int] = []
-    for _ in range(chance.randint(1, 3)):
-        thread = chance.randrange(len(lengths))
-        schedule += [thread] * chance.randint(1, lengths[thread])
-    for thread in chance.sample(range(len(lengths)), len(lengths)):
-        schedule += [thread] * (lengths[thread] + 50)
+def preempted(steps: Steps, thread: int, place: int, chance: random.Random) -> list[int]:
+    """Return a schedule that leaves `thread` at `place` and, half the time, another one on its way too."""
+    others = [other for other in range(len(steps.lengths)) if other != thread]
+    chance.shuffle(others)
+    schedule = [thread] * place
+    rest = [*others, thread]
+    if chance.random() < 0.5:
+        schedule += [others[0]] * chance.randrange(steps.lengths[others[0]])
+        rest = [*others[1:], thread, others[0]]
+    for each in rest:
+        schedule += [each] * (steps.lengths[each] + SLACK)
     return schedule
 
 

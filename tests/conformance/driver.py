@@ -174,7 +174,8 @@ class AsynchronousDriver(Driver):
                 return type(error)
             return None
 
-        return self.run(main)
+        kind: type[Exception] | None = self.run(main)
+        return kind
 
     def execute(self, manager: FaultToleranceManager, operation: Operation, **options: Any) -> Any:
         """Run an operation of this colour through the manager."""

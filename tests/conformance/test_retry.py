@@ -25,7 +25,7 @@ from tests.conformance.conftest import Build
 from tests.conformance.driver import Driver, Ledger, Script
 
 DOWN = ConnectionError("down")
-STEADY = {"jitter": False, "base_delay": 1.0}
+STEADY: dict[str, Any] = {"jitter": False, "base_delay": 1.0}
 
 
 def test_retry_waits_and_returns_the_first_good_result(
@@ -217,7 +217,7 @@ def test_retry_after_hint_out_of_range_ends_the_call(
 
 def test_retry_after_reads_results_too(driver: Driver, build: Build, clock: ManualClock) -> None:
     """The wish may be in a returned value."""
-    retry = RetryConfig(result_predicate=lambda v: v[0] == 429, retry_after=lambda v: float(v[1]))
+    retry = RetryConfig(result_predicate=lambda v: bool(v[0] == 429), retry_after=lambda v: float(v[1]))
     assert driver.call(build(retry=retry), driver.make(Script((429, 30), (200, 0)))) == (200, 0)
     assert clock.sleeps == [30.0]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from math import inf
 from types import CoroutineType
@@ -80,8 +79,10 @@ def attempt(lane: Lane) -> AsyncLink:
 
 def reset_deadline(token: Any) -> None:
     """Leave a deadline; one whose coroutine the garbage collector closes is left in a context that never had it."""
-    with contextlib.suppress(ValueError):
+    try:
         DEADLINE.reset(token)
+    except ValueError:
+        pass
 
 
 async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:

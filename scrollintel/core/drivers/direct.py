@@ -48,6 +48,8 @@ _TEMPLATE = """
                 ended = lane.clock()
                 elapsed = ended - started
             else:
+                if lane.recovers:
+                    started = lane.clock()
 {operation}
         except BaseException as error:
             call = failed(lane, call, {fn}, {args}, {kwargs}, {fallback}, started, era, error)
@@ -97,12 +99,15 @@ _EITHER = {
     "operation": """\
 value = {fn}({passed})
 if type(value) is CoroutineType or hasattr(value, "__await__"):
-    value = await value""",
+    value = await value
+elif type(value) in LAZY:
+    refuse_generator({fn}, value)""",
     "bounded_operation": """\
 value = {fn}({passed})
 if type(value) is CoroutineType or hasattr(value, "__await__"):
-    value = await bounded(value, expires, lane.parts.clock, lane.name, started)""",
-    "check": "if type(value) in LAZY:\n    refuse_generator({fn}, value)",
+    value = await bounded(value, expires, lane.parts.clock, lane.name, started)
+elif type(value) in LAZY:
+    refuse_generator({fn}, value)""",
 }
 _ANY = {**_BLOCKING, "check": "if type(value) in LAZY:\n    refuse_lazy({fn}, value)"}
 
@@ -119,7 +124,11 @@ def failed(
     now = lane.clock()
     elapsed = None if started is None else now - started
     if call is None:
-        call = prepare(lane, fn, args, kwargs, fallback, now if started is None else started)
+        # No deadline surrounds the short way and no fault is injected there, so `prepare` has nothing to add.
+        call = Call(lane.name, fn, args, kwargs, now if started is None else started)
+        call.circuit = lane.circuit
+        call.fallback = fallback
+        call.measured = lane.measures
     call.expires = None if started is None or lane.limit is None else started + lane.limit
     lane.circuit.settle_first(era, error, now, elapsed, call)
     if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):

@@ -206,7 +206,7 @@ class Lane:
         self.measures = policy.measures
         slow = breaker is not None and breaker.slow_call_duration is not None
         window = parts.circuit.machine.window is not None
-        self.timed = self.measures or self.limit is not None or window or slow or self.recovers
+        self.timed = self.measures or self.limit is not None or window or slow
         self.attention = min(
             inf if breaker is None or breaker.slow_call_duration is None else breaker.slow_call_duration,
             inf if self.limit is None else self.limit,

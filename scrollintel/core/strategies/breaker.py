@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DISABLED
 TIME = WindowKind.TIME
-SUCCESS, FAILURE, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.ABANDONED
+SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
+_RAN = (SUCCESS, FAILURE)
 
 
 class Circuit:
@@ -211,20 +212,26 @@ class Circuit:
                 counts = self._counts
                 if counts is None:
                     counts = self._counts = Counts()
-                counts.add(verdict, slow, timed_out)
-                if (
-                    measured
-                    and elapsed is not None
-                    and config.response_times
-                    and (verdict is SUCCESS or verdict is FAILURE)
-                ):
+                if verdict is SUCCESS:
+                    counts.successes += 1
+                elif verdict is FAILURE:
+                    counts.failures += 1
+                    counts.timeouts += timed_out
+                    self._failure = failure
+                elif verdict is IGNORED:
+                    counts.ignored += 1
+                else:
+                    counts.abandoned += 1
+                counts.slow += slow
+                if measured and elapsed is not None and config.response_times and verdict in _RAN:
                     counts.durations += 1
                     self.durations.append(elapsed)
                     if len(self.durations) >= BATCH:
                         self._fold()
-                if failure is not None:
-                    self._failure = failure
-            self._after()
+            if machine.failures and not machine.transitions:
+                self.calm_era = -1
+            else:
+                self._after()
 
     def fold(self) -> None:
         """Move the buffered durations into the sketch, unless the lock is taken: then the next batch takes them."""

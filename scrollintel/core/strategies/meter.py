@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from ..locks import new_lock
 from ..machines.sketch import LatencySketch
-from ..outcome import Verdict
 
 if TYPE_CHECKING:
     from ..snapshot import ResponseTimes
 
-SUCCESS, FAILURE, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED
 BATCH = 64
 """Durations that are kept as they are before they go into the sketch."""
 
@@ -69,19 +67,6 @@ class Counts:
     def __init__(self) -> None:
         self.successes = self.failures = self.ignored = self.abandoned = 0
         self.slow = self.timeouts = self.durations = 0
-
-    def add(self, verdict: Verdict, slow: bool, timed_out: bool) -> None:
-        """Count one end."""
-        if verdict is SUCCESS:
-            self.successes += 1
-        elif verdict is FAILURE:
-            self.failures += 1
-        elif verdict is IGNORED:
-            self.ignored += 1
-        else:
-            self.abandoned += 1
-        self.slow += slow
-        self.timeouts += timed_out
 
 
 def summarise(sketch: LatencySketch | None) -> ResponseTimes:

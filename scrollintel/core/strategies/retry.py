@@ -43,7 +43,8 @@ class RetryRule:
         self._hub = hub
         self._random = source
         self._never = ErrorMatcher(config.non_retryable_exceptions) if config.non_retryable_exceptions else None
-        self._retryable = config.retry_predicate or ErrorMatcher(config.retryable_exceptions)
+        every = config.retryable_exceptions == (Exception,)
+        self._retryable = config.retry_predicate or (None if every else ErrorMatcher(config.retryable_exceptions))
 
     def after_value(self, call: Call, value: object) -> float | None:
         """Return the seconds before the next attempt when the returned `value` asks for one, else None."""
@@ -68,7 +69,9 @@ class RetryRule:
         elif isinstance(error, UnprotectedError):
             wanted = False
         else:
-            wanted = (self._never is None or not self._never(error)) and bool(self._retryable(error))
+            wanted = self._retryable is None or bool(self._retryable(error))
+            if wanted and self._never is not None:
+                wanted = not self._never(error)
         if not wanted:
             if call.attempt > 1:
                 self._note(call, error)
@@ -94,7 +97,8 @@ class RetryRule:
         previous = config.base_delay if call.previous_delay is None else call.previous_delay
         delay = next_delay(config, call.attempt - 1, previous, self._random())
         call.previous_delay = delay
-        asked = self._asked(seen)
+        hinted = config.retry_after is not None or isinstance(seen, RejectedError)
+        asked = self._asked(seen) if hinted else None
         if asked is not None:
             if asked < 0.0 or asked > config.max_retry_after:
                 self._stop(call, error, "retry_after")

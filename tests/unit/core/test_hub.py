@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -66,7 +68,7 @@ def trip(circuit: CircuitBreaker, times: int = 1) -> None:
             circuit.call(fails)
 
 
-def breaker(clock: ManualClock, hub: EventHub, **options: int) -> CircuitBreaker:
+def breaker(clock: ManualClock, hub: EventHub, **options: Any) -> CircuitBreaker:
     """Return a circuit that tells its events to the hub."""
     return CircuitBreaker(CircuitBreakerConfig("service", **options), clock=clock, hub=hub)
 
@@ -88,11 +90,21 @@ def test_hub_order_survives_many_threads(hub: EventHub) -> None:
     second: list[int] = []
     hub.subscribe(lambda event: first.append(event.sequence))
     hub.subscribe(lambda event: second.append(event.sequence))
-    threads = [threading.Thread(target=lambda: [hub.emit(rejected()) for _ in range(200)]) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    def tell() -> None:
+        for _ in range(200):
+            hub.emit(rejected())
+
+    threads = [threading.Thread(target=tell) for _ in range(8)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert hub.flush()
     assert first == second == list(range(1, 1601))
 
