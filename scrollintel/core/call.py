@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from math import inf
 from typing import Any
 
 from .clock import Clock
 from .outcome import Outcome
 
-DEADLINE: ContextVar[tuple[float, Clock] | None] = ContextVar("scrollintel_deadline", default=None)
-"""End of the surrounding protected attempt, and the clock on whose scale it is."""
+DEADLINE: ContextVar[list[Any] | None] = ContextVar("scrollintel_deadline", default=None)
+"""End of the surrounding protected attempt, and the clock on whose scale it is.
+
+A list, so that the attempt can put infinity there when it ends: tasks and threads that it started live on with a
+copy of its context, and its deadline is none of theirs any more.
+"""
 
 
 def remaining() -> float | None:
@@ -20,14 +25,17 @@ def remaining() -> float | None:
     function from outside. Never negative.
     """
     deadline = DEADLINE.get()
-    return None if deadline is None else max(0.0, deadline[0] - deadline[1].monotonic())
+    if deadline is None or deadline[0] == inf:
+        return None
+    return float(max(0.0, deadline[0] - deadline[1].monotonic()))
 
 
 def inherited_deadline(clock: Clock, now: float) -> float | None:
     """Return the end of the surrounding call on the scale of `clock`."""
     deadline = DEADLINE.get()
-    if deadline is None:
+    if deadline is None or deadline[0] == inf:
         return None
+    at: float
     at, scale = deadline
     return at if scale is clock else now + (at - scale.monotonic())
 

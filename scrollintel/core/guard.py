@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from contextvars import ContextVar
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ class Guard:
         UnprotectedError: on entry, when the policy has a circuit for each key.
     """
 
-    __slots__ = ("_call", "_entered", "_lane", "_timer", "_token", "_whole")
+    __slots__ = ("_call", "_cell", "_entered", "_lane", "_timer", "_token", "_whole")
 
     def __init__(self, lane: Lane, call: Call | None = None) -> None:
         self._lane = lane
@@ -49,6 +50,7 @@ class Guard:
         self._call = call
         self._entered: list[tuple[Gate, object]] = []
         self._token: Any = None
+        self._cell: list[Any] = []
         self._timer: Timer | None = None
 
     def __enter__(self) -> Guard:
@@ -137,11 +139,13 @@ class Guard:
 
     def _set_deadline(self, expires: float | None) -> None:
         if expires is not None:
-            self._token = DEADLINE.set((expires, self._lane.parts.clock))
+            self._cell = [expires, self._lane.parts.clock]
+            self._token = DEADLINE.set(self._cell)
 
     def _reset_deadline(self) -> None:
         token, self._token = self._token, None
         if token is not None:
+            self._cell[0] = inf
             with suppress(ValueError):  # a generator may be closed in another context than it was begun in
                 DEADLINE.reset(token)
 

@@ -33,7 +33,7 @@ class Stage:
         self.permits: list[Permit] = []
         self.refusals: list[RejectedError] = []
         self.notes: list[Any] = []
-        self.call = Call("c", print, (), {}, self.clock.now)
+        self.request = Call("c", print, (), {}, self.clock.now)
         if machine is not BreakerMachine:
             self.circuit.machine = machine(config, self.clock.now)
         if not locked:
@@ -47,7 +47,7 @@ class Stage:
     def enter(self) -> Permit | None:
         """Ask for a permit as a driver does."""
         try:
-            permit = self.circuit.enter(self.call)
+            permit = self.circuit.enter(self.request)
         except RejectedError as error:
             self.refusals.append(error)
             return None

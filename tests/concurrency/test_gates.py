@@ -15,8 +15,14 @@ from scrollintel.core.strategies.budget import Budget, Budgets
 from scrollintel.core.strategies.bulkhead import Bulkhead
 from scrollintel.core.strategies.gate import Wait
 from scrollintel.core.strategies.rate_limit import RateLimit
-from tests.concurrency.exploring import NoLock, Scene, StillClock, assert_caught, assert_holds, without_the_configuring_lock
-
+from tests.concurrency.exploring import (
+    NoLock,
+    Scene,
+    StillClock,
+    assert_caught,
+    assert_holds,
+    without_the_configuring_lock,
+)
 
 CALL = Call("p", print, (), {}, 0.0)
 """A call without a deadline, which gates only read."""

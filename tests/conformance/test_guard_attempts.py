@@ -75,7 +75,7 @@ def test_guard_passes_its_deadline_on(driver: Driver, build: Build) -> None:
 
 def test_guard_with_a_result_predicate_has_no_result_to_judge(driver: Driver, build: Build) -> None:
     """A block returns nothing, so a predicate on results is not asked."""
-    config = CircuitBreakerConfig("service", result_predicate=lambda response: response.status == 503)  # type: ignore[attr-defined]
+    config = CircuitBreakerConfig("service", result_predicate=lambda response: response.status == 503)
     pipeline = build(breaker=config)
     driver.block(pipeline, Script("ok"))
     assert driver.loop(pipeline, Script("ok")) == "ok"

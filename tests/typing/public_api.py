@@ -157,6 +157,8 @@ def configurations() -> None:
     RetryConfig(3, 1.0, 60.0, 2.0, True, [ConnectionError, TimeoutError])
     RetryConfig(retryable_exceptions=("ConnectionError",), retry_after=lambda seen: 1.0)
     CircuitBreakerConfig("db", 5, 60, 3, None)
+    CircuitBreakerConfig("db", result_predicate=lambda response: response.status_code == 503)
+    RetryConfig(retry_predicate=lambda error: error.errno == 5, result_predicate=lambda value: value["code"] == 429)
     CircuitBreakerConfig("db", failure_threshold="5")  # type: ignore[arg-type]
     CircuitBreakerConfig(failure_threshold=5)  # type: ignore[call-arg]
 

@@ -63,7 +63,8 @@ def attempt(lane: Lane) -> AsyncLink:
                 refuse_generator(call.fn, value)
             return value
         assert call.began is not None
-        token = DEADLINE.set((expires, clock))
+        cell = [expires, clock]
+        token = DEADLINE.set(cell)
         try:
             value = call.fn(*call.args, **call.kwargs)
             if type(value) is CoroutineType or hasattr(value, "__await__"):
@@ -72,6 +73,7 @@ def attempt(lane: Lane) -> AsyncLink:
                 refuse_generator(call.fn, value)
             return value
         finally:
+            cell[0] = inf
             reset_deadline(token)
 
     return run
@@ -88,7 +90,7 @@ def reset_deadline(token: Any) -> None:
 async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
     """Run a plain function in a worker thread and stop waiting for it when it is late."""
     clock = lane.parts.clock
-    token = None if expires is None else DEADLINE.set((expires, clock))
+    token = None if expires is None else DEADLINE.set([expires, clock])
     try:
         job = WORKERS.start(call.fn, call.args, call.kwargs)
     finally:

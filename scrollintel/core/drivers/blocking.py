@@ -92,10 +92,12 @@ def attempt(lane: Lane) -> Link:
         elif expires is None:
             value = call.fn(*call.args, **call.kwargs)
         else:
-            token = DEADLINE.set((expires, clock))
+            cell = [expires, clock]
+            token = DEADLINE.set(cell)
             try:
                 value = call.fn(*call.args, **call.kwargs)
             finally:
+                cell[0] = inf
                 DEADLINE.reset(token)
         if type(value) in LAZY:
             refuse_lazy(call.fn, value)
@@ -127,7 +129,7 @@ def refuse_generator(fn: Any, value: Any) -> None:
 def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
     """Run the operation in a worker thread and stop waiting for it when it is late."""
     clock = lane.parts.clock
-    token = None if expires is None else DEADLINE.set((expires, clock))
+    token = None if expires is None else DEADLINE.set([expires, clock])
     try:
         job = WORKERS.start(call.fn, call.args, call.kwargs)
     finally:

@@ -40,10 +40,12 @@ _TEMPLATE = """
 {deep_operation}
                 else:
                     expires = started + lane.limit
-                    token = set_deadline((expires, lane.parts.clock))
+                    cell = [expires, lane.parts.clock]
+                    token = set_deadline(cell)
                     try:
 {bounded_operation}
                     finally:
+                        cell[0] = NEVER
                         reset_deadline(token)
                 ended = lane.clock()
                 elapsed = ended - started
@@ -229,6 +231,8 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 
     Defaults go into `defaults` by name, so that no value is ever part of the text.
     """
+    if not (inspect.isfunction(fn) or inspect.ismethod(fn)) or hasattr(fn, "__signature__"):
+        return None  # what it really takes is not known for sure
     try:
         listed = list(inspect.signature(fn, follow_wrapped=False).parameters.values())
     except (TypeError, ValueError):
@@ -264,6 +268,7 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 
 _LOCALS = {
     "lane", "circuit", "era", "call", "started", "ended", "expires", "elapsed", "value", "error", "durations", "token",
+    "cell",
     "protected", "len", "type", "hasattr", "BaseException", "run", "again", "ending", "pause", "bounded",
     "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY",
 }  # fmt: skip

@@ -204,6 +204,8 @@ class Lane:
         self.in_thread = limits.in_thread
         self.recovers = policy.retry is not None or policy.fallback is not None
         self.measures = policy.measures
+        if not self.measures:
+            self.circuit.count_plainly()
         slow = breaker is not None and breaker.slow_call_duration is not None
         window = parts.circuit.machine.window is not None
         self.timed = self.measures or self.limit is not None or window or slow

@@ -81,16 +81,16 @@ class Circuit:
         self._forget_counts()
         self._refresh()
 
-    def _forget_counts(self) -> None:
+    def _forget_counts(self, *, plain: bool = False) -> None:
         self.durations = array("d")
         self._sketch: LatencySketch | None = None
         self._counts: Counts | None = None
-        self._plain: Counter | None = None
+        self._plain: Counter | None = Counter() if plain else None
         self._rejected: Counter | None = None
         self._failure: tuple[str, str, float] | None = None
         self._summary: tuple[tuple[str, str, float], FailureSummary] | None = None
         self._pulled = 0
-        self.next_success: Callable[[], object] = self.count_plainly
+        self.next_success: Callable[[], object] = _unprepared if self._plain is None else self._plain.step
 
     # ------------------------------------------------------------------ calls
 
@@ -101,7 +101,7 @@ class Circuit:
         # state is read makes a late result. A reader that sees the end of another open period is refused or let on
         # to the lock, both of which were right a moment earlier or later.
         era = machine.era
-        if machine.state is CLOSED and not machine.ramps:
+        if machine.state is CLOSED and not machine.ramps and machine.era == era:
             return era
         now = self.clock.monotonic()
         if machine.state is OPEN:
@@ -121,7 +121,7 @@ class Circuit:
         """Return the era for a further attempt of a call on the short way, or -1 when that takes a decision."""
         machine = self.machine
         era = machine.era
-        return era if machine.state is CLOSED and not machine.ramps else -1
+        return era if machine.state is CLOSED and not machine.ramps and machine.era == era else -1
 
     def refuse_if_open(self) -> None:
         """Raise CircuitOpenError when that is all that could come of a call; otherwise do nothing."""
@@ -242,13 +242,11 @@ class Circuit:
                 self._lock.release()
 
     def count_plainly(self) -> None:
-        """Count one success without its duration, and make the counter for further ones."""
+        """Make the counter for successes whose durations are not measured."""
         with self._lock:
-            plain = self._plain
-            if plain is None:
-                plain = self._plain = Counter()
-                self.next_success = plain.step
-            plain.step()
+            if self._plain is None:
+                self._plain = Counter()
+                self.next_success = self._plain.step
 
     def count_refusal(self) -> None:
         """Count an attempt that did not start."""
@@ -311,7 +309,7 @@ class Circuit:
         def forget(now: float) -> None:
             self.machine.close(now, reason)
             self.machine.would_have_opened = self.machine.late = 0
-            self._forget_counts()
+            self._forget_counts(plain=self._plain is not None)
 
         self._operate(forget, keep_history=False)
 
@@ -522,3 +520,7 @@ class Circuit:
                 last_failure=self.last_failure if opened else None,
             )
             self.hub.emit(event)
+
+
+def _unprepared() -> object:
+    raise AssertionError("a lane that does not measure durations makes the counter first")

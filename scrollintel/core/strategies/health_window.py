@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -36,18 +37,47 @@ class _Baseline:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was pulled, with the numbers of its begin and its end in the order of all looks of its window."""
+
+    health: Health
+    began: int
+    ended: int
+
+
 class HealthWindow:
     """One place that health is pulled from, with the counts of its last judged evaluation.
 
     A reading rests on the calls since then. They add up over evaluations until there are enough of them to be
-    judged, for 60 s at most. Not thread-safe: the owner locks around `read`, never around `pull`.
+    judged, for 60 s at most. Not thread-safe: the owner locks around `read`, never around `look`.
     """
 
-    __slots__ = ("_baseline", "pull")
+    __slots__ = ("_baseline", "_latest", "_numbers", "pull")
 
     def __init__(self, pull: Callable[[], Health]) -> None:
         self.pull = pull
         self._baseline: _Baseline | None = None
+        self._numbers = itertools.count(1)
+        self._latest = 0
+
+    def look(self) -> Look:
+        """Pull; raises what `pull` raises, and TypeError when it returns something else than health."""
+        began = next(self._numbers)
+        health = require_health(self.pull())
+        return Look(health, began, next(self._numbers))
+
+    def read_look(self, look: Look, now: float, minimum_calls: int) -> HealthReading:
+        """Return what a look says.
+
+        Counts of a look that began before the last one had ended are left to the next: they may be older, and
+        taken for counts that were reset.
+        """
+        health = look.health
+        if not isinstance(health, HealthReading) and look.began < self._latest:
+            return HealthReading()
+        self._latest = max(self._latest, look.ended)
+        return self.read(health, now, minimum_calls)
 
     def read(self, health: Health, now: float, minimum_calls: int) -> HealthReading:
         """Return what `health` says about the time since the last reading; the first one only sets the start."""

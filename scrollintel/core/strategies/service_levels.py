@@ -21,9 +21,9 @@ from .degraded_service import DegradationSnapshot, DegradedService, Registration
 from .dependencies import dependencies_first
 from .evaluator import ErrorNote, Evaluator
 from .features import Feature
-from .health_window import Health, HealthWindow, Watched, combine, require_health
+from .health_window import Health, HealthWindow, Look, Watched, combine
 
-Pulled = tuple[DegradedService, HealthWindow, Health | None]
+Pulled = tuple[DegradedService, HealthWindow, Look | None]
 
 
 class ServiceLevels:
@@ -230,7 +230,7 @@ class ServiceLevels:
         error_seen: FailureSummary | None = None
         for window in windows:
             try:
-                pulled.append((service, window, require_health(window.pull())))
+                pulled.append((service, window, window.look()))
             except Exception as error:  # health is the user's code; it must not end the evaluation of the others
                 error_seen = self._note.take(f"the health of {service.name!r}", error)
         service.health_error = error_seen or service.health_error
@@ -240,10 +240,13 @@ class ServiceLevels:
         """Turn what was pulled into one reading for each service, and judge them at one moment."""
         with self._changing() as now:
             readings: dict[DegradedService, list[HealthReading]] = {}
-            for service, window, health in pulled:
+            for service, window, look in pulled:
                 if self._services.get(service.name) is service:
-                    known = service.own_tally() if health is None else health
-                    reading = window.read(known, now, service.config.minimum_calls)
+                    minimum = service.config.minimum_calls
+                    if look is None:
+                        reading = window.read(service.own_tally(), now, minimum)
+                    else:
+                        reading = window.read_look(look, now, minimum)
                     readings.setdefault(service, []).append(reading)
             for service, found in readings.items():
                 self._judge(service, combine(found), now)
