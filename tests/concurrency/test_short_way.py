@@ -10,7 +10,6 @@ from scrollintel.core.config.retry import RetryConfig
 from scrollintel.core.errors import CircuitOpenError
 from scrollintel.core.pipeline import Pipeline
 from scrollintel.core.states import CircuitState
-from scrollintel.core.strategies.breaker import Circuit
 from scrollintel.core.strategies.meter import Counter
 from tests.concurrency.exploring import Scene, assert_caught, assert_holds
 from tests.concurrency.stage import Stage
@@ -246,31 +245,31 @@ def test_short_way_probes_without_the_lock_are_caught(seed: int) -> None:
     assert_caught(calls_at_the_end_of_the_open_period(locked=False), seed)
 
 
-class OpensSilently(Circuit):
-    """Opens without taking the short way back."""
-
-    __slots__ = ()
-
-    def _refresh(self) -> None:
-        if self.machine.state is not OPEN:
-            super()._refresh()
-
-
-def call_after_the_opening(*, kind: type[Circuit] = Circuit) -> Scene:
-    """One thread opens the circuit and then calls, while another one succeeds."""
+def call_after_the_opening(*, look_early: bool = False) -> Scene:
+    """One thread opens the circuit and says so, another one calls. The twin looks at the era before it listens."""
 
     def opening(stage: Protected) -> None:
         stage.call(stage.fail)
-        stage.call(stage.succeed)
+        stage.notes.append("open")
 
-    def holds(stage: Protected) -> None:
-        refusals = stage.ends.count("CircuitOpenError")
-        assert refusals >= 1, "a call passed an open circuit"
-        assert stage.circuit.snapshot().tally.rejections == refusals
+    def calling(stage: Protected) -> None:
+        calm = stage.circuit.calm_era >= 0
+        told = bool(stage.notes)
+        if not look_early:
+            stage.call(stage.succeed)
+        elif calm:
+            stage.ends.append(stage.good())
+        if told:
+            assert stage.ran == ["bad"], "a call passed after the circuit was known to be open"
 
-    return Scene(lambda: Protected(kind=kind), [opening, succeeding], holds)
+    return Scene(Protected, [opening, calling], lambda stage: None)
 
 
-def test_short_way_is_closed_to_whoever_saw_the_circuit_open(seed: int) -> None:
-    """A thread whose failure opened the circuit is refused, whatever others do."""
+def test_short_way_is_closed_once_the_circuit_is_known_to_be_open(seed: int) -> None:
+    """It takes no lock, and still nobody passes once the failing call has ended."""
     assert_holds(call_after_the_opening(), seed)
+
+
+def test_short_way_that_looks_before_it_is_asked_is_caught(seed: int) -> None:
+    """The twin goes by an era that it read before."""
+    assert_caught(call_after_the_opening(look_early=True), seed)
