@@ -276,12 +276,25 @@ class Attempts:
     def pause(self) -> None:
         """Wait as long as the policy asks for before the next round."""
         if self._delay > 0.0:
-            self.lane.parts.clock.sleep(self._delay)
+            try:
+                self.lane.parts.clock.sleep(self._delay)
+            except BaseException:
+                self._not_started()
+                raise
 
     async def apause(self) -> None:
         """Suspend as long as the policy asks for before the next round."""
         if self._delay > 0.0:
-            await self.lane.parts.clock.asleep(self._delay)
+            try:
+                await self.lane.parts.clock.asleep(self._delay)
+            except BaseException:
+                self._not_started()
+                raise
+
+    def _not_started(self) -> None:
+        retry = self.lane.parts.retry
+        if retry is not None:
+            retry.not_started(self.call)
 
     def step(self) -> int:
         """Begin the next round and return its number."""

@@ -211,6 +211,50 @@ def test_cancellation_while_backing_off_pays_its_token_back(steps: int) -> None:
     assert house.pipeline.snapshot().budget == 10 - max(0, attempts - 1)
 
 
+def test_cancellation_of_a_second_attempt_in_line_is_neutral(build: Build, clock: ManualClock) -> None:
+    """What the first attempt measured does not colour the second one that never ran."""
+    clock.auto_advance = False
+    pipeline = build(
+        breaker=CircuitBreakerConfig("service", failure_threshold=2, timeout=5),
+        retry=RetryConfig(base_delay=4, jitter=False),
+        bulkhead=BulkheadConfig(1, max_waiting=1),
+    )
+
+    async def fails() -> None:
+        raise ConnectionError("down")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(pipeline.acall(fails))
+        await clock.aadvance(3)
+        go = asyncio.Event()
+        holder = asyncio.ensure_future(pipeline.acall(go.wait))
+        await clock.aadvance(3)  # the second attempt waits since 4 s; the limit of the first ended at 5 s
+        assert pipeline.snapshot().waiting == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go.set()
+        await holder
+
+    asyncio.run(main())
+    assert pipeline.snapshot().tally.failures == 1
+    assert pipeline.circuit().state is CircuitState.CLOSED
+
+
+def test_cancellation_of_a_loop_that_backs_off_pays_its_token_back() -> None:
+    """A round that was paid for and never began costs nothing in a loop of attempts either."""
+    house = make({"retry": RetryConfig(jitter=False, budget=BudgetConfig(ratio=0, reserve=10))})
+    house.clock.auto_advance = False
+
+    async def work() -> None:
+        async for attempt in house.pipeline.attempts():
+            async with attempt:
+                raise ConnectionError("down")
+
+    assert asyncio.run(cancel_after(3, work)).cancelled()
+    assert house.pipeline.snapshot().budget == 10
+
+
 @pytest.mark.parametrize("steps", range(12))
 def test_cancellation_while_waiting_for_a_permit_gives_it_back(steps: int) -> None:
     """A reserved permit that was not used is there for the next call."""

@@ -212,6 +212,66 @@ def test_circuit_late_result_of_an_earlier_period_changes_nothing(
     assert pipeline.snapshot().tally.late == 1
 
 
+def test_circuit_late_success_of_an_earlier_period_changes_nothing(driver: Driver, build: Build) -> None:
+    """A success that was admitted in an earlier period is counted as late and as nothing else."""
+    pipeline = build(breaker=circuit(failure_threshold=2))
+
+    def slow() -> str:
+        pipeline.circuit().isolate()
+        pipeline.circuit().close()
+        return "late"
+
+    assert driver.call(pipeline, driver.make(slow)) == "late"
+    assert (pipeline.snapshot().tally.late, pipeline.snapshot().tally.successes) == (1, 0)
+
+
+def test_circuit_success_that_ends_after_a_failure_breaks_the_row(driver: Driver, build: Build) -> None:
+    """Failures in a row are counted by the ends of calls, also when the call that succeeds began before."""
+    pipeline = build(breaker=circuit(failure_threshold=2))
+
+    def outlives_a_failure() -> None:
+        with pytest.raises(ConnectionError):
+            pipeline.call(Script(DOWN))
+
+    driver.call(pipeline, driver.make(outlives_a_failure))
+    assert pipeline.circuit().snapshot().consecutive_failures == 0
+    with pytest.raises(ConnectionError):
+        driver.call(pipeline, driver.make(Script(DOWN)))
+    assert pipeline.circuit().state is CircuitState.CLOSED
+
+
+def test_circuit_time_window_files_a_call_under_its_end(driver: Driver, build: Build, clock: ManualClock) -> None:
+    """A call that takes five seconds belongs to the window of the second in which it ended."""
+    pipeline = build(breaker=circuit(window_kind="time", window=10, timeout=None))
+    driver.call(pipeline, driver.takes(5))
+    clock.advance(9)
+    assert pipeline.circuit().snapshot().window_calls == 1
+    clock.advance(2)
+    assert pipeline.circuit().snapshot().window_calls == 0
+
+
+@pytest.mark.parametrize("probes", [1, 2, 3])
+def test_circuit_admits_so_many_probes_at_once(driver: Driver, build: Build, clock: ManualClock, probes: int) -> None:
+    """While half-open exactly `probes` calls run at once, and the next one is refused with the time to wait."""
+    pipeline = build(breaker=circuit(probes=probes, timeout=20.0))
+    with pytest.raises(ConnectionError):
+        driver.call(pipeline, driver.make(Script(DOWN)))
+    clock.advance(10)
+    seen: list[int] = []
+
+    def deepest() -> None:
+        seen.append(pipeline.circuit().snapshot().probes_in_flight)
+        with pytest.raises(CircuitOpenError) as caught:
+            pipeline.call(Script("one too many"))
+        assert caught.value.retry_after == pytest.approx(25)  # the lease: the time limit and its margin
+
+    operation = driver.make(deepest)
+    for _ in range(probes - 1):
+        operation = driver.through(pipeline, operation)
+    driver.call(pipeline, operation)
+    assert seen == [probes]
+
+
 def test_circuit_disabled_records_nothing_and_metrics_only_never_opens(driver: Driver, build: Build) -> None:
     """The two modes let everything through; one counts and the other does not."""
     disabled = build(breaker=circuit(mode=BreakerMode.DISABLED))

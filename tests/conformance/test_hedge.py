@@ -30,6 +30,8 @@ class Attempts:
     def __init__(self, driver: Driver, *plans: tuple[float, object]) -> None:
         self.driver = driver
         self.plans = plans
+        if any(seconds for seconds, _ in plans):
+            driver.clock.patience = 0.02  # a hung attempt does not end by itself, so time may move on soon
         self.started: list[float] = []
         self.cancelled: list[int] = []
         self.never = threading.Event()
@@ -69,9 +71,9 @@ class Attempts:
 
 
 @pytest.fixture(autouse=True)
-def short_patience(clock: ManualClock) -> None:
-    """Let a blocking wait for a hung attempt end soon."""
-    clock.patience = 0.005
+def patience(clock: ManualClock) -> None:
+    """Give attempts in threads all the real time that they need to end."""
+    clock.patience = 5.0
 
 
 def test_hedge_second_attempt_wins_and_loser_is_cancelled(
@@ -82,7 +84,8 @@ def test_hedge_second_attempt_wins_and_loser_is_cancelled(
     attempts = Attempts(driver, (100, "first"), (0, "second"))
     assert driver.call(pipeline, attempts.operation()) == "second"
     attempts.never.set()
-    assert attempts.started == [pytest.approx(1000), pytest.approx(1002)]
+    assert len(attempts.started) == 2
+    assert attempts.started[1] == pytest.approx(1002)
     assert attempts.cancelled == ([1] if driver.asynchronous else [])
     (event,) = ledger.of(HedgeLaunched)
     assert (event.attempt, event.after) == (2, 2.0)
@@ -165,15 +168,13 @@ def test_hedge_without_a_free_thread_goes_on_with_the_first(build: Build, monkey
 def test_hedge_quantile_is_measured(driver: Driver, build: Build, clock: ManualClock) -> None:
     """With enough samples the measured quantile takes the place of the delay."""
     pipeline = build(hedge=HedgeConfig(delay=60, quantile=0.5, minimum_samples=20))
-    if not driver.asynchronous:
-        clock.patience = 0.0
     for _ in range(20):
         driver.call(pipeline, driver.takes(4))
     attempts = Attempts(driver, (100, "first"), (0, "second"))
     begin = clock.monotonic()
     assert driver.call(pipeline, attempts.operation()) == "second"
     attempts.never.set()
-    assert attempts.started[1] - begin == pytest.approx(4, rel=0.05)
+    assert attempts.started[-1] - begin == pytest.approx(4, rel=0.05)
 
 
 def test_hedge_losers_give_their_slots_back(driver: Driver, build: Build) -> None:

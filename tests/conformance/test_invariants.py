@@ -126,6 +126,13 @@ class World:
             await self.clock.aadvance(float(number))
         elif kind == "cancel" and self.tasks:
             self.tasks[number % len(self.tasks)].cancel()
+        elif kind == "trip":
+            for future, _ in list(self.running.values()):
+                if not future.done():
+                    future.set_exception(ConnectionError("down"))
+        elif kind == "recover":
+            assert self.pipeline.policy.breaker is not None
+            await self.clock.aadvance(self.pipeline.policy.breaker.recovery_timeout)
         elif kind in ("succeed", "fail") and self.running:
             future, _ = list(self.running.values())[number % len(self.running)]
             if not future.done():
@@ -161,7 +168,9 @@ class World:
                 task.exception()
 
 
-kinds = ["call", "call", "call", "advance", "advance", "succeed", "fail", "fail", "cancel", "operate", "replace"]
+kinds = [
+    "call", "call", "call", "call", "advance", "succeed", "fail", "trip", "recover", "cancel", "operate", "replace",
+]  # fmt: skip
 actions = st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 12)), max_size=40)
 
 

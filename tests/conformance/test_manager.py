@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from scrollintel import (
@@ -37,6 +40,21 @@ def test_manager_configs_per_call_share_the_circuit_only(driver: Driver, clock: 
         assert got == answer
     assert script.calls == 8
     assert manager.circuit_breaker("db").snapshot().tally.failures == 8
+
+
+def test_manager_keeps_neither_operation_nor_fallback(driver: Driver, clock: ManualClock, ledger: Ledger) -> None:
+    """After the call the manager holds no reference to what the call brought along."""
+    manager = FaultToleranceManager(clock=clock, hub=ledger)
+    config = CircuitBreakerConfig("db", failure_threshold=100)
+    references = []
+    for _ in range(3):
+        operation, fallback = driver.make(Script(DOWN)), Script("answer")
+        driver.execute(manager, operation, circuit_breaker_config=config, fallback=fallback)
+        references += [weakref.ref(operation), weakref.ref(fallback)]
+        del operation, fallback
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 6
+    assert len(manager._names["db"].variants) == 1
 
 
 def test_manager_snapshot_adds_up_all_calls_under_a_name(driver: Driver, clock: ManualClock, ledger: Ledger) -> None:

@@ -289,6 +289,25 @@ def test_budget_retry_that_is_refused_costs_nothing(driver: Driver, build: Build
     assert pipeline.snapshot().budget == pytest.approx(5)
 
 
+def test_budget_interrupted_wait_pays_its_token_back(clock: ManualClock) -> None:
+    """A retry whose wait is interrupted, for instance by Ctrl-C, has not taken place."""
+
+    class Interrupted(ManualClock):
+        def sleep(self, seconds: float) -> None:
+            raise KeyboardInterrupt
+
+    for extra in ({}, {"bulkhead": 1}):
+        retry = RetryConfig(budget=BudgetConfig(ratio=0, reserve=5))
+        pipeline = Pipeline(Policy("service", retry=retry, **extra), clock=Interrupted())  # type: ignore[arg-type]
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.call(Script(DOWN))
+        with pytest.raises(KeyboardInterrupt):
+            for attempt in pipeline.attempts():
+                with attempt:
+                    raise DOWN
+        assert pipeline.snapshot().budget == 5
+
+
 def test_retry_many_attempts_do_not_overflow(driver: Driver, build: Build, clock: ManualClock) -> None:
     """The delay stays at its cap however many attempts there are."""
     pipeline: Pipeline = build(retry=RetryConfig(max_attempts=1200, base_delay=1, max_delay=2, jitter=False))

@@ -29,15 +29,16 @@ IN_THREAD = TimeoutConfig(attempt=5, in_thread=True)
 
 
 @pytest.fixture(autouse=True)
-def short_patience(clock: ManualClock) -> None:
-    """Let a blocking wait for a hung thread end soon."""
-    clock.patience = 0.01
+def patience(clock: ManualClock) -> None:
+    """Give threads all the real time that they need to end."""
+    clock.patience = 5.0
 
 
 class Hang:
-    """A plain operation that hangs until it is let go."""
+    """A plain operation that hangs until it is let go; time moves on soon while a blocking caller waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock) -> None:
+        clock.patience = 0.01
         self.started = threading.Event()
         self.go = threading.Event()
         self.thread: int | None = None
@@ -78,7 +79,7 @@ def test_in_thread_runs_elsewhere_and_returns(driver: Driver, build: Build) -> N
 def test_in_thread_late_operation_is_abandoned_and_counted(driver: Driver, build: Build, clock: ManualClock) -> None:
     """A hung operation is left behind after its limit; the snapshot tells how many threads are still held."""
     pipeline = build(breaker=CircuitBreakerConfig("service", failure_threshold=1), timeout=IN_THREAD)
-    hang = Hang()
+    hang = Hang(clock)
     if driver.asynchronous:
 
         async def main() -> None:
@@ -102,10 +103,10 @@ def test_in_thread_late_operation_is_abandoned_and_counted(driver: Driver, build
     assert pipeline.snapshot().tally.failures == 1
 
 
-def test_in_thread_cancelled_caller_is_neutral_and_the_thread_is_counted(build: Build) -> None:
+def test_in_thread_cancelled_caller_is_neutral_and_the_thread_is_counted(build: Build, clock: ManualClock) -> None:
     """Cancelling the caller leaves the thread behind and counts for nothing in the circuit."""
     pipeline = build(breaker=CircuitBreakerConfig("service", failure_threshold=1), timeout=IN_THREAD)
-    hang = Hang()
+    hang = Hang(clock)
 
     async def main() -> None:
         task = asyncio.ensure_future(pipeline.acall(hang))
@@ -137,7 +138,7 @@ def test_in_thread_coroutine_function_is_bounded_too(build: Build, clock: Manual
 def test_in_thread_late_attempts_are_tried_again(build: Build, clock: ManualClock) -> None:
     """Each attempt has a thread and a limit of its own."""
     pipeline = build(timeout=IN_THREAD, retry=RetryConfig(max_attempts=3, base_delay=0))
-    hang = Hang()
+    hang = Hang(clock)
     with pytest.raises(CallTimeoutError):
         pipeline.call(hang)
     assert pipeline.snapshot().abandoned_threads == 3

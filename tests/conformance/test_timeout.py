@@ -12,6 +12,8 @@ from scrollintel import (
     CircuitBreakerConfig,
     CircuitState,
     DeadlineExceededError,
+    Pipeline,
+    Policy,
     RetryConfig,
     TimeoutConfig,
     remaining,
@@ -116,9 +118,20 @@ def test_deadline_passes_through_nested_calls(driver: Driver, build: Build) -> N
     strict = build("strict", timeout=TimeoutConfig(total=7))
     driver.call(generous, driver.through(strict, operation))
     driver.call(strict, driver.through(generous, operation))
+    driver.call(strict, driver.through(build("total", timeout=TimeoutConfig(total=50)), operation))
     driver.call(strict, operation)
     driver.call(generous, operation)
-    assert seen == [pytest.approx(7), pytest.approx(7), pytest.approx(7), pytest.approx(100)]
+    assert seen == [pytest.approx(7)] * 4 + [pytest.approx(100)]
+
+
+def test_deadline_passes_between_clocks(driver: Driver, build: Build) -> None:
+    """Policies on different clocks agree on the time that is left, not on the number of the second."""
+    other = ManualClock(start=5.0)
+    inner = Pipeline(Policy("inner", timeout=TimeoutConfig(total=50)), clock=other, hub=Ledger())
+    seen: list[float | None] = []
+    operation = driver.make(lambda: seen.append(remaining()))
+    driver.call(build("outer", timeout=TimeoutConfig(total=7)), driver.through(inner, operation))
+    assert seen == [pytest.approx(7)]
 
 
 def test_deadline_of_the_outer_call_ends_the_inner_attempt(driver: Driver, build: Build, clock: ManualClock) -> None:
