@@ -142,45 +142,28 @@ def test_breaker_probes_of_64_threads_never_exceed_the_limit(clock: ManualClock,
     breaker = CircuitBreakerConfig("p", failure_threshold=1, probes=limit, success_threshold=10**6)
     subject = pipeline(clock, hub, breaker=breaker)
     crowd = Crowd()
-    full = threading.Barrier(limit + 1)
+    everybody = threading.Barrier(THREADS)
 
     def operation() -> None:
         with crowd:
-            full.wait()  # all probes of the round are inside
-            full.wait()  # and stay until everybody else is refused
+            everybody.wait()  # stays inside until all others are refused
 
-    def work(number: int) -> str:
+    def work(number: int) -> bool:
         try:
             subject.call(operation)
         except CircuitOpenError:
-            return "refused"
-        return "probe"
+            everybody.wait()
+            return False
+        return True
 
     for _ in range(5):
         subject.circuit().reset()
         with pytest.raises(ZeroDivisionError):
             subject.call(lambda: 1 / 0)
         clock.advance(60.0)
-        refused = threading.Semaphore(0)
-
-        def counted(number: int, refused: threading.Semaphore = refused) -> str:
-            end = work(number)
-            if end == "refused":
-                refused.release()
-            return end
-
-        def release(refused: threading.Semaphore = refused) -> None:
-            full.wait()
-            for _ in range(THREADS - limit):
-                refused.acquire()
-            full.wait()
-
-        opener = threading.Thread(target=release)
-        opener.start()
-        ends = in_threads(counted)
-        opener.join()
-        assert ends.count("probe") == limit
-        assert subject.circuit().snapshot().probes_in_flight == 0
+        assert sum(in_threads(work)) == limit
+        view = subject.circuit().snapshot()
+        assert (view.probes_in_flight, view.tally.rejections) == (0, THREADS - limit)
     assert crowd.most == limit
 
 
@@ -269,19 +252,13 @@ def test_bulkhead_shared_by_threads_and_tasks_never_exceeds_its_slots(clock: Man
 def test_bulkhead_without_a_line_refuses_exactly_those_who_find_it_full(clock: ManualClock, hub: EventHub) -> None:
     """64 threads rush for eight slots: eight run, 56 are refused and counted, and all slots are free again."""
     subject = pipeline(clock, hub, bulkhead=8)
-    refused = threading.Semaphore(0)
-
-    def operation() -> None:
-        for _ in range(THREADS - 8):
-            refused.acquire()
-        for _ in range(THREADS - 8):
-            refused.release()
+    everybody = threading.Barrier(THREADS)
 
     def work(number: int) -> bool:
         try:
-            subject.call(operation)
+            subject.call(everybody.wait)  # stays inside until all others are refused
         except BulkheadFullError:
-            refused.release()
+            everybody.wait()
             return False
         return True
 

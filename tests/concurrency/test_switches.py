@@ -256,8 +256,8 @@ def counted_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Threading:
         Thread = StartedThread
-        Lock = staticmethod(lambda: real.Lock())
-        Event = staticmethod(lambda: real.Event())
+        Lock = staticmethod(lambda: real.Lock())  # noqa: PLW0108 - the lock of the moment
+        Event = staticmethod(lambda: real.Event())  # noqa: PLW0108 - the event of the moment
 
     monkeypatch.setattr(worker_threads, "threading", Threading)
 

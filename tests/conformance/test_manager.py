@@ -48,7 +48,7 @@ def test_manager_keeps_neither_operation_nor_fallback(driver: Driver, clock: Man
     config = CircuitBreakerConfig("db", failure_threshold=100)
     references = []
     for _ in range(3):
-        operation, fallback = driver.make(Script(DOWN)), Script("answer")
+        operation, fallback = driver.make(Script(ConnectionError("down"))), Script("answer")
         driver.execute(manager, operation, circuit_breaker_config=config, fallback=fallback)
         references += [weakref.ref(operation), weakref.ref(fallback)]
         del operation, fallback

@@ -346,12 +346,10 @@ def _forget(task: asyncio.Task[Any]) -> None:
 
 
 async def run(lane: Lane, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any) -> Any:
-    """Run `fn` through the whole chain, or refuse at once what an open circuit would refuse in the end."""
+    """Run `fn` through the whole chain."""
     if INTERVENTIONS.off:
         value = fn(*args, **kwargs)
         return await value if hasattr(value, "__await__") else value
-    if lane.bare and fallback is None:
-        lane.circuit.refuse_if_open()
     return await again(lane, prepare(lane, fn, args, kwargs, fallback, lane.clock()))
 
 

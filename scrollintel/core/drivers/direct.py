@@ -30,12 +30,15 @@ _TEMPLATE = """
     circuit = lane.fast
     era = circuit.calm_era
     if era < 0 or INTERVENTIONS.active or deadline() is not None:
+        if lane.bare and not INTERVENTIONS.active{unbrought}:
+            circuit.refuse_if_open()
         return {await_}run(lane, {fn}, {args}, {kwargs}, {fallback})
     call = started = elapsed = None
     while True:
         try:
             if lane.timed or circuit.boundary != NEVER:
-                started = lane.clock()
+                clock = lane.clock
+                started = clock()
                 if lane.limit is None:
 {deep_operation}
                 else:
@@ -47,7 +50,7 @@ _TEMPLATE = """
                     finally:
                         cell[0] = NEVER
                         reset_deadline(token)
-                ended = lane.clock()
+                ended = clock()
                 elapsed = ended - started
             else:
                 if lane.recovers:
@@ -153,11 +156,9 @@ def failed(
 
 
 def run(lane: Lane, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any) -> Any:
-    """Run `fn` through the whole chain, or refuse at once what an open circuit would refuse in the end."""
+    """Run `fn` through the whole chain."""
     if INTERVENTIONS.off:
         return fn(*args, **kwargs)
-    if lane.bare and fallback is None:
-        lane.circuit.refuse_if_open()
     return again(lane, prepare(lane, fn, args, kwargs, fallback, lane.clock()))
 
 
@@ -221,7 +222,10 @@ def _compile(
         "deep_operation": indent(lines["operation"], " " * 20),
         "operation": indent(lines.pop("operation"), " " * 16),
     }
-    text = _TEMPLATE.format(name=name, parameters=parameters, fallback=fallback, **inner, **lines, **blocks)
+    unbrought = "" if fallback == "None" else f" and {fallback} is None"
+    text = _TEMPLATE.format(
+        name=name, parameters=parameters, fallback=fallback, unbrought=unbrought, **inner, **lines, **blocks
+    )
     exec(compile(text, "<scrollintel short way>", "exec"), environment)  # noqa: S102 - fixed text and parameter names
     return environment[name]
 
@@ -267,7 +271,8 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 
 
 _LOCALS = {
-    "lane", "circuit", "era", "call", "started", "ended", "expires", "elapsed", "value", "error", "durations", "token",
+    "lane", "circuit", "era", "call", "clock", "started", "ended", "expires", "elapsed", "value", "error",
+    "durations", "token",
     "cell",
     "protected", "len", "type", "hasattr", "BaseException", "run", "again", "ending", "pause", "bounded",
     "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY",

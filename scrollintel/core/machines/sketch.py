@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from struct import pack, unpack
 
 _SUB_BITS = 4
-_OCTAVES = 30
-_LOWEST = -20  # 2**-20 s, about one microsecond
+_OCTAVES = 26
+_LOWEST = -18  # 2**-18 s, about four microseconds
 SIZE = _OCTAVES << _SUB_BITS
+_PENDING = 256
 _SHIFT = 52 - _SUB_BITS
 _BASE = (1023 + _LOWEST) << _SUB_BITS
 # The top 16 bits of an IEEE 754 double are its sign, its exponent and the first four bits of its fraction:
@@ -30,39 +31,54 @@ def _middle(bucket: int) -> float:
 
 
 class LatencySketch:
-    """Counts of durations from 1 microsecond to 1,000 seconds in 480 buckets; others go to the outermost.
+    """Counts of durations from 4 microseconds to 256 seconds in 416 buckets; others go to the outermost.
 
     Quantiles, sum and maximum are read from the middles of buckets and at most 1/32 (3.2 %) off. The scheme is
     that of HdrHistogram and DDSketch: relative error, fixed memory (2 KiB), and merging by adding counts.
     """
 
-    __slots__ = ("count", "counts")
+    __slots__ = ("_counts", "_tops", "count")
 
     def __init__(self) -> None:
-        self.counts = array("I", bytes(4 * SIZE))
+        self._counts = array("I", bytes(4 * SIZE))
+        self._tops = array("H")
         self.count = 0
 
     def add(self, durations: array[float]) -> None:
         """Add an `array('d')` of durations in seconds."""
-        counts = self.counts
-        tops = memoryview(durations).cast("B").cast("H")[_TOP::4].tolist()
-        for top, number in Counter(tops).items():
+        tops = self._tops
+        tops.extend(array("H", durations.tobytes())[_TOP::4])
+        self.count += len(durations)
+        if len(tops) >= _PENDING:
+            self._spread()
+
+    def _spread(self) -> None:
+        """Count the pending durations; many at a time, because few of them differ in their bucket."""
+        counts = self._counts
+        for top, number in Counter(self._tops.tolist()).items():
             bucket = top - _BASE
             if not 0 <= bucket < SIZE:  # negative numbers have the sign bit set and would look huge
                 bucket = 0 if bucket < 0 or top & 0x8000 else SIZE - 1
             try:
                 counts[bucket] += number
             except OverflowError:  # four billion in one bucket: go on with wider counts
-                self.counts = counts = array("Q", counts)
+                self._counts = counts = array("Q", counts)
                 counts[bucket] += number
-        self.count += len(durations)
+        del self._tops[:]
+
+    @property
+    def counts(self) -> array[int]:
+        """Durations in each bucket."""
+        if self._tops:
+            self._spread()
+        return self._counts
 
     def merge(self, others: Iterable[LatencySketch]) -> LatencySketch:
         """Return a sketch of all durations of this one and `others`."""
         merged = LatencySketch()
-        merged.counts = array("Q", bytes(8 * SIZE))
+        merged._counts = array("Q", bytes(8 * SIZE))
         for sketch in (self, *others):
-            merged.counts = array("Q", map(int.__add__, merged.counts, sketch.counts))
+            merged._counts = array("Q", map(int.__add__, merged._counts, sketch.counts))
             merged.count += sketch.count
         return merged
 

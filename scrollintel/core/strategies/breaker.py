@@ -51,7 +51,7 @@ class Circuit:
 
     __slots__ = (
         "_changes", "_classify", "_counts", "_failure", "_lock", "_plain", "_pulled", "_reason", "_rejected",
-        "_since", "_sketch", "_summary", "boundary", "calm_era", "clock", "config", "durations", "hub", "key",
+        "_sketch", "_summary", "boundary", "calm_era", "clock", "config", "durations", "hub", "key",
         "machine",
         "next_success", "queue_limit", "touched",
     )  # fmt: skip
@@ -74,7 +74,6 @@ class Circuit:
         self._lock = new_lock()
         self._classify = classify if classify is not None else classifier(config)
         self.machine = BreakerMachine(config, clock.monotonic())
-        self._since = clock.time()
         self._reason = "created"
         self._changes: tuple[StateChange, ...] = ()
         self.calm_era = -1
@@ -129,7 +128,12 @@ class Circuit:
         if machine.state is OPEN:
             left = machine.open_until - self.clock.monotonic()
             if left > 0.0:
-                raise self._refused(OPEN, left)
+                rejected = self._rejected
+                if rejected is None or self.hub.active:
+                    raise self._refused(OPEN, left)
+                # The same as `_refused`, in place: a storm of refusals is when their price matters.
+                rejected.step()
+                raise CircuitOpenError(self.config.name, left, self.last_failure)
 
     def resume(self, call: Call, wait: Wait) -> Permit:
         """Never called: a circuit does not let wait."""
@@ -344,7 +348,7 @@ class Circuit:
                 key=self.key,
                 state=machine.state,
                 reason=self._reason,
-                since=self._since,
+                since=self.clock.time() - (now - machine.since),
                 retry_after=max(0.0, machine.open_until - now) if machine.state is OPEN else None,
                 consecutive_failures=machine.failures,
                 window_calls=0 if window is None else window.calls,
@@ -500,7 +504,6 @@ class Circuit:
 
                 self.hub.emit(WouldHaveOpened(policy=self.name, at=wall, reason=transition.reason, key=self.key))
             return
-        self._since = wall
         self._reason = transition.reason
         change = StateChange(at=wall, old=transition.old, new=transition.new, reason=transition.reason)
         self._changes = (*self._changes, change)[-self.config.history :]

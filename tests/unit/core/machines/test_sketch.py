@@ -16,7 +16,7 @@ from scrollintel.core.machines.sketch import SIZE, LatencySketch
 BOUND = 0.032
 """The relative error that the documentation promises."""
 QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
-LOWEST, HIGHEST = 2.0**-20, 2.0**10
+LOWEST, HIGHEST = 2.0**-18, 2.0**8
 measurable = st.floats(LOWEST, HIGHEST, exclude_max=True)
 
 
@@ -50,7 +50,7 @@ def test_sketch_without_durations_has_no_quantiles() -> None:
 
 @given(st.lists(measurable, min_size=1, max_size=200))
 def test_sketch_quantiles_are_within_the_bound_of_sorted_durations(durations: list[float]) -> None:
-    """Every quantile of any durations from a microsecond to a thousand seconds is at most 3.2 % off."""
+    """Every quantile of any durations from 4 microseconds to 256 seconds is at most 3.2 % off."""
     assert_close(sketch_of(durations), durations)
 
 
@@ -69,7 +69,7 @@ def test_sketch_quantiles_of_many_durations_are_within_the_bound(shape: str) -> 
     assert_close(sketch_of(durations), durations)
 
 
-@pytest.mark.parametrize("duration", [LOWEST, 1e-6, 0.001, 0.0625, 1.0, 1.0625 - 1e-12, 30.0, HIGHEST - 1e-9])
+@pytest.mark.parametrize("duration", [LOWEST, 5e-6, 0.001, 0.0625, 1.0, 1.0625 - 1e-12, 30.0, HIGHEST - 1e-9])
 def test_sketch_single_duration_is_found_within_the_bound(duration: float) -> None:
     """The edges of buckets are no exception: one duration is each of its own quantiles."""
     assert_close(sketch_of([duration]), [duration])
@@ -79,7 +79,7 @@ def test_sketch_single_duration_is_found_within_the_bound(duration: float) -> No
     ("duration", "bucket"),
     [
         (0.0, 0), (-0.0, 0), (-1.0, 0), (-1e300, 0), (1e-9, 0), (5e-324, 0),
-        (1024.0, SIZE - 1), (1e9, SIZE - 1), (math.inf, SIZE - 1),
+        (256.0, SIZE - 1), (1e9, SIZE - 1), (math.inf, SIZE - 1),
     ],
 )  # fmt: skip
 def test_sketch_durations_beyond_its_range_go_to_the_outermost_bucket(duration: float, bucket: int) -> None:
@@ -147,6 +147,6 @@ def test_sketch_goes_on_with_wider_counts_past_four_billion(room: int) -> None:
 
 
 def test_sketch_memory_is_two_kibibytes() -> None:
-    """The counts of a sketch take 480 times four bytes, however much was measured."""
+    """The counts of a sketch take 416 times four bytes, however much was measured."""
     sketch = sketch_of([random.Random(1).uniform(0.001, 10.0) for _ in range(5_000)])
-    assert sketch.counts.itemsize * len(sketch.counts) == 1_920
+    assert sketch.counts.itemsize * len(sketch.counts) == 1_664
