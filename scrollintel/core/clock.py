@@ -60,7 +60,7 @@ class SystemClock:
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         """Block until `event` is set or `timeout` seconds are over; True when it is set."""
-        return event.wait(timeout)
+        return event.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> TimerHandle | None:
         """Leave timers to the event loop."""

@@ -114,7 +114,10 @@ class Guard:
                 assert call.expires is not None and call.began is not None
                 late = CallTimeoutError(self._lane.name, call.expires - call.began)
                 self._leave(late)
-                raise late from error
+                try:
+                    raise late from error
+                finally:
+                    del late, error  # they would tie traceback and frame in a cycle
         self._leave(error)
 
     def _start(self) -> Call:

@@ -132,7 +132,7 @@ class EventHub:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._numbering = threading.Lock()  # emitters may hold a lock of theirs, so this is none of `new_lock`
+        self._numbering = threading.RLock()  # emitters may hold a lock of theirs, so this is none of `new_lock`
         self._sequence = itertools.count(1)
         self._orphaned = False
         self.active = False
@@ -197,7 +197,7 @@ class EventHub:
     def after_fork_in_child(self) -> None:
         """Forget the parent's threads and queues; listeners go on with the child's own events."""
         self._lock = threading.Lock()
-        self._numbering = threading.Lock()
+        self._numbering = threading.RLock()
         for subscription in self._subscriptions:
             subscription.renew()
         self._orphaned = bool(self._subscriptions)

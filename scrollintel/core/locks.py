@@ -50,11 +50,11 @@ class _Locks:
 
     def __init__(self) -> None:
         self._register = threading.Lock()
-        self._known: list[weakref.ref[threading.Lock]] = []
+        self._known: list[weakref.ref[threading.RLock]] = []
         self._purge_at = _PURGE_STEP
-        self._held: list[threading.Lock] = []
+        self._held: list[threading.RLock] = []
 
-    def add(self, lock: threading.Lock) -> None:
+    def add(self, lock: threading.RLock) -> None:
         """Hold `lock` during every later fork; references to locks that are gone are dropped now and then."""
         with self._register:
             self._known.append(weakref.ref(lock))
@@ -91,13 +91,15 @@ class _Locks:
 _LOCKS = _Locks()
 
 
-def new_lock() -> threading.Lock:
+def new_lock() -> threading.RLock:
     """Return a lock that is held by the forking thread during a fork.
 
-    So what it guards is consistent in the child, and the lock is free there. Such locks are leaves: their
-    holder runs no user code and takes no other lock.
+    So what it guards is consistent in the child, and the lock is free there. Such locks are leaves: their holder
+    calls no user code and takes no other lock. They are re-entrant all the same, because the garbage collector and
+    signal handlers run user code wherever they strike: a finalizer that ends a protected block in the middle of a
+    guarded change must not wait for its own thread for ever.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()
     _LOCKS.add(lock)
     return lock
 

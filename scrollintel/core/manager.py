@@ -39,13 +39,17 @@ class _Name:
 
     def __init__(self) -> None:
         self.latest = _NEW
-        self.variants: dict[tuple[Any, ...], Pipeline] = {}
+        self.variants: list[tuple[tuple[Any, ...], Pipeline]] = []
+
+    def find(self, variant: tuple[Any, ...]) -> Pipeline | None:
+        """Return the pipeline of a combination; compared one by one, because hooks need not be hashable."""
+        return next((pipeline for known, pipeline in self.variants if known == variant), None)
 
     def remember(self, variant: tuple[Any, ...], pipeline: Pipeline) -> None:
         """Make a combination the latest one."""
-        if len(self.variants) >= _MAX_VARIANTS and variant not in self.variants:
-            self.variants.pop(next(iter(self.variants)))
-        self.variants[variant] = pipeline
+        if not any(known is pipeline for _, known in self.variants):
+            self.variants.append((variant, pipeline))
+            del self.variants[:-_MAX_VARIANTS]
         self.latest = (*variant, pipeline)
 
 
@@ -221,7 +225,7 @@ class FaultToleranceManager:
             return latest
         with CONFIGURING:
             known = self._names.get(name)
-            pipeline = None if known is None else known.variants.get(variant)
+            pipeline = None if known is None else known.find(variant)
             if pipeline is None:
                 pipeline = self.registry.detached(_policy(name, config, retry, timeout, in_thread))
             elif config is not None:
@@ -250,7 +254,7 @@ def _policy(
 def _together(known: _Name) -> PolicySnapshot:
     """Return the snapshot of the latest combination with what all of them did."""
     latest: PolicySnapshot = known.latest[4].snapshot()
-    tallies = [pipeline.snapshot().tally for pipeline in list(known.variants.values())]
+    tallies = [pipeline.snapshot().tally for _, pipeline in list(known.variants)]
     uses: Counter[str] = Counter()
     for tally in tallies:
         uses.update(tally.fallback_uses)

@@ -52,10 +52,10 @@ def refuse(fn: Any) -> None:
         inner = getattr(inner, "__call__", inner)  # noqa: B004 - the method itself is examined
     if inspect.isgeneratorfunction(inner):
         problem = "is a generator function: it fails while it is iterated, after the protected call has returned"
-        hint = "protect the function that consumes it, or use `with pipeline.guard():` inside it"
+        hint = "protect the function that consumes it"
     elif inspect.isasyncgenfunction(inner):
         problem = "is an async generator function: it fails while it is iterated, after the protected call has returned"
-        hint = "protect the coroutine that consumes it, or use `async with pipeline.guard():` inside it"
+        hint = "protect the coroutine that consumes it"
     elif inspect.isclass(fn):
         problem = "is a class, which would become a function"
         hint = "protect its methods, or a function that makes the object"

@@ -32,11 +32,11 @@ from scrollintel.core import locks
 from tests.concurrency.slots_seen import slots_seen
 
 PREEMPTIONS = 2
-ORDERS = 20
+ORDERS = 12
 """Orders of conflicting accesses that are tried; most scenes have fewer."""
-SCHEDULES = 8
+SCHEDULES = 12
 """Schedules with random preemptions that are tried."""
-PATIENCE = 12
+PATIENCE = 10
 """How many times as much may be tried until a planted race is found."""
 SLACK = 50
 """Steps by which a thread may take another way than it did alone."""

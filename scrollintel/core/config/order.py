@@ -16,6 +16,7 @@ _RULES = (
     ("fallback", "timeout", "a late attempt outside the fallback is not answered by it"),
     ("retry", "hedge", "retries inside a hedge multiply with it"),
     ("retry", "timeout", "the time limit is one for each attempt; use TimeoutConfig(total=...) for the whole call"),
+    ("hedge", "breaker", "a breaker outside the hedge does not see the attempts"),
     ("hedge", "timeout", "the time limit is one for each attempt; use TimeoutConfig(total=...) for the whole call"),
     ("breaker", "timeout", "a breaker inside the time limit never learns of hanging calls"),
     ("bulkhead", "timeout", "the time limit would run while the call waits for a slot"),

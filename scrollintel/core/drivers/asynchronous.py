@@ -17,7 +17,7 @@ from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_
 from ..strategies.gate import Gate, Wait
 from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
-from .blocking import LAZY, begin, refuse_generator
+from .blocking import LAZY, begin, extend_lease, refuse_generator
 from .deadline import bounded
 from .plan import Lane, prepare
 from .threads import WORKERS
@@ -53,10 +53,8 @@ def attempt(lane: Lane) -> AsyncLink:
 
     async def run(call: Call) -> Any:
         expires = begin(call, lane)
-        if lane.in_thread:
-            return await in_thread(lane, call, expires)
         if expires is None:
-            value = call.fn(*call.args, **call.kwargs)
+            value = await in_thread(lane, call, None) if lane.in_thread else call.fn(*call.args, **call.kwargs)
             if type(value) is CoroutineType or hasattr(value, "__await__"):
                 value = await value
             elif type(value) in LAZY:
@@ -66,14 +64,15 @@ def attempt(lane: Lane) -> AsyncLink:
         cell = [expires, clock]
         token = DEADLINE.set(cell)
         try:
-            value = call.fn(*call.args, **call.kwargs)
+            value = await in_thread(lane, call, expires) if lane.in_thread else call.fn(*call.args, **call.kwargs)
             if type(value) is CoroutineType or hasattr(value, "__await__"):
                 value = await bounded(value, expires, clock, lane.name, call.began)
             elif type(value) in LAZY:
                 refuse_generator(call.fn, value)
             return value
         finally:
-            cell[0] = inf
+            if not call.abandoned:  # an abandoned thread is still bound by its deadline
+                cell[0] = inf
             reset_deadline(token)
 
     return run
@@ -88,14 +87,8 @@ def reset_deadline(token: Any) -> None:
 
 
 async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
-    """Run a plain function in a worker thread and stop waiting for it when it is late."""
-    clock = lane.parts.clock
-    token = None if expires is None else DEADLINE.set([expires, clock])
-    try:
-        job = WORKERS.start(call.fn, call.args, call.kwargs)
-    finally:
-        if token is not None:
-            reset_deadline(token)
+    """Call the operation in a worker thread and stop waiting for it when it is late."""
+    job = WORKERS.start(call.fn, call.args, call.kwargs)
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
 
@@ -114,7 +107,7 @@ async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
         if expires is None or began is None:
             await ended
         else:
-            await bounded(ended, expires, clock, lane.name, began)
+            await bounded(ended, expires, lane.parts.clock, lane.name, began)
     except (CallTimeoutError, asyncio.CancelledError):
         abandoned.add(1)
         if job.abandon(lambda: abandoned.add(-1)):
@@ -124,12 +117,7 @@ async def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-    value = job.result()
-    if type(value) is not CoroutineType:
-        return value
-    if expires is None or began is None:
-        return await value
-    return await bounded(value, expires, clock, lane.name, began)
+    return job.result()
 
 
 def breaker(inner: AsyncLink) -> AsyncLink:
@@ -228,6 +216,7 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
             # Outside the handler, so that the errors of several attempts do not hang on each other.
             call.attempt += 1
             if delay > 0.0 and not INTERVENTIONS.immediate:
+                extend_lease(call, delay)
                 try:
                     await clock.asleep(delay)
                 except BaseException:
@@ -247,9 +236,12 @@ def fallback(rule: FallbackRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
             if rule.config is None and call.fallback is None:
                 raise
             outcome = call.outcome(clock.monotonic(), error)
-            if not rule.applies(outcome):
-                raise
-            return await answer(rule, call, outcome)
+            try:
+                if not rule.applies(outcome):
+                    raise
+                return await answer(rule, call, outcome)
+            finally:
+                del outcome  # it would tie error, traceback and frame in a cycle
         if rule.looks_at_values:
             outcome = call.outcome(clock.monotonic(), None, value)
             if rule.applies(outcome):

@@ -24,7 +24,7 @@ from .threads import WORKERS, Job
 
 CALLED_GENERATOR = (
     "the operation is a generator function: it fails while it is iterated, after the protected call has returned; "
-    "protect the function that consumes it, or use `with pipeline.guard():` inside it"
+    "protect the function that consumes it"
 )
 LAZY = frozenset((CoroutineType, GeneratorType, AsyncGeneratorType))
 RETURNED_COROUTINE = (
@@ -87,17 +87,16 @@ def attempt(lane: Lane) -> Link:
 
     def run(call: Call) -> Any:
         expires = begin(call, lane)
-        if lane.in_thread:
-            value = in_thread(lane, call, expires)
-        elif expires is None:
-            value = call.fn(*call.args, **call.kwargs)
+        if expires is None:
+            value = in_thread(lane, call, None) if lane.in_thread else call.fn(*call.args, **call.kwargs)
         else:
             cell = [expires, clock]
             token = DEADLINE.set(cell)
             try:
-                value = call.fn(*call.args, **call.kwargs)
+                value = in_thread(lane, call, expires) if lane.in_thread else call.fn(*call.args, **call.kwargs)
             finally:
-                cell[0] = inf
+                if not call.abandoned:  # an abandoned thread is still bound by its deadline
+                    cell[0] = inf
                 DEADLINE.reset(token)
         if type(value) in LAZY:
             refuse_lazy(call.fn, value)
@@ -129,12 +128,7 @@ def refuse_generator(fn: Any, value: Any) -> None:
 def in_thread(lane: Lane, call: Call, expires: float | None) -> Any:
     """Run the operation in a worker thread and stop waiting for it when it is late."""
     clock = lane.parts.clock
-    token = None if expires is None else DEADLINE.set([expires, clock])
-    try:
-        job = WORKERS.start(call.fn, call.args, call.kwargs)
-    finally:
-        if token is not None:
-            DEADLINE.reset(token)
+    job = WORKERS.start(call.fn, call.args, call.kwargs)
     clock.wait(job.done, None if expires is None else max(0.0, expires - clock.monotonic()))
     abandoned = lane.parts.abandoned
     abandoned.add(1)
@@ -201,6 +195,12 @@ def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
     return strategy.resume(call, wait)
 
 
+def extend_lease(call: Call, delay: float) -> None:
+    """Keep a wait between attempts out of the lease of a probe, when the breaker stands outside the retry."""
+    if type(call.permit) is Probe:
+        call.circuit.extend(call.permit, delay)
+
+
 def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
     """Run the rest again while the rule says so."""
 
@@ -223,6 +223,7 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
             # Outside the handler, so that the errors of several attempts do not hang on each other.
             call.attempt += 1
             if delay > 0.0 and not INTERVENTIONS.immediate:
+                extend_lease(call, delay)
                 try:
                     clock.sleep(delay)
                 except BaseException:
@@ -242,9 +243,12 @@ def fallback(rule: FallbackRule, clock: Clock, inner: Link) -> Link:
             if rule.config is None and call.fallback is None:
                 raise
             outcome = call.outcome(clock.monotonic(), error)
-            if not rule.applies(outcome):
-                raise
-            return answer(rule, call, outcome)
+            try:
+                if not rule.applies(outcome):
+                    raise
+                return answer(rule, call, outcome)
+            finally:
+                del outcome  # it would tie error, traceback and frame in a cycle
         if rule.looks_at_values:
             outcome = call.outcome(clock.monotonic(), None, value)
             if rule.applies(outcome):

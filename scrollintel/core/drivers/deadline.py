@@ -13,6 +13,8 @@ from ..errors import CallTimeoutError
 
 GRAIN = 64
 """Slots of the wheel per second; a limit may end up to 16 ms late."""
+MAX_SLOTS = 4096
+"""Slots up to the end of a limit; they are wider for longer limits, which end at most 1/4096 late."""
 SHORT = 1.0
 """Seconds below which a limit gets a timer of its own, which ends on time."""
 
@@ -65,22 +67,27 @@ class Wheel:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._slots: dict[int, set[Timer]] = {}
+        self._slots: dict[tuple[float, int], set[Timer]] = {}
 
     def add(self, timer: Timer, at: float) -> Callable[[Timer], object]:
         """Fire `timer` when its time has come; return what takes it out again."""
-        if at - self.loop.time() < SHORT:
-            handle = self.loop.call_at(at, timer.fire)
+        left = at - SYSTEM_CLOCK.monotonic()
+        now = self.loop.time()  # most loops take it from the same clock, but none promises that
+        if left < SHORT:
+            handle = self.loop.call_at(now + left, timer.fire)
             return lambda _: handle.cancel()
-        number = int(at * GRAIN) + 1
+        width = 1.0 / GRAIN
+        while left > width * MAX_SLOTS:
+            width *= 2.0
+        number = (width, int((now + left) / width) + 1)
         slot = self._slots.get(number)
         if slot is None:
             slot = self._slots[number] = set()
-            self.loop.call_at(number / GRAIN, self._fire, number)
+            self.loop.call_at(number[1] * width, self._fire, number)
         slot.add(timer)
         return slot.discard
 
-    def _fire(self, number: int) -> None:
+    def _fire(self, number: tuple[float, int]) -> None:
         for timer in self._slots.pop(number):
             timer.fire()
 

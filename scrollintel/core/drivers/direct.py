@@ -73,7 +73,7 @@ _TEMPLATE = """
                 else:
                     circuit.next_success()
             else:
-                finish(lane, era, elapsed)
+                finish(lane, era, elapsed, 1 if call is None else call.attempt)
             return value
         # Outside the handler, so that the errors of several attempts do not hang on each other.
         if call.ending is not None:

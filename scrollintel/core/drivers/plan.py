@@ -237,14 +237,14 @@ class Lane:
         self.arun: Callable[[Call], Any] | None = None
 
 
-def finish(lane: Lane, era: int, elapsed: float | None) -> None:
+def finish(lane: Lane, era: int, elapsed: float | None, attempt: int) -> None:
     """Count a success that is more than a number: slow, too late, or of a circuit that is no longer calm."""
     limit = lane.limit
     late = limit is not None and elapsed is not None and elapsed >= limit
     verdict = _FAILURE if late else _SUCCESS
     lane.circuit.settle(era, verdict, lane.clock(), elapsed, None, timed_out=late, measured=lane.measures)
     if late and limit is not None:
-        lane.circuit.tell_timeout(limit, 1)
+        lane.circuit.tell_timeout(limit, attempt)
 
 
 class Holder(Protocol):

@@ -40,6 +40,7 @@ class Job:
         with self._lock:
             self.done.set()
             watcher, on_late = self._watcher, self._on_late
+            self._watcher = self._on_late = None
         if on_late is not None:
             on_late()
         if watcher is not None:
@@ -99,8 +100,9 @@ class Workers:
             elif self._threads >= MAX_THREADS:
                 raise BulkheadFullError("worker threads")
             else:
+                thread = threading.Thread(target=self._work, args=(self._jobs,), name="scrollintel-worker", daemon=True)
+                thread.start()
                 self._threads += 1
-                threading.Thread(target=self._work, args=(self._jobs,), name="scrollintel-worker", daemon=True).start()
         self._jobs.put(job)
         return job
 

@@ -54,8 +54,10 @@ class LatencySketch:
 
     def _spread(self) -> None:
         """Count the pending durations; many at a time, because few of them differ in their bucket."""
+        # Taken away first: a finalizer that strikes in between may come here as well.
+        tops, self._tops = self._tops, array("H")
         counts = self._counts
-        for top, number in Counter(self._tops.tolist()).items():
+        for top, number in Counter(tops.tolist()).items():
             bucket = top - _BASE
             if not 0 <= bucket < SIZE:  # negative numbers have the sign bit set and would look huge
                 bucket = 0 if bucket < 0 or top & 0x8000 else SIZE - 1
@@ -64,7 +66,6 @@ class LatencySketch:
             except OverflowError:  # four billion in one bucket: go on with wider counts
                 self._counts = counts = array("Q", counts)
                 counts[bucket] += number
-        del self._tops[:]
 
     @property
     def counts(self) -> array[int]:

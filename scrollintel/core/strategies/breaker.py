@@ -148,6 +148,12 @@ class Circuit:
             with self._lock:
                 self.machine.start(permit, now, limit)
 
+    def extend(self, permit: Permit, seconds: float) -> None:
+        """Lengthen the lease of a probe by a wait that is not the dependency's."""
+        if isinstance(permit, Probe):
+            with self._lock:
+                self.machine.extend(permit, seconds)
+
     def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
         """Count the end of an attempt that `enter` admitted."""
         now = self.clock.monotonic()

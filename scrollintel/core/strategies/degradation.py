@@ -179,7 +179,7 @@ class _Ledger:
 
     __slots__ = ("_clock", "_hub", "_lock", "_service")
 
-    def __init__(self, service: DegradedService, lock: threading.Lock, clock: Clock, hub: EventHub) -> None:
+    def __init__(self, service: DegradedService, lock: threading.RLock, clock: Clock, hub: EventHub) -> None:
         self._service = service
         self._lock = lock
         self._clock = clock

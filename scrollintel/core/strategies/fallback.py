@@ -6,7 +6,7 @@ import contextlib
 import inspect
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from ..call import Call
@@ -62,7 +62,7 @@ class FallbackRule:
         self._name = name
         self._clock = clock
         self._hub = hub
-        self._lock: Lock = new_lock() if before is None else before._lock
+        self._lock: RLock = new_lock() if before is None else before._lock
         self._kept: OrderedDict[object, tuple[float, object]] = OrderedDict()
         if before is not None and _stale_key(before.config) is _stale_key(config):
             self._kept = before._kept
@@ -97,8 +97,12 @@ class FallbackRule:
         return brought if isinstance(brought, list | tuple) else (brought,)
 
     def keep(self, call: Call, value: object) -> None:
-        """Remember a good result for `stale_if_error`."""
-        key = self._key(call)
+        """Remember a good result for `stale_if_error`; one whose key cannot be made is not kept."""
+        try:
+            key = self._key(call)
+            hash(key)
+        except Exception:  # the result is good, and the caller gets it whatever the hook does
+            return
         with self._lock:
             self._kept[key] = (self._clock.monotonic(), value)
             self._kept.move_to_end(key)
