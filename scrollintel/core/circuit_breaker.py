@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
 from .config.policy import Policy
+from .errors import ConfigError, Violation
 from .guard import Guard, pop, push
 from .hub import DEFAULT_HUB, EventHub
 from .pipeline import Pipeline
@@ -38,6 +39,8 @@ class CircuitBreaker:
     def __init__(
         self, config: CircuitBreakerConfig, *, clock: Clock = SYSTEM_CLOCK, hub: EventHub = DEFAULT_HUB
     ) -> None:
+        if not isinstance(config, CircuitBreakerConfig):
+            raise ConfigError("CircuitBreaker", [Violation("config", config, "a CircuitBreakerConfig")])
         self._circuit = Circuit(config, clock, hub)
         self._pipeline: Pipeline | None = None
         self._blocks: dict[Guard, None] = {}

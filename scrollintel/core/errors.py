@@ -141,6 +141,7 @@ class CircuitOpenError(RejectedError):
 
     code = "circuit_open"
     reason = "is open"
+    until: ClassVar[str] = "next probe in"
 
     if TYPE_CHECKING:
 
@@ -157,7 +158,7 @@ class CircuitOpenError(RejectedError):
         return self.args[2] if len(self.args) > 2 else None
 
     def __str__(self) -> str:
-        hint = "" if self.retry_after is None else f"; next probe in {self.retry_after:.3g} s"
+        hint = "" if self.retry_after is None else f"; {self.until} {self.retry_after:.3g} s"
         failed = "" if self.last_failure is None else f"; last failure: {self.last_failure.type}"
         return f"circuit {self.source!r} {self.reason}{hint}{failed}"
 
@@ -176,6 +177,17 @@ class CircuitIsolatedError(CircuitOpenError):
 
     code = "circuit_isolated"
     reason = "is held open by an operator"
+
+
+class CircuitHalfOpenError(CircuitOpenError):
+    """The circuit tries its dependency with a few probes, and all of them are out.
+
+    `retry_after` is the longest that can take: the seconds until the first of their leases ends.
+    """
+
+    code = "circuit_half_open"
+    reason = "is half-open and its probes are out"
+    until = "next probe at the latest in"
 
 
 class CircuitRampingError(CircuitOpenError):
@@ -217,6 +229,7 @@ class CallTimeoutError(ScrollIntelError, TimeoutError):
     code = "call_timeout"
 
     def __init__(self, source: str, timeout: float) -> None:
+        super().__init__(source, timeout)
         self.source = source
         self.timeout = timeout
 
@@ -295,9 +308,9 @@ class NotFoundError(ScrollIntelError, LookupError):
 ERROR_CODES: Mapping[str, type[ScrollIntelError]] = {
     error.code: error
     for error in (
-        ConfigError, RejectedError, CircuitOpenError, CircuitIsolatedError, CircuitRampingError, BulkheadFullError,
-        RateLimitedError, DeadlineExceededError, CallTimeoutError, UnprotectedError, RecoveryError, StepFailedError,
-        PlanRefusedError, NotFoundError,
+        ConfigError, RejectedError, CircuitOpenError, CircuitIsolatedError, CircuitHalfOpenError, CircuitRampingError,
+        BulkheadFullError, RateLimitedError, DeadlineExceededError, CallTimeoutError, UnprotectedError, RecoveryError,
+        StepFailedError, PlanRefusedError, NotFoundError,
     )
 }  # fmt: skip
 """Every error class by its stable code, for edges that translate errors."""

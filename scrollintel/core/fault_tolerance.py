@@ -28,6 +28,7 @@ from .config.fallback import Value
 from .errors import (
     BulkheadFullError,
     CallTimeoutError,
+    CircuitHalfOpenError,
     CircuitIsolatedError,
     CircuitOpenError,
     CircuitRampingError,
@@ -86,6 +87,7 @@ __all__ = [
     "CallTimeoutError",
     "CircuitBreaker",
     "CircuitBreakerConfig",
+    "CircuitHalfOpenError",
     "CircuitIsolatedError",
     "CircuitOpenError",
     "CircuitRampingError",

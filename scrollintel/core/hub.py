@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
+from .errors import ConfigError, Violation
+
 if TYPE_CHECKING:
     from .events import Event
 
@@ -142,7 +144,7 @@ class EventHub:
         self,
         listener: Listener,
         *,
-        kinds: Iterable[type[Event]] = (),
+        kinds: type[Event] | str | Iterable[type[Event] | str] = (),
         policy: str | None = None,
         queue_size: int = DEFAULT_QUEUE_SIZE,
     ) -> Subscription:
@@ -150,11 +152,15 @@ class EventHub:
 
         Arguments:
             listener: Takes one event. Its errors are counted and logged.
-            kinds: Event classes that it wants; all by default.
+            kinds: Event classes that it wants, or their names such as "circuit.state_changed"; all by default.
             policy: Name of the only policy that it wants; all by default.
             queue_size: Events that may wait for it; further ones are dropped and counted. Default 10,000.
+
+        Raises:
+            ConfigError: with every violation.
         """
-        subscription = Subscription(self, listener, tuple(kinds), policy, queue_size)
+        accepted = _checked(listener, kinds, policy, queue_size)
+        subscription = Subscription(self, listener, accepted, policy, queue_size)
         with self._lock:
             subscription.start()
             self._subscriptions = (*self._subscriptions, subscription)
@@ -201,6 +207,27 @@ class EventHub:
         for subscription in self._subscriptions:
             subscription.renew()
         self._orphaned = bool(self._subscriptions)
+
+
+def _checked(listener: object, kinds: object, policy: object, queue_size: object) -> tuple[type[Event], ...]:
+    """Return the event classes; a bad argument must fail here and not in the calls that emit events."""
+    from . import events
+
+    known = {kind.event_name: kind for kind in events.Event.__subclasses__()}
+    listed = [kinds] if isinstance(kinds, type | str) else list(kinds) if isinstance(kinds, Iterable) else [None]
+    found = [known.get(kind) if isinstance(kind, str) else kind for kind in listed]
+    violations = []
+    if not callable(listener):
+        violations.append(Violation("listener", listener, "a callable that takes one event"))
+    if not all(isinstance(kind, type) and issubclass(kind, events.Event) for kind in found):
+        violations.append(Violation("kinds", kinds, f"event classes or names: {', '.join(sorted(known))}"))
+    if policy is not None and not isinstance(policy, str):
+        violations.append(Violation("policy", policy, "the name of a policy or None"))
+    if isinstance(queue_size, bool) or not isinstance(queue_size, int) or queue_size < 1:
+        violations.append(Violation("queue_size", queue_size, "a whole number of at least 1 events"))
+    if violations:
+        raise ConfigError("EventHub.subscribe", violations)
+    return tuple(kind for kind in found if isinstance(kind, type))
 
 
 _HUBS: weakref.WeakSet[EventHub] = weakref.WeakSet()

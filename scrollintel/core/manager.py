@@ -14,6 +14,7 @@ from .config.policy import Policy
 from .config.retry import RetryConfig
 from .config.timeout import TimeoutConfig
 from .drivers.direct import asynchronous_invoke, invoke
+from .errors import ConfigError, Violation
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
 from .pipeline import Pipeline
@@ -123,7 +124,10 @@ class FaultToleranceManager:
             CallTimeoutError: when it was late and there is no fallback.
             Exception: what the operation raised last, unwrapped, when there is no fallback.
         """
-        known = self._names.get(UNNAMED if circuit_breaker_config is None else circuit_breaker_config.name)
+        if fallback is not None and not callable(fallback):
+            check_fallbacks(fallback)
+        name = UNNAMED if circuit_breaker_config is None else getattr(circuit_breaker_config, "name", UNNAMED)
+        known = self._names.get(name)
         latest = _NEW if known is None else known.latest
         if (
             latest[0] is circuit_breaker_config
@@ -150,6 +154,8 @@ class FaultToleranceManager:
 
         Arguments, results and errors are those of `execute_with_fault_tolerance`.
         """
+        if fallback is not None and not callable(fallback):
+            check_fallbacks(fallback)
         pipeline = self._combination(circuit_breaker_config, retry_config, timeout, in_thread)
         result: T = invoke(pipeline, operation, (), {}, fallback)
         return result
@@ -217,6 +223,7 @@ class FaultToleranceManager:
         in_thread: bool,
     ) -> Pipeline:
         """Return the pipeline for a combination, which is then the latest one under its name."""
+        _check_config(config)
         name = UNNAMED if config is None else config.name
         variant = (config, retry, timeout, in_thread)
         known = self._names.get(name)
@@ -236,6 +243,18 @@ class FaultToleranceManager:
                 known = self._names.setdefault(name, _Name())
             known.remember(variant, pipeline)
         return pipeline
+
+
+def _check_config(config: object) -> None:
+    if config is not None and not isinstance(config, CircuitBreakerConfig):
+        raise ConfigError("execute", [Violation("circuit_breaker_config", config, "a CircuitBreakerConfig or None")])
+
+
+def check_fallbacks(fallbacks: object) -> None:
+    """Raise ConfigError unless these are several callables: found out now, not in the outage."""
+    if not isinstance(fallbacks, list | tuple) or not all(callable(item) for item in fallbacks):
+        allowed = "a callable that takes nothing or one Outcome, or a list of such"
+        raise ConfigError("execute", [Violation("fallback", fallbacks, allowed)])
 
 
 def _policy(

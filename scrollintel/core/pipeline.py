@@ -55,12 +55,16 @@ class Pipeline:
         budgets: Budgets | None = None,
         circuits: CircuitSource | None = None,
     ) -> None:
+        _check_policy(policy)
         self._clock = clock
         self._hub = hub
         self._budgets = Budgets() if budgets is None else budgets
         self._circuits = circuits
         self.revision = 1
         self.lane = self._compile(policy, None)
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.name!r}, revision={self.revision})"
 
     @property
     def name(self) -> str:
@@ -143,6 +147,7 @@ class Pipeline:
         Raises:
             ConfigError: when the new policy has another name; nothing changes then.
         """
+        _check_policy(policy)
         if policy.name != self.name:
             raise ConfigError("Policy", [Violation("name", policy.name, f"{self.name!r}, the name of this pipeline")])
         with CONFIGURING:
@@ -230,3 +235,8 @@ class Pipeline:
             fallbacks=sum(uses.values()),
             fallback_uses=uses,
         )
+
+
+def _check_policy(policy: object) -> None:
+    if not isinstance(policy, Policy):
+        raise ConfigError("Pipeline", [Violation("policy", policy, "a Policy")])

@@ -13,6 +13,7 @@ twin's threads one after the other, in every order, where it must hold, and then
 from __future__ import annotations
 
 import gc
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,19 +24,23 @@ from itertools import permutations
 from types import FrameType
 from typing import Any
 
-import frontrun
-from frontrun._cooperative import patch_locks, unpatch_locks
-from frontrun._deadlock import DeadlockError, SchedulerAbort
-from frontrun.bytecode import run_with_schedule
+import frontrun  # type: ignore[import-untyped]  # it has no types
+from frontrun._cooperative import patch_locks, unpatch_locks  # type: ignore[import-untyped]  # it has no types
+from frontrun._deadlock import DeadlockError, SchedulerAbort  # type: ignore[import-untyped]  # it has no types
+from frontrun.bytecode import run_with_schedule  # type: ignore[import-untyped]  # it has no types
 
 from scrollintel.core import locks
 from tests.concurrency.slots_seen import slots_seen
 
+FACTOR = int(os.environ.get("SCROLLINTEL_INTERLEAVINGS", "1"))
+"""For a longer search: how many times as many interleavings are tried as in an ordinary run."""
 PREEMPTIONS = 2
-ORDERS = 12
-"""Orders of conflicting accesses that are tried; most scenes have fewer."""
-SCHEDULES = 12
-"""Schedules with random preemptions that are tried."""
+ORDERS = 12 * FACTOR
+"""Orders of conflicting accesses that are tried."""
+SCHEDULES = 10 * FACTOR
+"""Schedules with random preemptions that are tried at least."""
+STEPS = 10_000 * FACTOR
+"""Steps up to which more such schedules are tried: the shorter a scene, the more of them."""
 PATIENCE = 10
 """How many times as much may be tried until a planted race is found."""
 SLACK = 50
@@ -91,8 +96,8 @@ class Scene:
     """
 
     setup: Callable[[], Any]
-    threads: Sequence[Callable[[Any], None]]
-    holds: Callable[[Any], None]
+    threads: Sequence[Callable[[Any], object]]
+    holds: Callable[[Any], object]
 
 
 @contextmanager
@@ -147,7 +152,7 @@ class Explored:
         return True
 
     @staticmethod
-    def _guarded(thread: Callable[[Any], None]) -> Callable[[Run], None]:
+    def _guarded(thread: Callable[[Any], object]) -> Callable[[Run], None]:
         def work(run: Run) -> None:
             try:
                 thread(run.state)
@@ -184,11 +189,12 @@ class Steps:
         self.lengths[thread] += 1
 
 
-def random_preemptions(scene: Explored, most: int, chance: random.Random) -> str | None:
+def random_preemptions(scene: Explored, patience: int, chance: random.Random) -> str | None:
     """Try schedules with one or two preemptions at accesses; return the first failure in words."""
     steps = Steps(len(scene.threads))
     found = run_once(scene, [], steps)
-    for thread, place in chance.sample(steps.places, min(most, len(steps.places))):
+    number = patience * max(SCHEDULES, STEPS // (sum(steps.lengths) + 1))
+    for thread, place in chance.sample(steps.places, min(number, len(steps.places))):
         if found is not None:
             break
         found = run_once(scene, preempted(steps, thread, place, chance))
@@ -200,7 +206,7 @@ def run_once(scene: Explored, schedule: list[int], steps: Steps | None = None) -
     try:
         run = run_with_schedule(
             schedule, scene.setup, scene.threads, timeout=60.0, detect_io=False, deadlock_timeout=30.0,
-            trace_recorder=steps,  # type: ignore[arg-type]  # all that is used of one
+            trace_recorder=steps,
         )  # fmt: skip
         scene.holds(run)
     except (AssertionError, DeadlockError) as error:
@@ -226,7 +232,7 @@ def assert_holds(scene: Scene, seed: int) -> None:
     """Fail with the interleaving that breaks the scene, if one is found."""
     with cooperative_locks(), slots_seen():
         found = orders_of_accesses(Explored(scene), ORDERS)
-        found = found or random_preemptions(Explored(scene), SCHEDULES, random.Random(seed))
+        found = found or random_preemptions(Explored(scene), 1, random.Random(seed))
     assert found is None, found
 
 
@@ -239,6 +245,6 @@ def assert_caught(scene: Scene, seed: int) -> None:
                 thread(state)
             scene.holds(state)
     with cooperative_locks(), slots_seen():
-        found = random_preemptions(Explored(scene), PATIENCE * SCHEDULES, random.Random(seed))
+        found = random_preemptions(Explored(scene), PATIENCE, random.Random(seed))
         found = found or orders_of_accesses(Explored(scene), PATIENCE * ORDERS)
     assert found is not None, "the planted race was not found"

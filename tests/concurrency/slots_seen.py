@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import BuiltinMethodType, MemberDescriptorType, MethodType, MethodWrapperType
 from typing import Any
 
-from frontrun import _opcode_observer as observer
+from frontrun import _opcode_observer as observer  # type: ignore[import-untyped]  # it has no types
 
 _from_dict = observer._safe_getattr
 _children = observer.StableObjectIds._enqueue_children

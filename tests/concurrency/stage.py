@@ -29,7 +29,8 @@ class Stage:
     ) -> None:
         self.clock = StillClock()
         config = self.config(**settings)
-        self.circuit = kind(config, self.clock, EventHub())
+        clock: Any = self.clock  # all that a circuit uses of one
+        self.circuit = kind(config, clock, EventHub())
         self.permits: list[Permit] = []
         self.refusals: list[RejectedError] = []
         self.notes: list[Any] = []

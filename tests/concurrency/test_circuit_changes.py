@@ -194,9 +194,9 @@ class EraFirst(BreakerMachine):
 
     __slots__ = ()
 
-    def _move(self, state: CircuitState, at: float, reason: str, *args: object, **more: object) -> None:
+    def _move(self, state: CircuitState, at: float, reason: str, ramp_end: float | None = None) -> None:
         self.era += 1
-        super()._move(state, at, reason, *args, **more)
+        super()._move(state, at, reason, ramp_end)
         self.era -= 1
 
 

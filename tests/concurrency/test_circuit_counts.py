@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 
+from frontrun._cooperative import CooperativeLock  # type: ignore[import-untyped]  # it has no types
+
 from scrollintel.core.errors import FailureSummary
 from scrollintel.core.machines.sketch import LatencySketch
 from scrollintel.core.outcome import Verdict
@@ -83,7 +85,6 @@ def test_counter_that_adds_in_three_steps_is_caught(seed: int) -> None:
 
 def two_readers(*, locked: bool = True) -> Scene:
     """Two threads read at once under the owner's lock, as two snapshots do."""
-    from frontrun._cooperative import CooperativeLock
 
     def setup() -> Counted:
         counted = Counted(Counter(), CooperativeLock() if locked else NoLock())
@@ -319,7 +320,7 @@ class WritesBack(Circuit):
         failure = self._failure
         if failure is None or isinstance(failure, FailureSummary):
             return failure
-        self._failure = summary = FailureSummary(*failure)  # type: ignore[assignment]
+        self._failure = summary = FailureSummary(*failure)
         return summary
 
 

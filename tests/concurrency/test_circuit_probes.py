@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.machines.breaker import BreakerMachine, Probe
 from scrollintel.core.outcome import Verdict
@@ -18,7 +20,7 @@ def entering(stage: Stage) -> None:
     stage.enter()
 
 
-def half_open(*, locked: bool = True, **settings: object) -> Stage:
+def half_open(*, locked: bool = True, **settings: Any) -> Stage:
     """Return a stage whose only probe is under way; its permit is the first one."""
     stage = Stage(locked=locked, **settings).open().wait()
     assert isinstance(stage.enter(), Probe)
@@ -57,7 +59,7 @@ def test_circuit_probes_without_the_lock_are_caught(seed: int) -> None:
 
 
 def slot_given_back(*, locked: bool = True) -> Scene:
-    """A probe is cancelled, which gives its slot back, while two threads ask for it."""
+    """One of two probes is cancelled, which gives its slot back, while two threads ask for a slot."""
 
     def cancelled(stage: Stage) -> None:
         stage.settle(stage.permits[0], ABANDONED)
@@ -65,15 +67,15 @@ def slot_given_back(*, locked: bool = True) -> Scene:
     def holds(stage: Stage) -> None:
         view = stage.history_is_a_chain()
         later = len(stage.permits) - 1
-        assert later <= 1, "two probes took one slot"
+        assert later in (1, 2)
         assert later + len(stage.refusals) == 2
-        assert (view.state, view.probes_in_flight) == (HALF_OPEN, later)
+        assert (view.state, view.probes_in_flight) == (HALF_OPEN, later), "a slot was lost, or given twice"
 
-    return Scene(lambda: half_open(locked=locked), [entering, cancelled, entering], holds)
+    return Scene(lambda: half_open(locked=locked, probes=2), [cancelled, entering, entering], holds)
 
 
-def test_circuit_slot_of_a_cancelled_probe_goes_to_one_caller(seed: int) -> None:
-    """The slot is there once after the cancellation, and not before."""
+def test_circuit_slot_of_a_cancelled_probe_is_there_once(seed: int) -> None:
+    """The probes in flight are those that were admitted and not cancelled, and never too many."""
     assert_holds(slot_given_back(), seed)
 
 
@@ -115,7 +117,7 @@ def test_circuit_probe_success_against_its_lease_without_the_lock_is_caught(seed
 
 
 def begin_against_the_end_of_the_lease(*, locked: bool = True) -> Scene:
-    """The attempt of a probe begins to run, which renews its lease, while another thread asks for a permit."""
+    """The attempt of a probe begins to run, which renews its lease, while two threads ask for a permit."""
 
     def setup() -> Stage:
         stage = half_open(locked=locked)
@@ -126,22 +128,19 @@ def begin_against_the_end_of_the_lease(*, locked: bool = True) -> Scene:
 
     def holds(stage: Stage) -> None:
         view = stage.history_is_a_chain()
-        assert (view.state, view.probes_in_flight) in {(HALF_OPEN, 1), (OPEN, 0)}
-        assert (len(stage.permits), len(stage.refusals)) == (1, 1)
-        (refusal,) = stage.refusals
-        left = stage.permits[0].lease_end - stage.clock.now  # type: ignore[union-attr]  # a probe
-        assert refusal.retry_after == (stage.circuit.config.recovery_timeout if view.state is OPEN else left)
+        assert (len(stage.permits), len(stage.refusals)) == (1, 2)
+        assert (view.state, view.probes_in_flight, view.openings) in {(HALF_OPEN, 1, 1), (OPEN, 0, 2)}
 
-    return Scene(setup, [beginning, entering], holds)
+    return Scene(setup, [entering, beginning, entering], holds)
 
 
 def test_circuit_probe_that_begins_at_the_end_of_its_lease_holds_or_loses_it(seed: int) -> None:
-    """The lease is renewed or over, never a bit of both, and the refused caller is told the right time."""
+    """The lease is renewed or over, never a bit of both."""
     assert_holds(begin_against_the_end_of_the_lease(), seed)
 
 
 def test_circuit_probe_that_begins_without_the_lock_is_caught(seed: int) -> None:
-    """The twin refuses for a lease that is over, or renews one."""
+    """The twin opens twice for one lease."""
     assert_caught(begin_against_the_end_of_the_lease(locked=False), seed)
 
 

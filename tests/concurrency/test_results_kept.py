@@ -86,7 +86,7 @@ def uses_of_two_rules(*, own_lock: bool = False) -> Scene:
         kept = Kept()
         kept.newer = FallbackRule("p", CONFIG, kept.clock, EventHub(), before=kept.rule)  # type: ignore[arg-type]  # as above
         if own_lock:
-            kept.newer._lock = threading.Lock()
+            kept.newer._lock = threading.RLock()
         return kept
 
     def holds(kept: Kept) -> None:

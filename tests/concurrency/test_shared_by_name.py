@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from frontrun._cooperative import CooperativeLock  # type: ignore[import-untyped]  # it has no types
+
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.bulkhead import BulkheadConfig
 from scrollintel.core.config.policy import Policy
@@ -251,7 +253,6 @@ def test_registry_two_replacements_without_the_lock_are_caught(seed: int) -> Non
 
 def locks_in_turn() -> Scene:
     """The planted deadlock: one thread takes the lock of a pipeline and then the registry's, the other in reverse."""
-    from frontrun._cooperative import CooperativeLock
 
     class Pair:
         def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from queue import Empty
 from typing import Any
@@ -252,7 +253,7 @@ def idle_thread_goes(*, locked: bool = True) -> Scene:
 @pytest.fixture
 def counted_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let workers start no real thread, which the scheduler could not steer."""
-    real = worker_threads.threading
+    real = threading
 
     class Threading:
         Thread = StartedThread

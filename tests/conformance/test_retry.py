@@ -176,18 +176,30 @@ def test_retry_rejected_call_waits_for_the_hint_when_asked(driver: Driver, build
     assert clock.sleeps == [pytest.approx(60)]
 
 
-def test_retry_after_opening_its_own_circuit_tells_the_failure(driver: Driver, build: Build) -> None:
-    """When the attempts themselves open the circuit, the refusal that ends the call tells of the failure before."""
+def test_retry_that_opens_its_own_circuit_ends_at_once_with_the_real_error(
+    driver: Driver, build: Build, clock: ManualClock
+) -> None:
+    """When the attempts themselves open the circuit, nobody waits for an attempt that is sure to be refused."""
     pipeline = build(
-        breaker=CircuitBreakerConfig("service", failure_threshold=2), retry=RetryConfig(max_attempts=5, base_delay=0)
+        breaker=CircuitBreakerConfig("service", failure_threshold=2), retry=RetryConfig(max_attempts=5, **STEADY)
     )
-    script = Script(DOWN)
-    with pytest.raises(CircuitOpenError) as caught:
+    error = ConnectionError("down")
+    script = Script(error)
+    with pytest.raises(ConnectionError) as caught:
         driver.call(pipeline, driver.make(script))
+    assert caught.value is error
     assert script.calls == 2
-    assert caught.value.last_failure is not None
-    assert caught.value.last_failure.type == "ConnectionError"
-    assert "3 attempts" in caught.value.__notes__[0]
+    assert len(clock.sleeps) == 1
+    assert "2 attempts" in error.__notes__[0]
+
+
+def test_retry_waits_for_a_circuit_that_may_admit_by_then(driver: Driver, build: Build) -> None:
+    """A delay that outlasts the open period ends in a probe."""
+    pipeline = build(
+        breaker=CircuitBreakerConfig("service", failure_threshold=1, recovery_timeout=1),
+        retry=RetryConfig(max_attempts=2, base_delay=2, jitter=False),
+    )
+    assert driver.call(pipeline, driver.make(Script(DOWN, "ok"))) == "ok"
 
 
 @pytest.mark.parametrize(
@@ -281,10 +293,10 @@ def test_budget_is_shared_by_name(driver: Driver, registry: Registry) -> None:
 def test_budget_retry_that_is_refused_costs_nothing(driver: Driver, build: Build) -> None:
     """A token is given back when the attempt it paid for was refused by an inner layer."""
     pipeline = build(
-        breaker=CircuitBreakerConfig("service", failure_threshold=1),
+        rate_limit=RateLimitConfig(rate=0.001, burst=1),
         retry=RetryConfig(base_delay=0, budget=BudgetConfig(ratio=0, reserve=5)),
     )
-    with pytest.raises(CircuitOpenError):
+    with pytest.raises(RateLimitedError):
         driver.call(pipeline, driver.make(Script(DOWN)))
     assert pipeline.snapshot().budget == pytest.approx(5)
 

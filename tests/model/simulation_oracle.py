@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from scrollintel.core.errors import (
+    CircuitHalfOpenError,
     CircuitIsolatedError,
     CircuitOpenError,
     CircuitRampingError,
@@ -139,6 +140,8 @@ class Oracle:
         delay, number = self.first_delay, 1
         began = self.began
         while end is Broken and number < self.attempts and self.now + delay - began <= self.longest:
+            if self.state is ISOLATED or (self.state is OPEN and self.open_until - self.now > delay):
+                return end
             self.totals.retries += 1
             self.now += delay
             delay, number = delay * 2.0, number + 1
@@ -207,8 +210,10 @@ class Oracle:
         if self.state is CLOSED:
             self.waits.append(0.0)
             return CircuitRampingError
-        first = self.open_until if self.state is OPEN else min(leave.lease_end for leave in self.out)
-        self.waits.append(first - self.now)
+        if self.state is HALF_OPEN:
+            self.waits.append(min(leave.lease_end for leave in self.out) - self.now)
+            return CircuitHalfOpenError
+        self.waits.append(self.open_until - self.now)
         return CircuitOpenError
 
     # ------------------------------------------------ the circuit

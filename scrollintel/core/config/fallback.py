@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -24,6 +25,19 @@ class Value:
         return self.value
 
 
+def _takes_at_most_one(fallback: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(fallback).bind(None)
+    except TypeError:
+        try:
+            inspect.signature(fallback).bind()
+        except TypeError:
+            return False
+    except ValueError:  # a builtin that does not tell its signature
+        return True
+    return True
+
+
 def _chain() -> dict[str, Rule]:
     def convert(value: object) -> tuple[object, ...]:
         if callable(value):
@@ -31,11 +45,11 @@ def _chain() -> dict[str, Rule]:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             raise InvalidValue
         listed = tuple(value)
-        if not all(callable(item) for item in listed):
+        if not all(callable(item) and _takes_at_most_one(item) for item in listed):
             raise InvalidValue
         return listed
 
-    return {"rule": Rule(convert, "a callable or a list of callables", hook=True)}
+    return {"rule": Rule(convert, "a callable that takes nothing or one Outcome, or a list of such", hook=True)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,11 +65,13 @@ class Parts:
         old = None if before is None else before.retry
         if config is None:
             return None
-        if old is not None and old.config == config:
-            return old
+        layers = self.policy.layers
+        guarded = self.policy.breaker is not None and layers.index("retry") < layers.index("breaker")
         budget = budgets.get(config.budget, None if old is None else old.budget)
         retries = None if old is None else old.retries
-        return RetryRule(self.policy.name, config, self.clock, self.hub, budget=budget, retries=retries)
+        return RetryRule(
+            self.policy.name, config, self.clock, self.hub, budget=budget, retries=retries, guarded=guarded
+        )
 
     def _hedge(self, budgets: Budgets, before: Parts | None) -> HedgeRule | None:
         config = self.policy.hedge

@@ -13,6 +13,7 @@ from ..clock import Clock
 from ..config.breaker import CircuitBreakerConfig, WindowKind
 from ..errors import (
     CallTimeoutError,
+    CircuitHalfOpenError,
     CircuitIsolatedError,
     CircuitOpenError,
     CircuitRampingError,
@@ -121,6 +122,14 @@ class Circuit:
         machine = self.machine
         era = machine.era
         return era if machine.state is CLOSED and not machine.ramps and machine.era == era else -1
+
+    def refuses_for(self) -> float:
+        """Return the seconds for which every call is refused: 0 when one may be admitted, infinite when isolated."""
+        machine = self.machine
+        state = machine.state
+        if state is OPEN:
+            return max(0.0, machine.open_until - self.clock.monotonic())
+        return inf if state is CircuitState.ISOLATED else 0.0
 
     def refuse_if_open(self) -> None:
         """Raise CircuitOpenError when that is all that could come of a call; otherwise do nothing."""
@@ -455,8 +464,10 @@ class Circuit:
         self.count_refusal()
         if self.hub.active:
             self._tell_refusal(retry_after)
-        if state is OPEN or state is CircuitState.HALF_OPEN:
+        if state is OPEN:
             return CircuitOpenError(self.config.name, retry_after, self.last_failure)
+        if state is CircuitState.HALF_OPEN:
+            return CircuitHalfOpenError(self.config.name, retry_after, self.last_failure)
         kind = CircuitIsolatedError if state is CircuitState.ISOLATED else CircuitRampingError
         return kind(self.config.name, retry_after, self.last_failure)
 

@@ -50,8 +50,8 @@ class Budget:
     def reconfigure(self, config: BudgetConfig) -> None:
         """Go on with other parameters and the tokens there are."""
         if config != self.config:
-            self.config = config
             with self._lock:
+                self.config = config
                 self._machine.reconfigure(config)
 
 

@@ -83,8 +83,8 @@ class Bulkhead:
 
     def reconfigure(self, config: BulkheadConfig) -> None:
         """Go on with other limits; calls in flight keep their slots."""
-        self.config = config
         with self._lock:
+            self.config = config
             granted = self._machine.reconfigure(config.max_concurrent, config.max_waiting)
         for ticket in granted:
             _wake(ticket)

@@ -66,6 +66,6 @@ class RateLimit:
 
     def reconfigure(self, config: RateLimitConfig) -> None:
         """Go on with another rate; saved permits are kept up to the new burst."""
-        self.config = config
         with self._lock:
+            self.config = config
             self._machine.reconfigure(config.per_second, config.capacity, self._clock.monotonic())

@@ -22,7 +22,18 @@ NOTE = "gave up after "
 class RetryRule:
     """The rule of one policy's retries; it holds no state but counters and the shared budget."""
 
-    __slots__ = ("_clock", "_hub", "_name", "_never", "_random", "_retryable", "budget", "config", "retries")
+    __slots__ = (
+        "_clock",
+        "_guarded",
+        "_hub",
+        "_name",
+        "_never",
+        "_random",
+        "_retryable",
+        "budget",
+        "config",
+        "retries",
+    )
 
     def __init__(
         self,
@@ -33,11 +44,13 @@ class RetryRule:
         *,
         budget: Budget | None = None,
         retries: SharedCounter | None = None,
+        guarded: bool = False,
         source: Callable[[], float] = random.random,
     ) -> None:
         self.config = config
         self.budget = budget
         self.retries = retries if retries is not None else SharedCounter()
+        self._guarded = guarded
         self._name = name
         self._clock = clock
         self._hub = hub
@@ -104,6 +117,10 @@ class RetryRule:
                 self._stop(call, error, "retry_after")
                 return None
             delay = max(delay, asked)
+        # Waiting for an attempt that the circuit inside is sure to refuse would only hide the real error.
+        if self._guarded and not config.retry_rejected and call.circuit.refuses_for() > delay:
+            self._stop(call, error, "circuit")
+            return None
         if config.max_elapsed is not None or call.deadline is not None:
             end = self._clock.monotonic() + delay
             if config.max_elapsed is not None and end - call.started > config.max_elapsed:
