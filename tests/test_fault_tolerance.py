@@ -35,6 +35,7 @@ from scrollintel import (
     Jitter,
     NotFoundError,
     Outcome,
+    Pipeline,
     Policy,
     RetryConfig,
     TimeoutConfig,
@@ -954,3 +955,22 @@ async def test_cascade_many_callers_at_once_see_one_opening(registry: Registry, 
     assert len(view.circuits[0].history) == 1
     assert await pipeline.acall(refuse) == "spared"
     assert pipeline.snapshot().tally.rejections == 1
+
+
+@pytest.mark.parametrize("wrong", ["x", 3, ["x"]])
+def test_manager_fallback_that_cannot_be_called_is_refused_before_the_outage(wrong: Any) -> None:
+    """A fallback is checked while all is well, because the outage is too late to find out."""
+    with pytest.raises(ConfigError, match="fallback"):
+        FaultToleranceManager().execute_blocking(lambda: "fine", fallback=wrong)
+
+
+def test_wrong_kinds_of_configuration_are_refused_by_name() -> None:
+    """What is no configuration is named, with what would be allowed."""
+    for make in (
+        lambda: CircuitBreaker("name"),  # type: ignore[arg-type]
+        lambda: Pipeline("name"),  # type: ignore[arg-type]
+        lambda: FaultToleranceManager().execute_blocking(int, circuit_breaker_config={}),  # type: ignore[arg-type]
+        lambda: protect("two", fallback=lambda one, two: None),
+    ):
+        with pytest.raises(ConfigError):
+            make()

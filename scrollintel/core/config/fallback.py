@@ -41,7 +41,7 @@ def _takes_at_most_one(fallback: Callable[..., Any]) -> bool:
 def _chain() -> dict[str, Rule]:
     def convert(value: object) -> tuple[object, ...]:
         if callable(value):
-            return (value,)
+            value = (value,)
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             raise InvalidValue
         listed = tuple(value)

@@ -16,6 +16,7 @@ from scrollintel import (
     CircuitBreaker,
     CircuitBreakerConfig,
     CircuitState,
+    ConfigError,
     Event,
     EventHub,
     RetryConfig,
@@ -296,3 +297,36 @@ def test_hub_event_becomes_plain_values() -> None:
     values = event.to_dict()
     assert (values["event"], values["severity"], values["new"]) == ("circuit.state_changed", "warning", "open")
     assert values["last_failure"] == {"type": "ConnectionError", "at": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("listener", {"listener": "print"}),
+        ("kinds", {"kinds": [int]}),
+        ("kinds", {"kinds": ["circuit.nonsense"]}),
+        ("kinds", {"kinds": 3}),
+        ("policy", {"policy": 3}),
+        ("queue_size", {"queue_size": 0}),
+        ("queue_size", {"queue_size": "x"}),
+    ],
+)
+def test_hub_bad_subscription_is_refused_and_reaches_no_call(field: str, arguments: dict[str, Any]) -> None:
+    """A wrong argument fails where it is given, not in the calls that emit events."""
+    hub = EventHub()
+    with pytest.raises(ConfigError) as caught:
+        hub.subscribe(**{"listener": print, **arguments})
+    assert [violation.field for violation in caught.value.violations] == [field]
+    assert not hub.active
+
+
+def test_hub_kinds_are_classes_or_names_alone_or_listed() -> None:
+    """The name that an event shows selects it as well as its class."""
+    hub = EventHub()
+    seen: list[Event] = []
+    for kinds in (StateChanged, "circuit.state_changed", [StateChanged], ["circuit.state_changed"]):
+        hub.subscribe(seen.append, kinds=kinds)
+    breaker = CircuitBreaker(CircuitBreakerConfig("named"), hub=hub)
+    breaker.isolate()
+    assert hub.flush()
+    assert len(seen) == 4
