@@ -47,7 +47,7 @@ class Call:
         began: When the present attempt began to run, or None while it waits or was refused.
         expires: End of the present attempt, or None.
         permit, circuit: What the breaker gave to the present attempt.
-        failed: Error of an attempt that has already run, to be taken up by a link; else None.
+        failed: Error that is about to be raised again; else None.
         delay: Seconds before the next attempt.
         paid: Whether the present attempt took something from the retry budget.
         abandoned: Whether a worker thread still runs an attempt that was late.

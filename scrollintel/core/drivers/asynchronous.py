@@ -124,8 +124,6 @@ def breaker(inner: AsyncLink) -> AsyncLink:
     """Ask the circuit, run the rest, and tell the circuit what came of it."""
 
     async def run(call: Call) -> Any:
-        if call.failed is not None:
-            raise call.take_failure()
         circuit = call.circuit
         call.began = call.expires = None
         call.permit = permit = circuit.enter(call)
@@ -202,8 +200,6 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
             rule.budget.deposit_call()
         while True:
             try:
-                if call.failed is not None:
-                    raise call.take_failure()
                 value = await inner(call)
             except Exception as error:
                 delay = rule.after_error(call, error)

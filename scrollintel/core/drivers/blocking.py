@@ -144,8 +144,6 @@ def breaker(inner: Link) -> Link:
     """Ask the circuit, run the rest, and tell the circuit what came of it."""
 
     def run(call: Call) -> Any:
-        if call.failed is not None:
-            raise call.take_failure()
         circuit = call.circuit
         call.began = call.expires = None
         call.permit = permit = circuit.enter(call)
@@ -209,8 +207,6 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
             rule.budget.deposit_call()
         while True:
             try:
-                if call.failed is not None:
-                    raise call.take_failure()
                 value = inner(call)
             except Exception as error:
                 delay = rule.after_error(call, error)
