@@ -143,7 +143,7 @@ def test_hedge_bad_result_does_not_win(driver: Driver, build: Build) -> None:
 def test_hedge_refused_first_attempt_has_no_company(driver: Driver, build: Build, ledger: Ledger) -> None:
     """A rejected call is not sent again by hedging either."""
     pipeline = build(
-        hedge=HedgeConfig(delay=0, budget=BudgetConfig(reserve=3)), breaker=CircuitBreakerConfig("service")
+        hedge=HedgeConfig(delay=60, budget=BudgetConfig(reserve=3)), breaker=CircuitBreakerConfig("service")
     )
     pipeline.circuit().isolate()
     with pytest.raises(CircuitIsolatedError):
