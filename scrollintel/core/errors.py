@@ -35,6 +35,11 @@ def text_of(error: BaseException | None) -> str:
         return "<unprintable>"
 
 
+def kind_of(error: BaseException | None) -> str:
+    """Return the name of an error's class, or "result" for a returned value that counted as a failure."""
+    return "result" if error is None else type(error).__name__
+
+
 class FailureSummary(NamedTuple):
     """What is kept of a failure: no traceback and no reference to the exception, so nothing piles up.
 
@@ -52,7 +57,7 @@ class FailureSummary(NamedTuple):
     @classmethod
     def of(cls, error: BaseException | None, at: float) -> FailureSummary:
         """Summarise `error`, or a result that counted as a failure when there is none."""
-        return cls("result" if error is None else type(error).__name__, text_of(error), at)
+        return cls(kind_of(error), text_of(error), at)
 
     def __repr__(self) -> str:
         return f"FailureSummary(type={self.type!r}, at={self.at!r})"

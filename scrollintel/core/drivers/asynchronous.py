@@ -19,7 +19,7 @@ from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
 from .blocking import LAZY, begin, extend_lease, refuse_generator
 from .deadline import bounded
-from .plan import Lane, prepare
+from .plan import Lane, compose, prepare
 from .threads import WORKERS
 
 AsyncLink = Callable[[Call], Awaitable[Any]]
@@ -29,22 +29,16 @@ _losers: set[asyncio.Task[Any]] = set()
 
 def compile_chain(lane: Lane) -> AsyncLink:
     """Return the chain of links of a policy, from the outermost to the operation."""
-    parts = lane.parts
-    link = attempt(lane)
-    for layer in reversed(lane.order):
-        if layer == "bulkhead" and parts.bulkhead is not None:
-            link = gate(parts.bulkhead, parts.clock, link)
-        elif layer == "rate_limit" and parts.rate_limit is not None:
-            link = gate(parts.rate_limit, parts.clock, link)
-        elif layer == "breaker":
-            link = breaker(link)
-        elif layer == "hedge" and parts.hedge is not None:
-            link = hedge(parts.hedge, parts.clock, link)
-        elif layer == "retry" and parts.retry is not None:
-            link = retry(parts.retry, parts.clock, link)
-        elif layer == "fallback":
-            link = fallback(parts.fallback, parts.clock, link)
-    return link
+    links: dict[str, Callable[..., Any]] = {
+        "attempt": attempt,
+        "gate": gate,
+        "breaker": breaker,
+        "hedge": hedge,
+        "retry": retry,
+        "fallback": fallback,
+    }
+    chain: AsyncLink = compose(lane, links)
+    return chain
 
 
 def attempt(lane: Lane) -> AsyncLink:

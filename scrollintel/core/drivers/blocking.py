@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
+from collections.abc import Callable
 from math import inf
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
@@ -19,7 +20,7 @@ from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_
 from ..strategies.gate import Gate, Wait
 from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
-from .plan import Lane, Link
+from .plan import Lane, Link, compose
 from .threads import WORKERS, Job
 
 CALLED_GENERATOR = (
@@ -35,22 +36,16 @@ RETURNED_COROUTINE = (
 
 def compile_chain(lane: Lane) -> Link:
     """Return the chain of links of a policy, from the outermost to the operation."""
-    parts = lane.parts
-    link = attempt(lane)
-    for layer in reversed(lane.order):
-        if layer == "bulkhead" and parts.bulkhead is not None:
-            link = gate(parts.bulkhead, parts.clock, link)
-        elif layer == "rate_limit" and parts.rate_limit is not None:
-            link = gate(parts.rate_limit, parts.clock, link)
-        elif layer == "breaker":
-            link = breaker(link)
-        elif layer == "hedge" and parts.hedge is not None:
-            link = hedge(parts.hedge, parts.clock, link)
-        elif layer == "retry" and parts.retry is not None:
-            link = retry(parts.retry, parts.clock, link)
-        elif layer == "fallback":
-            link = fallback(parts.fallback, parts.clock, link)
-    return link
+    links: dict[str, Callable[..., Any]] = {
+        "attempt": attempt,
+        "gate": gate,
+        "breaker": breaker,
+        "hedge": hedge,
+        "retry": retry,
+        "fallback": fallback,
+    }
+    chain: Link = compose(lane, links)
+    return chain
 
 
 def expiry(call: Call, limit: float | None, now: float) -> float | None:

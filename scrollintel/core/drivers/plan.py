@@ -249,6 +249,26 @@ def finish(lane: Lane, era: int, elapsed: float | None, attempt: int) -> None:
         lane.circuit.tell_timeout(limit, attempt)
 
 
+def compose(lane: Lane, links: Mapping[str, Callable[..., Any]]) -> Any:
+    """Return the chain of a policy's links, from the outermost to the operation, made of one driver's `links`."""
+    parts = lane.parts
+    link = links["attempt"](lane)
+    for layer in reversed(lane.order):
+        if layer == "bulkhead" and parts.bulkhead is not None:
+            link = links["gate"](parts.bulkhead, parts.clock, link)
+        elif layer == "rate_limit" and parts.rate_limit is not None:
+            link = links["gate"](parts.rate_limit, parts.clock, link)
+        elif layer == "breaker":
+            link = links["breaker"](link)
+        elif layer == "hedge" and parts.hedge is not None:
+            link = links["hedge"](parts.hedge, parts.clock, link)
+        elif layer == "retry" and parts.retry is not None:
+            link = links["retry"](parts.retry, parts.clock, link)
+        elif layer == "fallback":
+            link = links["fallback"](parts.fallback, parts.clock, link)
+    return link
+
+
 class Holder(Protocol):
     """What carries the lane in force: a pipeline. A call reads it once and keeps to it."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from ..call import Call
 from ..clock import Clock
 from ..config.fallback import FallbackConfig, Value
-from ..errors import UnprotectedError
+from ..errors import UnprotectedError, kind_of
 from ..hub import EventHub
 from ..locks import new_lock
 from ..outcome import ErrorMatcher, Outcome
@@ -130,7 +130,7 @@ class FallbackRule:
             from ..events import FallbackUsed
 
             self._hub.emit(
-                FallbackUsed(policy=self._name, at=self._clock.time(), index=index, kind=kind, error=_kind(error))
+                FallbackUsed(policy=self._name, at=self._clock.time(), index=index, kind=kind, error=kind_of(error))
             )
 
     def failed(self, index: int, kind: str, error: BaseException, first: BaseException | None) -> None:
@@ -142,16 +142,12 @@ class FallbackRule:
             from ..events import FallbackFailed
 
             self._hub.emit(
-                FallbackFailed(policy=self._name, at=self._clock.time(), index=index, kind=kind, error=_kind(error))
+                FallbackFailed(policy=self._name, at=self._clock.time(), index=index, kind=kind, error=kind_of(error))
             )
 
     def _key(self, call: Call) -> object:
         key = _stale_key(self.config)
         return None if key is None else key(*call.args, **call.kwargs)
-
-
-def _kind(error: BaseException | None) -> str:
-    return "result" if error is None else type(error).__name__
 
 
 def _stale_key(config: FallbackConfig | None) -> Callable[..., object] | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ..call import Call
 from ..clock import Clock
 from ..config.retry import RetryConfig
-from ..errors import RejectedError, UnprotectedError
+from ..errors import RejectedError, UnprotectedError, kind_of
 from ..hub import EventHub
 from ..machines.backoff import next_delay
 from ..outcome import ErrorMatcher
@@ -140,7 +140,7 @@ class RetryRule:
 
             self._hub.emit(
                 RetryScheduled(
-                    policy=self._name, at=self._clock.time(), attempt=call.attempt, delay=delay, error=_kind(error)
+                    policy=self._name, at=self._clock.time(), attempt=call.attempt, delay=delay, error=kind_of(error)
                 )
             )
         return delay
@@ -169,7 +169,7 @@ class RetryRule:
                     attempts=call.attempt,
                     elapsed=self._clock.monotonic() - call.started,
                     reason=reason,
-                    error=_kind(error),
+                    error=kind_of(error),
                 )
             )
 
@@ -183,7 +183,3 @@ class RetryRule:
             if notes:
                 notes[:] = [note for note in notes if not (note.startswith(NOTE) and note.endswith(mine))]
             error.add_note(f"{NOTE}{call.attempt} attempt{plural} in {elapsed:.3g} s{mine}")
-
-
-def _kind(error: BaseException | None) -> str:
-    return "result" if error is None else type(error).__name__
