@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
@@ -61,6 +62,9 @@ class CircuitBreaker:
             circuit = self._circuit
             policy = Policy(circuit.name, breaker=circuit.config)
             self._pipeline = Pipeline(policy, clock=circuit.clock, hub=circuit.hub, circuits=lambda _: circuit)
+        elif self._pipeline.policy.breaker is not self._circuit.config:
+            # A circuit that is shared by name may have got another configuration, whose time limit counts here too.
+            self._pipeline.replace(replace(self._pipeline.policy, breaker=self._circuit.config))
         return self._pipeline
 
     def __call__(self, fn: Callable[P, R], /) -> Callable[P, R]:

@@ -178,3 +178,7 @@ class PolicyReplaced(Event):
 
     changed: tuple[str, ...]
     revision: int
+
+
+CHANGES = (StateChanged, WouldHaveOpened, LevelChanged, PolicyReplaced)
+"""Facts about states and configurations; all others are about single calls."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from .errors import ConfigError, Violation
 
 if TYPE_CHECKING:
+    from .event_buffer import EventBuffer
     from .events import Event
 
 Listener: TypeAlias = "Callable[[Event], object]"
@@ -112,6 +113,13 @@ class Subscription:
             logger.warning("an event listener raised %s; %d failures so far", type(error).__name__, self.failed)
 
     @property
+    def follows_calls(self) -> bool:
+        """True when the listener wants more than changes of states and configurations."""
+        from .events import CHANGES
+
+        return not self._accepts or not all(issubclass(kind, CHANGES) for kind in self._accepts)
+
+    @property
     def idle(self) -> bool:
         """True when everything offered so far has been handled."""
         return self.delivered >= self._sent
@@ -129,15 +137,20 @@ class EventHub:
 
     `emit` only appends to queues, so it may be called under a lock. Each listener runs in a thread of its
     own: one that hangs, fails or is slow delays neither calls nor other listeners.
+
+    Attributes:
+        watched: True while there is any listener.
+        active: True while a listener wants facts about single calls, which are then worth making.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._subscriptions: tuple[Subscription, ...] = ()
+        self._subscriptions: tuple[Subscription | EventBuffer, ...] = ()
         self._numbering = threading.RLock()  # emitters may hold a lock of theirs, so this is none of `new_lock`
         self._sequence = itertools.count(1)
         self._orphaned = False
         self.active = False
+        self.watched = False
         _HUBS.add(self)
 
     def subscribe(
@@ -163,14 +176,32 @@ class EventHub:
         subscription = Subscription(self, listener, accepted, policy, queue_size)
         with self._lock:
             subscription.start()
-            self._subscriptions = (*self._subscriptions, subscription)
-            self.active = True
+            self._set((*self._subscriptions, subscription))
         return subscription
 
-    def _remove(self, subscription: Subscription) -> None:
+    def buffer(self, *, size: int = DEFAULT_QUEUE_SIZE, wake: Callable[[], object] | None = None) -> EventBuffer:
+        """Keep later changes of states, levels and policies until somebody takes them; there is no thread.
+
+        Arguments:
+            size: Events that are kept; further ones are dropped and counted. At least 1, default 10,000.
+            wake: Called when the buffer is no longer empty, by the thread that emits and under its locks: it must
+                neither block nor raise nor call anything of the engine.
+        """
+        from .event_buffer import EventBuffer
+
+        buffer = EventBuffer(self._remove, size, wake)
         with self._lock:
-            self._subscriptions = tuple(item for item in self._subscriptions if item is not subscription)
-            self.active = bool(self._subscriptions)
+            self._set((*self._subscriptions, buffer))
+        return buffer
+
+    def _remove(self, subscription: Subscription | EventBuffer) -> None:
+        with self._lock:
+            self._set(tuple(item for item in self._subscriptions if item is not subscription))
+
+    def _set(self, subscriptions: tuple[Subscription | EventBuffer, ...]) -> None:
+        self._subscriptions = subscriptions
+        self.watched = bool(subscriptions)
+        self.active = any(subscription.follows_calls for subscription in subscriptions)
 
     def emit(self, event: Event) -> None:
         """Number `event` and queue it for every listener that wants it."""

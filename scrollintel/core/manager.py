@@ -17,7 +17,7 @@ from .drivers.direct import asynchronous_invoke, invoke
 from .errors import ConfigError, Violation
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
-from .pipeline import Pipeline
+from .pipeline import Pipeline, PolicyFigures
 from .registry import DEFAULT_REGISTRY, MAX_CIRCUITS, Registry
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class FaultToleranceManager:
         self._degradation: GracefulDegradation | None = None
         self._names: dict[str, _Name] = {}
         self.registry.on_removed.append(self._forget)
+        self.registry.others.append(self._combinations)
 
     @overload
     async def execute_with_fault_tolerance(
@@ -207,10 +208,32 @@ class FaultToleranceManager:
                 result[name] = _together(known)
         return result
 
+    def figures(self) -> list[PolicyFigures]:
+        """Return the figures of every policy beside those of its circuits, `execute_with_fault_tolerance` included."""
+        found = {pipeline.name: pipeline.figures() for pipeline in self.registry.pipelines()}
+        for name, known in list(self._names.items()):
+            if name not in found and known.variants:
+                found[name] = _summed(known)
+        return list(found.values())
+
+    @property
+    def levels_in_use(self) -> GracefulDegradation | None:
+        """What `degradation` gives, or None while nobody has asked for it."""
+        return self._degradation
+
     def clear(self) -> None:
         """Forget all policies and circuits, for instance between tests."""
         self._names.clear()
         self.registry.clear()
+
+    def _combinations(self) -> list[Pipeline]:
+        """Return the pipelines of `execute_with_fault_tolerance`, the latest of each name last."""
+        found: list[Pipeline] = []
+        for known in list(self._names.values()):
+            found.extend(pipeline for _, pipeline in list(known.variants) if pipeline is not known.latest[4])
+            if known.latest[4] is not None:
+                found.append(known.latest[4])
+        return found
 
     def _forget(self, name: str) -> None:
         self._names.pop(name, None)
@@ -235,8 +258,9 @@ class FaultToleranceManager:
             pipeline = None if known is None else known.find(variant)
             if pipeline is None:
                 pipeline = self.registry.detached(_policy(name, config, retry, timeout, in_thread))
-            elif config is not None:
-                self.registry.circuit(config)  # one circuit for all combinations; it follows the latest one
+            elif pipeline.policy.breaker is not None:
+                # One circuit for all combinations; it follows the latest one.
+                self.registry.circuit(pipeline.policy.breaker)
             if known is None:
                 if len(self._names) >= MAX_CIRCUITS:
                     self._names.pop(next(iter(self._names)), None)
@@ -268,6 +292,17 @@ def _policy(
     if in_thread:
         return replace(policy, timeout=replace(policy.limits, in_thread=True))
     return policy
+
+
+def _summed(known: _Name) -> PolicyFigures:
+    """Return the figures of the latest combination with what all of them did."""
+    figures = [pipeline.figures() for _, pipeline in list(known.variants)]
+    latest: PolicyFigures = known.latest[4].figures()
+    return latest._replace(
+        retries=sum(one.retries for one in figures),
+        fallbacks=sum(one.fallbacks for one in figures),
+        abandoned_threads=sum(one.abandoned_threads for one in figures),
+    )
 
 
 def _together(known: _Name) -> PolicySnapshot:

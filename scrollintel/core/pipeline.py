@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
 from .config.policy import Policy
 from .drivers.direct import asynchronous_invoke, invoke
-from .drivers.plan import Lane, Parts
+from .drivers.plan import FirstCall, Lane, Parts
 from .errors import ConfigError, Violation
 from .guard import Attempts, Guard
 from .hub import DEFAULT_HUB, EventHub
@@ -30,6 +30,41 @@ R = TypeVar("R")
 CircuitSource = Callable[[CircuitBreakerConfig], Circuit]
 
 
+class Home(Protocol):
+    """What a registry does for its pipelines."""
+
+    on_first_call: Callable[[], object] | None
+
+    def circuit(self, config: CircuitBreakerConfig) -> Circuit:
+        """Return the circuit of that name."""
+
+    def in_force(self, policy: Policy) -> Policy:
+        """Return what holds instead of the policy that code gave."""
+
+    def arrived(self, circuit: Circuit) -> object:
+        """Hear of a new circuit."""
+
+
+class PolicyFigures(NamedTuple):
+    """The figures of a policy beside those of its circuits, cheap enough to be read each second.
+
+    `running` and `waiting` are those of the bulkhead, `permits` those of the rate limit, `budget` the tokens of the
+    retry budget; None where the policy has no such part. `rejections` are those of bulkhead and rate limit.
+    """
+
+    name: str
+    revision: int
+    running: int | None
+    waiting: int | None
+    permits: float | None
+    budget: float | None
+    retries: int
+    hedges: int
+    fallbacks: int
+    abandoned_threads: int
+    rejections: int
+
+
 class Pipeline:
     """One policy, ready to protect any number of operations at once.
 
@@ -42,9 +77,14 @@ class Pipeline:
         hub: Where events go; the shared one by default.
         budgets: Named budgets to share with other pipelines; its own by default.
         circuits: Gives the circuit for a breaker configuration, to share circuits by name; its own by default.
+        home: The registry that it belongs to, which then gives the circuits; none by default.
+
+    Attributes:
+        own: The configuration that code gave; a registry may put another one in force.
+        revision: Counts the configurations in force, from 1.
     """
 
-    __slots__ = ("__weakref__", "_budgets", "_circuits", "_clock", "_hub", "lane", "revision")
+    __slots__ = ("__weakref__", "_budgets", "_circuits", "_clock", "_home", "_hub", "lane", "own", "revision")
 
     def __init__(
         self,
@@ -54,14 +94,17 @@ class Pipeline:
         hub: EventHub = DEFAULT_HUB,
         budgets: Budgets | None = None,
         circuits: CircuitSource | None = None,
+        home: Home | None = None,
     ) -> None:
         _check_policy(policy)
         self._clock = clock
         self._hub = hub
         self._budgets = Budgets() if budgets is None else budgets
-        self._circuits = circuits
+        self._circuits = circuits if home is None else home.circuit
+        self._home = home
         self.revision = 1
-        self.lane = self._compile(policy, None)
+        self.own = policy
+        self.lane = self._compile(self._in_force(policy), None)
 
     def __repr__(self) -> str:
         return f"Pipeline({self.name!r}, revision={self.revision})"
@@ -123,11 +166,11 @@ class Pipeline:
 
         Retries, hedging and fallbacks take no part, because a block cannot be run again.
         """
-        return Guard(self.lane)
+        return Guard(self._begun())
 
     def attempts(self) -> Attempts:
         """Return the rounds of a `for` / `async for` loop: `for attempt in p.attempts(): with attempt: ...`."""
-        return Attempts(self.lane)
+        return Attempts(self._begun())
 
     @classmethod
     def builder(cls, name: str, /) -> PipelineBuilder:
@@ -151,14 +194,24 @@ class Pipeline:
         if policy.name != self.name:
             raise ConfigError("Policy", [Violation("name", policy.name, f"{self.name!r}, the name of this pipeline")])
         with CONFIGURING:
-            old = self.lane.policy
-            changed = tuple(f.name for f in fields(policy) if getattr(old, f.name) != getattr(policy, f.name))
-            if not changed:
-                return ()
-            self.lane = self._compile(policy, self.lane.parts)
-            self.revision += 1
-            revision = self.revision
-        if self._hub.active:
+            changed = self._put(self._in_force(policy))
+            self.own = policy
+        return changed
+
+    def refresh(self) -> tuple[str, ...]:
+        """Go on under what the registry puts in force now, and return the names of the parts that changed."""
+        with CONFIGURING:
+            return self._put(self._in_force(self.own))
+
+    def _put(self, policy: Policy) -> tuple[str, ...]:
+        old = self.lane.policy
+        changed = tuple(f.name for f in fields(policy) if getattr(old, f.name) != getattr(policy, f.name))
+        if not changed:
+            return ()
+        self.lane = self._compile(policy, self.lane.parts)
+        self.revision += 1
+        revision = self.revision
+        if self._hub.watched:
             from .events import PolicyReplaced
 
             self._hub.emit(PolicyReplaced(policy=self.name, at=self._clock.time(), changed=changed, revision=revision))
@@ -209,13 +262,47 @@ class Pipeline:
             abandoned_threads=parts.abandoned.value,
         )
 
+    def figures(self) -> PolicyFigures:
+        """Return the figures beside those of the circuits."""
+        parts = self.lane.parts
+        bulkhead, limit, retry, hedge = parts.bulkhead, parts.rate_limit, parts.retry, parts.hedge
+        return PolicyFigures(
+            name=self.name,
+            revision=self.revision,
+            running=None if bulkhead is None else bulkhead.running,
+            waiting=None if bulkhead is None else bulkhead.waiting,
+            permits=None if limit is None else limit.available(),
+            budget=None if retry is None or retry.budget is None else retry.budget.tokens,
+            retries=0 if retry is None else retry.retries.value,
+            hedges=0 if hedge is None else hedge.hedges.value,
+            fallbacks=sum(dict(parts.fallback.uses).values()),
+            abandoned_threads=parts.abandoned.value,
+            rejections=(0 if bulkhead is None else bulkhead.rejections) + (0 if limit is None else limit.rejections),
+        )
+
     # ------------------------------------------------------------------ inside
+
+    def _begun(self) -> Lane:
+        """Return the lane for a block, whose start is a call as well."""
+        lane = self.lane
+        if isinstance(lane.fast, FirstCall):
+            lane.fast.begin()
+        return lane
+
+    def _in_force(self, policy: Policy) -> Policy:
+        return policy if self._home is None else self._home.in_force(policy)
 
     def _compile(self, policy: Policy, before: Parts | None) -> Lane:
         circuit = None
         if self._circuits is not None and policy.breaker is not None:
             circuit = self._circuits(policy.breaker)
-        return Lane(Parts(policy, self._clock, self._hub, self._budgets, circuit=circuit, before=before))
+        home = self._home
+        arrived = None if home is None else home.arrived
+        parts = Parts(policy, self._clock, self._hub, self._budgets, circuit=circuit, before=before, arrived=arrived)
+        lane = Lane(parts)
+        if home is not None and home.on_first_call is not None:
+            lane.await_first_call(home.on_first_call)
+        return lane
 
     @staticmethod
     def _tally(views: Iterable[CircuitSnapshot], parts: Parts) -> Tally:

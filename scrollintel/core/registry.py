@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from .clock import SYSTEM_CLOCK, Clock
@@ -12,6 +12,7 @@ from .config.policy import Policy
 from .errors import NotFoundError
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
+from .overrides import Content, Overrides
 from .pipeline import Pipeline
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
@@ -24,13 +25,25 @@ MAX_CIRCUITS = 10_000
 
 
 class Registry:
-    """The policies of one process. Circuits and budgets are shared by name."""
+    """The policies of one process. Circuits and budgets are shared by name.
+
+    Attributes:
+        overrides: What holds instead of the code's configurations; change it by `override` and `remove_override`.
+        on_arrived: Called with each new circuit, shared by name or of a key, before or soon after its first call.
+        on_first_call: Called once when a call comes; see `await_first_call`.
+        on_removed: Called with the name of each policy or circuit that is removed.
+        others: Give pipelines that belong here without being registered, the latest of each name last.
+    """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK, hub: EventHub = DEFAULT_HUB) -> None:
         self.clock = clock
         self.hub = hub
         self.budgets = Budgets()
+        self.overrides = Overrides()
+        self.on_arrived: Callable[[Circuit], object] | None = None
+        self.on_first_call: Callable[[], object] | None = None
         self.on_removed: list[Callable[[str], object]] = []
+        self.others: list[Callable[[], Iterable[Pipeline]]] = []
         self._pipelines: dict[str, Pipeline] = {}
         self._circuits: dict[str, Circuit] = {}
         self._seen: dict[str, list[CircuitBreakerConfig | Policy]] = {}
@@ -45,9 +58,10 @@ class Registry:
             if circuit is None:
                 self._make_room()
                 circuit = self._circuits[config.name] = Circuit(config, self.clock, self.hub)
+                self.arrived(circuit)
                 return circuit
             if circuit.config is not config and circuit.config != config:
-                if not on_purpose:
+                if not on_purpose and not self.overrides.concerns_circuit(config.name):
                     self._alternates(config.name, circuit.config, config)
                 circuit.reconfigure(config)
             return circuit
@@ -59,15 +73,15 @@ class Registry:
             if pipeline is None:
                 pipeline = self.detached(policy)
                 self._pipelines[policy.name] = pipeline
-            elif pipeline.policy != policy:
-                if pipeline.policy.breaker == policy.breaker:
-                    self._alternates(policy.name, pipeline.policy, policy)
+            elif pipeline.own != policy:
+                if pipeline.own.breaker == policy.breaker:
+                    self._alternates(policy.name, pipeline.own, policy)
                 pipeline.replace(policy)
             return pipeline
 
     def detached(self, policy: Policy) -> Pipeline:
         """Return a pipeline that shares circuits and budgets but is not registered itself."""
-        return Pipeline(policy, clock=self.clock, hub=self.hub, budgets=self.budgets, circuits=self.circuit)
+        return Pipeline(policy, clock=self.clock, hub=self.hub, budgets=self.budgets, home=self)
 
     def replace(self, policy: Policy) -> tuple[str, ...]:
         """Put `policy` in force under its name and return the parts that changed; on purpose, so without a warning.
@@ -77,9 +91,94 @@ class Registry:
         """
         with CONFIGURING:
             pipeline = self.get(policy.name)
-            if policy.breaker is not None:
-                self.circuit(policy.breaker, on_purpose=True)
+            effective = self.in_force(policy)
+            if effective.breaker is not None:
+                self.circuit(effective.breaker, on_purpose=True)
             return pipeline.replace(policy)
+
+    # ------------------------------------------------------------------ from outside the code
+
+    def in_force(self, policy: Policy) -> Policy:
+        """Return what holds when the code gives `policy`: itself, unless it is overridden."""
+        return self.overrides.in_force(policy)
+
+    def override(self, name: str, content: Content) -> None:
+        """Put `content` in force in spite of the code, for the policy `name` and every user of its circuit.
+
+        It holds for what the code registers later as well, until `remove_override`. Callables are those of the code.
+
+        Arguments:
+            name: Name of the policy; it need not be registered.
+            content: Fields as `Policy.to_dict` writes them. What is left out stays as the code has it.
+
+        Raises:
+            ConfigError: with every violation; what ran before goes on then.
+        """
+        with CONFIGURING:
+            undo = self.overrides.put(name, content)
+            try:
+                for pipeline in self._all():
+                    self.overrides.laid_over(pipeline.own)
+                self._refresh()
+            except Exception:  # whatever is wrong with it, the former configuration goes on
+                undo()
+                self._refresh()
+                raise
+
+    def remove_override(self, name: str) -> bool:
+        """Let the code's own configuration of `name` hold again; False when it was not overridden."""
+        with CONFIGURING:
+            found = self.overrides.remove(name)
+            self._refresh()
+            return found
+
+    def arrived(self, circuit: Circuit) -> None:
+        """Tell that a circuit is new."""
+        if self.on_arrived is not None:
+            self.on_arrived(circuit)
+
+    def await_first_call(self, begin: Callable[[], object]) -> None:
+        """Call `begin` once when the next call through any pipeline of this registry comes; it must not raise."""
+
+        def once() -> None:
+            with CONFIGURING:
+                if self.on_first_call is not once:
+                    return
+                self.on_first_call = None
+            begin()
+
+        with CONFIGURING:
+            self.on_first_call = once
+            for pipeline in self._all():
+                pipeline.lane.await_first_call(once)
+
+    def keyed_circuits(self, name: str) -> list[Circuit]:
+        """Return the circuits of keys of the policies that use the circuit `name`."""
+        found: dict[int, Circuit] = {}
+        with CONFIGURING:
+            for pipeline in self._all():
+                keyed = pipeline.lane.parts.keyed
+                breaker = pipeline.policy.breaker
+                if keyed is not None and breaker is not None and breaker.name == name:
+                    found.update((id(circuit), circuit) for circuit in keyed.all())
+        return list(found.values())
+
+    def all_circuits(self) -> list[Circuit]:
+        """Return the circuits that are shared by name and those of keys."""
+        with CONFIGURING:
+            found = {id(circuit): circuit for circuit in self._circuits.values()}
+            for pipeline in self._all():
+                keyed = pipeline.lane.parts.keyed
+                if keyed is not None:
+                    found.update((id(circuit), circuit) for circuit in keyed.all())
+            return list(found.values())
+
+    def pipelines(self) -> list[Pipeline]:
+        """Return the registered pipelines."""
+        with CONFIGURING:
+            return list(self._pipelines.values())
+
+    # ------------------------------------------------------------------ by name
 
     def get(self, name: str) -> Pipeline:
         """Return a registered pipeline.
@@ -140,6 +239,24 @@ class Registry:
             self._pipelines.clear()
             self._circuits.clear()
             self._seen.clear()
+
+    def _all(self) -> list[Pipeline]:
+        return [*self._pipelines.values(), *(pipeline for source in self.others for pipeline in source())]
+
+    def _refresh(self) -> None:
+        """Put in force what the overrides say now; a circuit follows the latest of its users."""
+        latest: dict[str, CircuitBreakerConfig] = {}
+        touched: set[str] = set()
+        for pipeline in self._all():
+            before, policy = pipeline.policy.breaker, self.in_force(pipeline.own)
+            if policy.breaker is not None:
+                latest[policy.breaker.name] = policy.breaker
+                if policy.breaker != before:
+                    self.circuit(policy.breaker, on_purpose=True)
+                    touched.add(policy.breaker.name)
+            pipeline.refresh()
+        for name in touched:
+            self.circuit(latest[name], on_purpose=True)
 
     def _alternates(self, name: str, old: CircuitBreakerConfig | Policy, new: CircuitBreakerConfig | Policy) -> None:
         """Warn once per name when a configuration comes back that another one had replaced."""

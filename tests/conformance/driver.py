@@ -32,7 +32,7 @@ class Ledger(EventHub):
 
     def __init__(self) -> None:
         super().__init__()
-        self.active = True
+        self.active = self.watched = True
         self.events: list[Event] = []
 
     def wants(self, kind: type[Event]) -> bool:

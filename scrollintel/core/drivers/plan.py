@@ -35,7 +35,7 @@ class Parts:
     """Strategies of one policy; a part whose configuration stays is carried over to the next revision."""
 
     __slots__ = (
-        "abandoned", "bulkhead", "circuit", "clock", "fallback", "hedge", "hub", "keyed", "policy",
+        "abandoned", "arrived", "bulkhead", "circuit", "clock", "fallback", "hedge", "hub", "keyed", "policy",
         "rate_limit", "retry",
     )  # fmt: skip
 
@@ -48,8 +48,10 @@ class Parts:
         *,
         circuit: Circuit | None = None,
         before: Parts | None = None,
+        arrived: Callable[[Circuit], object] | None = None,
     ) -> None:
         self.policy = policy
+        self.arrived = arrived
         self.clock = clock
         self.hub = hub
         self.abandoned: SharedCounter = SharedCounter() if before is None else before.abandoned
@@ -137,7 +139,9 @@ class Parts:
         if keyed is None:
             from ..strategies.keyed import KeyedCircuits
 
-            keyed = KeyedCircuits(config, self.clock, self.hub, maximum=policy.max_keys, idle=policy.key_idle)
+            keyed = KeyedCircuits(
+                config, self.clock, self.hub, maximum=policy.max_keys, idle=policy.key_idle, arrived=self.arrived
+            )
         else:
             keyed.reconfigure(config, maximum=policy.max_keys, idle=policy.key_idle)
         keyed.queue_limit = longest
@@ -166,6 +170,36 @@ class NeverCalm:
 
 
 NEVER_CALM = NeverCalm()
+
+
+class FirstCall:
+    """Stands for the circuit until the first call comes, which it tells; then the circuit takes its place.
+
+    So a process can do something at its first protected call, and no later call pays for that.
+    """
+
+    __slots__ = ("_begin", "_circuit", "_lane")
+
+    def __init__(self, lane: Lane, begin: Callable[[], object]) -> None:
+        self._lane = lane
+        self._circuit = lane.fast
+        self._begin = begin
+
+    @property
+    def calm_era(self) -> int:
+        """Tell that a call comes, and send it the long way."""
+        self.begin()
+        return -1
+
+    def begin(self) -> None:
+        """Tell that a call comes."""
+        self._lane.fast = self._circuit
+        self._begin()
+
+    def refuse_if_open(self) -> None:
+        """Raise CircuitOpenError when that is all that could come of the call."""
+        if isinstance(self._circuit, Circuit):
+            self._circuit.refuse_if_open()
 
 
 class Lane:
@@ -233,10 +267,15 @@ class Lane:
             and not self.in_thread
             and not parts.fallback.keeps
         )
-        self.fast: Circuit | NeverCalm = parts.circuit if direct else NEVER_CALM
+        self.fast: Circuit | NeverCalm | FirstCall = parts.circuit if direct else NEVER_CALM
         self.bare = direct and not self.recovers
         self.run: Link | None = None
         self.arun: Callable[[Call], Any] | None = None
+
+    def await_first_call(self, begin: Callable[[], object]) -> None:
+        """Call `begin` when the next call comes, once; it must not raise."""
+        if not isinstance(self.fast, FirstCall):
+            self.fast = FirstCall(self, begin)
 
 
 def finish(lane: Lane, era: int, elapsed: float | None, attempt: int) -> None:

@@ -194,6 +194,21 @@ class BreakerMachine:
         if self.state is not ISOLATED:
             self._move(ISOLATED, now, reason)
 
+    def restore_open(self, now: float, remaining: float, reason: str, openings: int = 1) -> bool:
+        """Go on with an open period of which `remaining` seconds are left; False unless the circuit is closed.
+
+        `openings` are those in a row so far. More seconds than the configuration can hold a circuit open are cut.
+        """
+        if self.state is not CLOSED:
+            return False
+        openings = max(1, openings)
+        longest = self._period(openings - 1) * (1.0 + self.config.open_jitter)
+        self._forget(now)
+        self.openings = openings
+        self.open_until = now + min(max(0.0, remaining), longest)
+        self._move(OPEN, now, reason)
+        return True
+
     def close(self, now: float, reason: str) -> None:
         """Admit calls again at once, with counters at zero."""
         base = _BASE[self.config.mode]

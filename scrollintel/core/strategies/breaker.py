@@ -29,7 +29,7 @@ from ..outcome import Verdict
 from ..states import CircuitState, StateChange
 from .classify import Classifier, cancels, classifier
 from .gate import NO_RESULT, Wait
-from .meter import BATCH, Counter, Counts, summarise
+from .meter import BATCH, CircuitReading, Counter, Counts, ReportMark, summarise
 
 if TYPE_CHECKING:
     from ..snapshot import CircuitSnapshot, Tally
@@ -322,6 +322,19 @@ class Circuit:
         """Admit calls again at once, with the counters of the machine at zero; the tally is kept."""
         self._operate(lambda now: self.machine.close(now, reason))
 
+    def restore_open(self, remaining: float, reason: str, openings: int = 1) -> bool:
+        """Go on with an open period that another process began; False when the circuit is not closed.
+
+        Arguments:
+            remaining: Seconds that are left of it; 0 when it is over, so that the next call is a probe. At most as
+                long as the configuration can hold the circuit open.
+            reason: Why the circuit is open.
+            openings: Openings in a row so far, which lengthen the next one; at least 1.
+        """
+        restored: list[bool] = []
+        self._operate(lambda now: restored.append(self.machine.restore_open(now, remaining, reason, openings)))
+        return restored[0]
+
     def reset(self, reason: str = "reset by an operator") -> None:
         """Close, and forget tally, response times, last failure and history as well."""
 
@@ -377,6 +390,38 @@ class Circuit:
                 response_times=summarise(self._sketch),
                 last_failure=self.last_failure,
                 history=self._changes,
+            )
+
+    def report(self, mark: ReportMark | None = None) -> CircuitReading | None:
+        """Return the figures of the circuit for a report, or None when they are those of `mark`.
+
+        Cheap enough to ask of hundreds of circuits each second: what is unchanged costs no quantiles.
+        """
+        with self._lock:
+            now = self.clock.monotonic()
+            machine = self.machine
+            machine.advance(now, self._spread())
+            self._fold()
+            self._absorb(now)
+            self._after()
+            counts = self._counts or Counts()
+            rejections = 0 if self._rejected is None else self._rejected.read()
+            successes = self._pulled + counts.successes
+            tally = (
+                successes, counts.failures, counts.slow, rejections, counts.timeouts, machine.late, counts.ignored,
+                counts.abandoned,
+            )  # fmt: skip
+            fresh = ReportMark(machine.era, tally, machine.failures, machine.openings, machine.probes_in_flight)
+            if fresh == mark:
+                return None
+            return CircuitReading(
+                mark=fresh,
+                state=machine.state,
+                reason=self._reason,
+                since=self.clock.time() - (now - machine.since),
+                retry_after=max(0.0, machine.open_until - now) if machine.state is OPEN else None,
+                response_times=summarise(self._sketch),
+                last_failure=self._failure,
             )
 
     def sketch(self) -> LatencySketch | None:
@@ -516,7 +561,7 @@ class Circuit:
         """Tell one transition; the hub only queues, so the lock may be held and order is kept."""
         wall = self.clock.time() - (self.clock.monotonic() - transition.at)
         if transition.would:
-            if self.hub.active:
+            if self.hub.watched:
                 from ..events import WouldHaveOpened
 
                 self.hub.emit(WouldHaveOpened(policy=self.name, at=wall, reason=transition.reason, key=self.key))
@@ -524,7 +569,7 @@ class Circuit:
         self._reason = transition.reason
         change = StateChange(at=wall, old=transition.old, new=transition.new, reason=transition.reason)
         self._changes = (*self._changes, change)[-self.config.history :]
-        if self.hub.active:
+        if self.hub.watched:
             from ..events import StateChanged
 
             opened = transition.new is OPEN

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..clock import Clock
 from ..config.breaker import CircuitBreakerConfig
 from ..hub import EventHub
@@ -24,12 +26,22 @@ class KeyedCircuits:
     """
 
     __slots__ = (
-        "_circuits", "_classify", "_clock", "_config", "_hub", "_idle", "_leaving", "_lock", "_maximum", "_queue_limit",
-        "dropped", "retired",
+        "_arrived", "_circuits", "_classify", "_clock", "_config", "_hub", "_idle", "_leaving", "_lock", "_maximum",
+        "_queue_limit", "dropped", "retired",
     )  # fmt: skip
 
-    def __init__(self, config: CircuitBreakerConfig, clock: Clock, hub: EventHub, *, maximum: int, idle: float) -> None:
+    def __init__(
+        self,
+        config: CircuitBreakerConfig,
+        clock: Clock,
+        hub: EventHub,
+        *,
+        maximum: int,
+        idle: float,
+        arrived: Callable[[Circuit], object] | None = None,
+    ) -> None:
         self._config = config
+        self._arrived = arrived
         self._clock = clock
         self._hub = hub
         self._maximum = maximum
@@ -97,6 +109,8 @@ class KeyedCircuits:
             for circuit in leaving:
                 self._retire(circuit)
             if placed is not None:
+                if placed is fresh and self._arrived is not None:
+                    self._arrived(fresh)
                 return placed
 
     def _retire(self, circuit: Circuit) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..locks import new_lock
 from ..machines.sketch import LatencySketch
+from ..states import CircuitState
 
 if TYPE_CHECKING:
     from ..snapshot import ResponseTimes
@@ -83,3 +84,36 @@ def summarise(sketch: LatencySketch | None) -> ResponseTimes:
         p99=sketch.quantile(0.99),
         maximum=sketch.quantile(1.0),
     )
+
+
+class ReportMark(NamedTuple):
+    """What tells whether a circuit has changed.
+
+    `tally` holds successes, failures, slow, rejections, timeouts, late, ignored and abandoned.
+    """
+
+    era: int
+    tally: tuple[int, int, int, int, int, int, int, int]
+    consecutive_failures: int
+    openings: int
+    probes_in_flight: int
+
+
+class CircuitReading(NamedTuple):
+    """The figures of a circuit as a report needs them.
+
+    Attributes:
+        mark: Identifies the figures, and holds the counts; the next reading is compared with it.
+        state, reason, since: Present state, why it was entered, and when (seconds since 1970-01-01 UTC).
+        retry_after: Seconds until the next probe, or None when the circuit is not open.
+        response_times: Quantiles in seconds.
+        last_failure: Class, text and time of the failure seen last, or None.
+    """
+
+    mark: ReportMark
+    state: CircuitState
+    reason: str
+    since: float
+    retry_after: float | None
+    response_times: ResponseTimes
+    last_failure: tuple[str, str, float] | None

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 from ..clock import SYSTEM_CLOCK, Clock
 from ..config.base import integer, number
@@ -24,6 +25,16 @@ from .features import Feature
 from .health_window import Health, HealthWindow, Look, Watched, combine
 
 Pulled = tuple[DegradedService, HealthWindow, Look | None]
+
+
+class Standing(NamedTuple):
+    """The level of one service; `since` is in seconds since 1970-01-01 UTC."""
+
+    service: str
+    level: DegradationLevel
+    reason: str
+    automatic: bool
+    since: float
 
 
 class ServiceLevels:
@@ -117,6 +128,16 @@ class ServiceLevels:
             return found.snapshot(now, self._clock.time(), unknown, features)
 
     # ------------------------------------------------------------------ levels
+
+    def standings(self) -> list[Standing]:
+        """Return how the level of every service stands, cheap enough to be asked each second."""
+        self._catch_up()
+        with self._lock:
+            offset = self._clock.time() - self._clock.monotonic()
+            return [
+                Standing(name, s.machine.level, s.machine.reason, not s.machine.manual, s.machine.since + offset)
+                for name, s in self._services.items()
+            ]
 
     def level(self, service: str) -> DegradationLevel:
         """Return the present level; takes no lock while nothing is due. Raises NotFoundError when unknown."""
