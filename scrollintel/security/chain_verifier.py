@@ -157,7 +157,7 @@ class Verifier:
             self._settle_link(confirmed=linked)
         problem = _misplaced(row.sequence, expected) or _mismatch(row, fields, computed.hex(), self._log_id)
         if problem:
-            self._bad(_blamed(row.sequence, expected), problem)
+            self._bad(_blamed(row.sequence, fields.get("sequence"), expected), problem)
             self._head = ChainHead(_next_place(row.sequence, fields.get("sequence"), expected), computed)
             return
         self._broken_link = self._linked and not linked
@@ -290,7 +290,7 @@ def _misplaced(sequence: object, expected: int) -> str:
     """Return what stands in the place of record `expected`, or an empty text when it is that record."""
     if type(sequence) is int and sequence == expected:
         return ""
-    if type(sequence) is int and sequence == expected - 1:
+    if _is_repeated(sequence, expected):
         return f"there are two records with the number {sequence}"
     return f"where record {expected} should stand there is record {sequence!r:.40}"
 
@@ -302,8 +302,13 @@ def _next_place(sequence: object, inside: object, expected: int) -> int:
     return max(sequence, expected - 1)
 
 
-def _blamed(sequence: object, expected: int) -> int:
-    return expected - 1 if type(sequence) is int and sequence == expected - 1 and sequence > 0 else expected
+def _blamed(sequence: object, inside: object, expected: int) -> int:
+    """Return the number to name for a bad row; the second row of a number is named by that number."""
+    return expected - 1 if _is_repeated(sequence, expected) and sequence == inside else expected
+
+
+def _is_repeated(sequence: object, expected: int) -> bool:
+    return type(sequence) is int and sequence == expected - 1 and expected > 1
 
 
 def _size(anchor: SignedCheckpoint | ChainHead) -> int:
