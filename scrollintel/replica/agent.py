@@ -7,21 +7,22 @@ import random
 import select
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from logging import getLogger
+from typing import Any
 from urllib.parse import SplitResult
 
 from ..core.events import Event
 from .apply import LocalReplica
 from .disk import Copy
+from .exchange import Channel, ExchangeError
 from .protocol import PROTOCOL, ProtocolError, read_heard, read_joined
 
-if TYPE_CHECKING:
-    from .exchange import Channel
-
+# Whatever the thread needs is imported before it starts: a fork in the middle of an import breaks the child.
 CALL_TIMEOUT = 5.0
 LEAVE_TIMEOUT = 0.2
 FIRST_DELAY, LONGEST_DELAY = 0.2, 15.0
@@ -96,8 +97,6 @@ class Agent:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        from .exchange import Channel, ExchangeError
-
         try:
             context = self._tls()
         except OSError:
@@ -252,8 +251,6 @@ class Agent:
         now = time.monotonic()
         if now - self._logged_at >= 60.0 and not self._stopping:
             self._logged_at = now
-            from logging import getLogger
-
             getLogger("scrollintel").warning(
                 "the control plane does not serve this replica: %s; protection goes on as it is", code
             )
@@ -266,10 +263,9 @@ class Agent:
         return ssl.create_default_context(cafile=self._context)
 
     def _introduction(self) -> dict[str, Any]:  # Any: JSON values of mixed types
-        from .. import __version__
-
         return {
-            "protocol": PROTOCOL, "instance": self.instance, "service": self._service, "version": __version__,
+            "protocol": PROTOCOL, "instance": self.instance, "service": self._service,
+            "version": sys.modules["scrollintel"].__version__,
             "pid": os.getpid(), "host": socket.gethostname().partition(".")[0],
             "started_at": self._started_at.isoformat(),
         }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - name resolution would import it in the thread
 import io
 import json
 import socket
