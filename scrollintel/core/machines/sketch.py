@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 from struct import pack, unpack
 
 _SUB_BITS = 4
@@ -87,6 +89,11 @@ class LatencySketch:
     def total(self) -> float:
         """Sum of all durations in seconds, from the middles of their buckets."""
         return sum(number * _middle(bucket) for bucket, number in enumerate(self.counts) if number)
+
+    def quantiles(self, *shares: float) -> list[float]:
+        """Return several quantiles, as `quantile` gives them, in one pass; there must be a sample."""
+        sums = list(accumulate(self.counts))
+        return [_middle(bisect_left(sums, max(1, -int(-q * self.count // 1)))) for q in shares]
 
     def quantile(self, q: float) -> float | None:
         """Return the duration in seconds that a share `q` in [0, 1] of all does not exceed, or None without any."""

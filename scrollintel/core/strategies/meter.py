@@ -76,14 +76,9 @@ def summarise(sketch: LatencySketch | None) -> ResponseTimes:
 
     if sketch is None or not sketch.count:
         return ResponseTimes()
-    return ResponseTimes(
-        count=sketch.count,
-        mean=sketch.total / sketch.count,
-        p50=sketch.quantile(0.5),
-        p95=sketch.quantile(0.95),
-        p99=sketch.quantile(0.99),
-        maximum=sketch.quantile(1.0),
-    )
+    p50, p95, p99, maximum = sketch.quantiles(0.5, 0.95, 0.99, 1.0)
+    mean = sketch.total / sketch.count
+    return ResponseTimes(count=sketch.count, mean=mean, p50=p50, p95=p95, p99=p99, maximum=maximum)
 
 
 class ReportMark(NamedTuple):
