@@ -76,9 +76,8 @@ def test_open_after_any_single_change_is_refused(data: st.DataObject) -> None:
     """Each character of the text counts, spare bits of base64 and the key's id included."""
     text = RING.seal(b"secret value", *PLACE)
     at = data.draw(st.integers(0, len(text) - 1))
-    changed = data.draw(
-        st.sampled_from("abcdef0123456789ABZxyz_-:=+ \n").filter(lambda character: character != text[at])
-    )
+    changed = data.draw(st.sampled_from("abcdef0123456789ABZxyz_-:=+ \n"))
+    changed = "." if changed == text[at] else changed
     for damaged in (text[:at] + changed + text[at + 1 :], text[:at] + text[at + 1 :], text[:at], text + changed):
         with pytest.raises(DecryptionError) as caught:
             RING.open_(damaged, *PLACE)

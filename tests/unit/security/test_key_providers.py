@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import socket
 import stat
 import sys
 import threading
@@ -228,6 +229,28 @@ def test_command_that_hangs_is_killed_with_its_children() -> None:
     child = "import subprocess, sys; subprocess.run([sys.executable, '-I', '-c', 'import time; time.sleep(60)'])"
     with pytest.raises(KeyUnavailableError, match=r"within 0\.3 s"):
         run_python(child, timeout=0.3)
+
+
+def test_command_that_is_killed_takes_its_children_along() -> None:
+    """A child in the background does not outlive the program that was killed."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        child = (
+            f"import socket, time; s = socket.create_connection({address!r}); print('on', flush=True); time.sleep(60)"
+        )
+        code = (
+            "import subprocess, sys, time\n"
+            f"child = subprocess.Popen([sys.executable, '-I', '-c', {child!r}], stdout=subprocess.PIPE)\n"
+            "child.stdout.readline()\n"
+            "print('A' * 70000, flush=True)\n"
+            "time.sleep(60)\n"
+        )
+        with pytest.raises(KeyUnavailableError, match="more than"):
+            run_python(code)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(10)
+            assert connection.recv(1) == b""
 
 
 @pytest.mark.parametrize(

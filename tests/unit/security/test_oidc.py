@@ -289,6 +289,13 @@ def test_verify_critical_extension_is_refused(verifier: OidcVerifier, header: di
     assert refusal(verifier, token) == "critical_extension"
 
 
+@pytest.mark.parametrize("noise", ["\n\n\n\n", "!!!!", "===="])
+def test_verify_characters_that_some_decoders_skip_are_refused(verifier: OidcVerifier, noise: str) -> None:
+    """Two readers of one token never see two different headers."""
+    token = signed()
+    assert refusal(verifier, token[:10] + noise + token[10:]) == "malformed"
+
+
 def test_verify_header_with_unknown_fields_is_accepted(verifier: OidcVerifier) -> None:
     """What is not understood and not critical is ignored, as RFC 7515 says."""
     assert verifier.verify(signed(header={"nonce": "x", "typ": "at+jwt"}), NOW).kind is IdentityKind.OIDC

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +79,27 @@ def test_vault_erased_person_cannot_be_opened_or_sealed_again() -> None:
     with pytest.raises(SubjectErasedError):
         people.vault.seal(ADA, {"name": "ada"})
     assert people.vault.open_(bob) == {"name": "bob"}
+
+
+def test_vault_erased_row_with_a_key_left_in_it_is_erased_all_the_same() -> None:
+    """A row that says it is erased gives nothing out, even if a restored backup brought its key back."""
+    people = People()
+    sealed = people.vault.seal(ADA, {"name": "ada"})
+    people.keys[ADA] = SubjectKey(ADA, people.keys[ADA].wrapped, NOW, erased_at=NOW)
+    with pytest.raises(SubjectErasedError):
+        people.vault.open_(sealed)
+    assert erased(people.keys[ADA], NOW).wrapped is None
+
+
+def test_vault_box_is_plain_aes_gcm_bound_to_the_person() -> None:
+    """An independent reader with the person's key opens the box from the description alone."""
+    wrapped = PEOPLE.keys[ADA].wrapped
+    assert wrapped is not None
+    key = PEOPLE.keyring.open_(wrapped, "subjects", ADA, "wrapped")
+    text = PEOPLE.vault.seal(ADA, {"b": 1, "a": "é"})["sealed"].removeprefix("sip1:")
+    box = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    bound_to = b"".join(len(part).to_bytes(4, "big") + part for part in (b"sip1", ADA.encode()))
+    assert AESGCM(key).decrypt(box[:12], box[12:], bound_to) == '{"a":"é","b":1}'.encode()
 
 
 def test_erased_twice_keeps_the_first_time() -> None:

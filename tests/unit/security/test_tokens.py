@@ -56,7 +56,8 @@ def test_looks_like_token_with_one_character_changed_is_false(data: st.DataObjec
     """A CRC finds every single change, so a typing mistake is named as such."""
     text = mint().text
     at = data.draw(st.integers(0, len(text) - 1))
-    other = data.draw(st.sampled_from("0123456789ABCXYZabcxyz_-").filter(lambda character: character != text[at]))
+    other = data.draw(st.sampled_from("0123456789ABCXYZabcxyz_-"))
+    other = "." if other == text[at] else other
     assert not looks_like_token(text[:at] + other + text[at + 1 :])
 
 
