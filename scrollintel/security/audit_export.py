@@ -194,7 +194,7 @@ def parse_line(line: str) -> ExportRow | SignedCheckpoint:
     except (ValueError, RecursionError):
         raise ExportError("the line is not JSON") from None
     # Names in their order and each once: what one reader sees is what every reader sees.
-    if isinstance(pairs, list) and len(pairs) == len(_FIELDS):
+    if isinstance(pairs, list):
         try:
             names, values = zip(*pairs, strict=True)
         except (ValueError, TypeError):

@@ -165,8 +165,6 @@ class Verifier:
         self._head = ChainHead(expected, computed)
         if self._tree is not None:
             self._tree.append(leaf_hash(computed))
-        if self._broken_link and expected - 1 <= self._vouched:
-            self._settle_link(confirmed=False)
         if expected in self._anchors:
             self._compare_anchors()
 
@@ -199,6 +197,8 @@ class Verifier:
             self.note("no checkpoint was compared: records cut off at the end, or a recomputed chain, would not show")
         elif self._vouched < last:
             self.note(f"no checkpoint covers the records after {self._vouched}")
+        if self._checkpoints and self._tree is None:
+            self.note("the tree of the records before the first is not known: Merkle roots were not compared")
         first = self._first_bad or next(iter(self._problems), None)
         return VerificationReport(
             ok=first is None,
@@ -228,6 +228,7 @@ class Verifier:
         # A head that is vouched for holds the true hash of its predecessor, so the predecessor was replaced.
         blamed = head - 1 if confirmed and head - 1 > self._vouched else head
         self.fault(blamed, f"record {head} is not linked to record {head - 1} as it stands: record {blamed} is forged")
+        self._linked = blamed != head  # nothing is linked to a forged head, which is no news
         self._damaged = True
 
     def _compare_anchors(self) -> None:

@@ -152,6 +152,7 @@ def test_secret_digest_equal_values_are_equal_and_types_count() -> None:
     different: list[object] = ["1", 1, 1.0, True, b"1", ["1"], {"1": 1}, None]
     assert len({secrets.of(value) for value in different}) == len(different)
     assert secrets.of(b"1") == secrets.of(bytearray(b"1")) == secrets.of(memoryview(b"1"))
+    assert secrets.of(b'json:"x"') != secrets.of("x")
     assert secrets.of({"a": 1, "b": 2}) == secrets.of({"b": 2, "a": 1})
     assert SecretDigest(bytes(32)).of("x") != secrets.of("x")
     assert secrets.of("x").startswith("hmac-sha256:")

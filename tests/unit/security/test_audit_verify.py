@@ -223,6 +223,39 @@ def test_check_of_the_link_stands_alone() -> None:
     assert check_rows(rows).first_bad == 1
 
 
+def test_check_of_the_link_at_a_checkpoint_names_the_record_that_is_not_vouched_for() -> None:
+    """A checkpoint that fits the head clears it, one that does not accuses it, and what it covers is beyond doubt."""
+    rows = LOG.records[:16]
+    rows[15] = forged_row(rows[15], previous="11" * 32)
+    assert check_rows(rows, LOG.checkpoints[:1]).first_bad == 16
+    rows = LOG.records[:16]
+    rows[14] = forged_row(rows[14], reason="x")
+    assert check_rows(rows, LOG.checkpoints[:1]).first_bad == 15
+    rows = LOG.records[:18]
+    rows[16] = forged_row(rows[16], previous="11" * 32)
+    rows[17] = forged_row(rows[17], previous=rows[16].hash)
+    assert check_rows(rows, LOG.checkpoints[:1]).first_bad == 17
+
+
+def test_check_of_the_start_against_a_checkpoint_stands_alone() -> None:
+    """The head before the first row is held against a checkpoint of its size, also when no row follows."""
+    for start, is_good in ((LOG.head(16), True), (ChainHead(16, bytes(32)), False)):
+        assert verify_records([], log_id=LOG_ID, start=start, checkpoints=LOG.checkpoints[:1]).ok is is_good
+
+
+def test_check_of_the_root_of_a_whole_export_needs_no_tree_in_the_header() -> None:
+    """An export from record 1 has its roots compared even when its header leaves the empty tree out."""
+    lines = [LOG.header(frontier=False).to_json(), *LOG.export()[1:-1], _sign(root=bytes(32)).to_json()]
+    assert "do not fit" in verify_export(lines, keys=[KEY.verifying_key]).problem
+
+
+def test_report_without_a_tree_says_that_roots_were_not_compared() -> None:
+    """A part without the tree of what comes before it is compared with the heads of checkpoints only."""
+    report = verify(LOG.export(20, frontier=False))
+    assert report.ok
+    assert any("Merkle roots were not compared" in note for note in report.notes)
+
+
 def test_check_of_the_number_stands_alone() -> None:
     """A chain that is linked throughout but leaves out a number."""
     rows = [LOG.records[0], forged_row(LOG.records[1], sequence=3)]
@@ -372,8 +405,21 @@ def test_report_damage_in_two_places_names_both_once() -> None:
     for number in (10, 40):
         rows[number - 1] = rows[number - 1]._replace(outcome="other")
     assert [problem.sequence for problem in check_rows(rows).problems] == [10, 40]
+    rows[44] = forged_row(rows[44], previous="11" * 32)
     del rows[49:52]
-    assert [problem.sequence for problem in check_rows(rows).problems] == [10, 40, 50]
+    assert [problem.sequence for problem in check_rows(rows).problems] == [10, 40, 45, 50]
+
+
+def test_report_of_one_forgery_does_not_repeat_it_at_each_checkpoint() -> None:
+    """Once a record is known to be bad, later checkpoints cannot fit and say nothing new."""
+    rows = list(LOG.records)
+    rows[19] = rows[19]._replace(outcome="other")
+    assert check_rows(rows, LOG.checkpoints).problem_count == 1
+    rows[19] = forged_row(LOG.records[19], reason="x")
+    assert check_rows(rows, LOG.checkpoints).problem_count == 1
+    entries = [entry(n) for n in range(1, 71)]
+    entries[0] = replace(entries[0], reason="forged")
+    assert check_rows(write_log(entries, every=16, key=KEY).records, LOG.checkpoints).problem_count == 1
 
 
 def test_report_without_a_trusted_key_says_so() -> None:
@@ -404,6 +450,28 @@ def test_line_that_is_no_record_is_refused(line: str) -> None:
     """Anything else than a record or a checkpoint is an error of its own."""
     with pytest.raises(ExportError):
         parse_line(line)
+
+
+def test_line_with_its_fields_in_another_order_or_twice_is_refused() -> None:
+    """What one reader sees is what every reader sees."""
+    line = LOG.export()[1]
+    fields = json.loads(line)
+    backwards = dict(reversed(fields.items()))
+    for changed in (as_line(backwards), as_line(fields | {"extra": 1}), line.replace("{", '{"hash":"",', 1)):
+        with pytest.raises(ExportError):
+            parse_line(changed)
+
+
+def test_header_with_a_field_too_many_or_twice_is_refused() -> None:
+    """A header is what this version writes, and each of its fields has one value."""
+    line = LOG.header().to_json()
+    assert ExportHeader.from_json(line).last == 70
+    fields = json.loads(line)
+    for changed in (as_line(fields | {"extra": 1}), line.replace("{", '{"log_id":"log_other",', 1)):
+        with pytest.raises(ExportError):
+            ExportHeader.from_json(changed)
+    with pytest.raises(ExportError, match="not a text"):
+        ExportHeader.from_json(as_line(fields | {"log_id": 5}))
 
 
 def test_verifier_imports_nothing_of_the_server() -> None:

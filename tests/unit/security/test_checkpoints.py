@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -34,6 +36,8 @@ def test_checkpoint_verifies_with_its_key_only() -> None:
     point = signed(key=key)
     assert point.verify(key.verifying_key)
     assert not point.verify(SigningKey.generate().verifying_key)
+    claimed = replace(point.checkpoint, key_id="ed25519:00")
+    assert not SignedCheckpoint(claimed, key.sign(claimed.message())).verify(key.verifying_key)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,13 @@ def test_checkpoint_line_that_is_none_is_refused(line: str) -> None:
         SignedCheckpoint.from_json(line)
 
 
+def test_checkpoint_line_that_names_a_field_twice_is_refused() -> None:
+    """Two readers of a line see the same checkpoint."""
+    line = signed().to_json()
+    with pytest.raises(CheckpointError):
+        SignedCheckpoint.from_json(line.replace('{"at"', '{"size":9,"at"', 1))
+
+
 def test_checkpoint_time_in_another_zone_is_refused() -> None:
     """A checkpoint is made in UTC."""
     at = EPOCH.astimezone(timezone(timedelta(hours=1)))
@@ -115,6 +126,21 @@ def test_checkpoint_file_appends_and_reads_in_order(tmp_path: Path) -> None:
         file.append(point)
     assert file.read() == points
     assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+
+
+def test_checkpoint_file_append_returns_after_the_disk_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is written before the file is synchronised, and a new file's name is made durable as well."""
+    file, real, seen = CheckpointFile(tmp_path / "checkpoints.jsonl"), os.fsync, list[tuple[int, int]]()
+
+    def watched(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        seen.append((found.st_ino, found.st_size if stat.S_ISREG(found.st_mode) else 0))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    file.append(signed())
+    written = file.path.stat()
+    assert seen == [(written.st_ino, written.st_size), (tmp_path.stat().st_ino, 0)]
 
 
 def test_checkpoint_file_torn_at_every_byte_is_read_and_completed(tmp_path: Path) -> None:
