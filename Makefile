@@ -124,7 +124,7 @@ bench: $(VENV)/.bench ## measure the cost of a protected call against the peers;
 # -------------------------------------------------------------------------------------------------------------- upkeep
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew from requirements/*.in; ARGS="--upgrade" takes the newest
-	@for name in build demo uv dev bench; do \
+	@for name in build demo uv serve dev bench; do \
 	    $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(ARGS) requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done

@@ -7,7 +7,19 @@ from datetime import datetime
 from sqlalchemy import Index, Integer, String, Text
 from sqlalchemy.orm import Mapped
 
-from .base import NAME_LENGTH, Base, Json, JsonDocument, UtcDateTime, at_least, one_of, operational, personal, secret
+from .base import (
+    NAME_LENGTH,
+    Base,
+    BigId,
+    Json,
+    JsonDocument,
+    UtcDateTime,
+    at_least,
+    one_of,
+    operational,
+    personal,
+    secret,
+)
 
 ROLES = ("viewer", "operator", "admin", "auditor", "approver", "replica")
 """The roles that a binding may give."""
@@ -73,6 +85,9 @@ class DataKeyRow(Base):
     purpose: Mapped[str] = operational(String(64))
     created_at: Mapped[datetime] = operational(UtcDateTime)
     retired_at: Mapped[datetime | None] = operational(UtcDateTime)
+    seals_reserved: Mapped[int] = operational(
+        BigId, default=0, server_default="0", comment="uses counted so far, in blocks; a key has at most 2**32"
+    )
 
 
 class IdempotencyKeyRow(Base):

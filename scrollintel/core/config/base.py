@@ -31,6 +31,12 @@ class Rule:
     optional: bool = False
     hook: bool = False
     dump: Callable[[Any], Any] | None = None  # Any: JSON values of mixed types
+    schema: Mapping[str, Any] | None = None  # Any: JSON values of mixed types
+
+    def json_schema(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return what the field accepts as a JSON Schema (draft 2020-12)."""
+        schema = {} if self.schema is None else dict(self.schema)
+        return {"anyOf": [schema, {"type": "null"}]} if self.optional and schema else schema
 
     def apply(self, value: object) -> object:
         """Return the normalised value; raises `InvalidValue` when it does not fit."""
@@ -65,7 +71,10 @@ def number(
             raise InvalidValue
         return result
 
-    return {"rule": Rule(convert, _range("a finite number", minimum, maximum, above), unit, optional)}
+    schema: dict[str, Any] = {"type": "number", "exclusiveMinimum" if above else "minimum": minimum}
+    if maximum != math.inf:
+        schema["maximum"] = maximum
+    return {"rule": Rule(convert, _range("a finite number", minimum, maximum, above), unit, optional, schema=schema)}
 
 
 def integer(*, minimum: int = 0, maximum: float = math.inf, unit: str = "", optional: bool = False) -> dict[str, Rule]:
@@ -76,7 +85,9 @@ def integer(*, minimum: int = 0, maximum: float = math.inf, unit: str = "", opti
             raise InvalidValue
         return value
 
-    return {"rule": Rule(convert, _range("a whole number", minimum, maximum, False), unit, optional)}
+    # Numbers beyond 2**53 are not the same number for every reader of JSON (RFC 8259, section 6).
+    schema = {"type": "integer", "minimum": minimum, "maximum": int(min(maximum, 2**53 - 1))}
+    return {"rule": Rule(convert, _range("a whole number", minimum, maximum, False), unit, optional, schema=schema)}
 
 
 def boolean() -> dict[str, Rule]:
@@ -87,7 +98,7 @@ def boolean() -> dict[str, Rule]:
             raise InvalidValue
         return value
 
-    return {"rule": Rule(convert, "True or False")}
+    return {"rule": Rule(convert, "True or False", schema={"type": "boolean"})}
 
 
 _UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -103,6 +114,11 @@ def name_problem(value: object) -> bool:
         or _UNUSABLE.search(value) is not None
     )
 
+
+NAME_PATTERN = (
+    r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s\x00-\x1f\x7f-\x9f\u2028\u2029][^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+)
+"""The same as `name_problem` says, for JSON Schemas."""
 
 NAME_ALLOWED = f"text of 1 to {MAX_NAME_LENGTH} characters, not blank and without control characters"
 
@@ -124,7 +140,8 @@ def name(*, optional: bool = False) -> dict[str, Rule]:
         assert isinstance(value, str)
         return value
 
-    return {"rule": Rule(convert, NAME_ALLOWED, optional=optional)}
+    schema = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH, "pattern": NAME_PATTERN}
+    return {"rule": Rule(convert, NAME_ALLOWED, optional=optional, schema=schema)}
 
 
 def choice(kind: type[E], *, aliases: Mapping[object, E] | None = None, optional: bool = False) -> dict[str, Rule]:
@@ -138,8 +155,10 @@ def choice(kind: type[E], *, aliases: Mapping[object, E] | None = None, optional
         except ValueError:
             raise InvalidValue from None
 
-    words = ", ".join(repr(value) for value in [*(member.value for member in kind), *(aliases or ())])
-    return {"rule": Rule(convert, f"one of {words}", "", optional, dump=lambda member: member.value)}
+    values = [*(member.value for member in kind), *(aliases or ())]
+    words = ", ".join(repr(value) for value in values)
+    schema = {"enum": values}
+    return {"rule": Rule(convert, f"one of {words}", "", optional, dump=lambda member: member.value, schema=schema)}
 
 
 def _names_error(spec: object) -> bool:
@@ -163,7 +182,11 @@ def errors() -> dict[str, Rule]:
     def dump(listed: tuple[object, ...]) -> list[str]:
         return [f"{s.__module__}.{s.__qualname__}" if isinstance(s, type) else str(s) for s in listed]
 
-    return {"rule": Rule(convert, "a list of exception classes or of their names", dump=dump)}
+    schema = {
+        "type": "array",
+        "items": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"},
+    }
+    return {"rule": Rule(convert, "a list of exception classes or of their names", dump=dump, schema=schema)}
 
 
 def hook() -> dict[str, Rule]:
@@ -197,7 +220,8 @@ def nested(
         raise InvalidValue
 
     allowed = f"a {kind.__name__}" + (f" or {words}" if words else "")
-    return {"rule": Rule(convert, allowed, optional=True, dump=lambda config: config.to_dict())}
+    schema = kind.json_schema()
+    return {"rule": Rule(convert, allowed, optional=True, dump=lambda config: config.to_dict(), schema=schema)}
 
 
 class Config:
@@ -270,14 +294,37 @@ class Config:
         return config
 
     @classmethod
+    def json_schema(cls) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return what `from_dict` accepts as a JSON Schema (draft 2020-12); rules between fields are not in it."""
+        properties: dict[str, Any] = {}
+        required: list[str] = []
+        for item in dataclasses.fields(cls):
+            rule: Rule = item.metadata["rule"]
+            if rule.hook:
+                continue
+            schema = rule.json_schema()
+            if rule.unit:
+                schema["description"] = f"in {rule.unit}"
+            if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+                required.append(item.name)
+            elif item.default is not dataclasses.MISSING:
+                schema["default"] = _dumped(rule, item.default)
+            properties[item.name] = schema
+        return {
+            "title": cls.__name__,
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": False,
+        }
+
+    @classmethod
     def describe(cls) -> dict[str, dict[str, Any]]:  # Any: JSON values of mixed types
         """Return default, allowed range and unit of every field, for documentation and edges."""
         described: dict[str, dict[str, Any]] = {}
         for item in dataclasses.fields(cls):
             rule: Rule = item.metadata["rule"]
-            default = None if item.default is dataclasses.MISSING else item.default
-            if default is not None and rule.dump is not None:
-                default = rule.dump(default)
+            default = None if item.default is dataclasses.MISSING else _dumped(rule, item.default)
             described[item.name] = {
                 "default": default,
                 "required": item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING,
@@ -285,3 +332,7 @@ class Config:
                 "unit": rule.unit,
             }
         return described
+
+
+def _dumped(rule: Rule, value: Any) -> Any:  # Any: JSON values of mixed types
+    return rule.dump(value) if rule.dump is not None and value is not None else value

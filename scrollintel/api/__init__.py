@@ -1,0 +1,1 @@
+"""The REST API: schemas, routes, problem documents and the event stream."""

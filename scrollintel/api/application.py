@@ -1,0 +1,68 @@
+"""The control plane as an application of its own: the router, liveness, readiness, and errors of unknown paths."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .. import __version__
+from ..service.use_cases import UseCases
+from ..storage.writer import WriterState
+from .gate import STATE
+from .middleware import Guardrails
+from .problems import problem
+from .routes.fault_tolerance_routes import router
+
+LIVE = b'{"status":"alive"}'
+
+
+def create_api(use_cases: UseCases) -> FastAPI:
+    """Return the application over a control plane; it starts and stops with the application."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await use_cases.start()
+        try:
+            yield
+        finally:
+            await use_cases.stop()
+
+    async def live(request: Request) -> Response:
+        return Response(LIVE, media_type="application/json")
+
+    async def ready(request: Request) -> Response:
+        state = use_cases.plane.writer.state
+        ready = state is WriterState.SERVING
+        content = f'{{"status":"{"ready" if ready else "not_ready"}","storage":"{state.value}"}}'
+        headers = {} if ready else {"Retry-After": "1"}
+        return Response(content, 200 if ready else 503, headers, media_type="application/json")
+
+    app = FastAPI(
+        title="ScrollIntel Fault Tolerance",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+    )
+    app.router.routes.insert(0, Route("/livez", live, methods=["GET"]))
+    app.router.routes.insert(1, Route("/readyz", ready, methods=["GET"]))
+    app.include_router(router)
+    setattr(app.state, STATE, use_cases)
+    app.add_exception_handler(StarletteHTTPException, _http_problem)
+    app.add_exception_handler(HTTPException, _http_problem)
+    app.add_middleware(Guardrails)
+    return app
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """Answer what no route has answered, such as an unknown path, in the form of all other errors."""
+    assert isinstance(error, StarletteHTTPException)
+    return problem(error.status_code, headers=error.headers)

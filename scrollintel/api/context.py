@@ -1,0 +1,101 @@
+"""What a route knows of a request: who asks, the control plane, and how to answer a change."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from ..security.access import Permission
+from ..service.caller import Caller
+from ..service.errors import RequestError
+from ..service.plane import Answer, OnceOnly
+from ..service.use_cases import UseCases
+from ..storage.transaction import Transaction
+
+PREFIX = "/api/v1/fault-tolerance"
+CALLER_KEY = "scrollintel.caller"
+USE_CASES_KEY = "scrollintel.use_cases"
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class BadKeyError(RequestError):
+    """The idempotency key is none."""
+
+    code = "invalid_idempotency_key"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request on its way through a route.
+
+    Attributes:
+        request: The request.
+        caller: Who asks; the route's permission has been checked.
+        use_cases: The use cases.
+    """
+
+    request: Request
+    caller: Caller
+    use_cases: UseCases
+
+    async def change(self, decide: Callable[[Transaction], Answer]) -> Response:
+        """Make a change and answer with what it returns; honours `Idempotency-Key` on a POST."""
+        answer = await self.use_cases.plane.answer(self.caller, decide, await self._once())
+        return Response(answer.body, answer.status, dict(answer.headers), media_type="application/json")
+
+    async def _once(self) -> OnceOnly | None:
+        request = self.request
+        if request.method != "POST":
+            return None
+        key = request.headers.get("idempotency-key")
+        if key is None:
+            return None
+        if _IDEMPOTENCY_KEY.fullmatch(key) is None:
+            raise BadKeyError("an idempotency key is 1 to 200 visible ASCII characters")
+        target = f"{request.method} {request.url.path}?{request.url.query}\n".encode("utf-8", "surrogateescape")
+        return OnceOnly(key, hashlib.sha256(target + await request.body()).hexdigest())
+
+    def url(self, *parts: str) -> str:
+        """Return the path of a resource of this API, as the application mounts it."""
+        path = self.request.scope.get("root_path", "") + self.request.url.path
+        base, found, _ = path.partition(PREFIX)
+        return "/".join([base + PREFIX if found else "", *(quote(part, safe="") for part in parts)])
+
+    def sees(self, permission: Permission) -> Callable[[str | None], bool]:
+        """Return a test whether the caller may see what belongs to a service."""
+        caller = self.caller
+        return lambda service: caller.sees(permission, service)
+
+
+async def _context(request: Request) -> RequestContext:
+    scope = request.scope
+    return RequestContext(request, scope[CALLER_KEY], scope[USE_CASES_KEY])
+
+
+Ask = Annotated[RequestContext, Depends(_context)]
+
+
+def answer(status: int, document: Any, *, etag: str | None = None, location: str | None = None) -> Answer:
+    """Return an answer with a JSON document; Any: JSON values, datetimes included."""
+    headers: dict[str, str] = {}
+    if etag is not None:
+        headers["ETag"] = etag
+    if location is not None:
+        headers["Location"] = location
+    return Answer(status, to_json(document, inf_nan_mode="null"), headers)
+
+
+def json_response(document: Any, *, etag: str | None = None, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a JSON document that was read; Any: JSON values, datetimes included."""
+    response = Response(to_json(document, inf_nan_mode="null"), media_type="application/json", headers=headers)
+    if etag is not None:
+        response.headers["ETag"] = etag
+    return response

@@ -1,0 +1,83 @@
+"""Who asks: the token, the provider's JWT, the local socket or the loopback peer behind a request."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from fastapi import Request
+
+from ..security.access import ANONYMOUS, LOCAL_OPERATOR, Permission
+from ..service.caller import Caller
+from ..service.errors import AccessDeniedError, UnauthenticatedError
+from ..service.use_cases import UseCases
+from .middleware import ADMIN_SOCKET
+from .mounting import default_use_cases
+
+STATE = "scrollintel"
+CHALLENGE: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+async def use_cases_of(request: Request) -> UseCases:
+    """Return the use cases behind a request: the application's, or those of this process, started when first asked."""
+    use_cases: UseCases | None = getattr(request.app.state, STATE, None)
+    return await default_use_cases() if use_cases is None else use_cases
+
+
+async def admit(use_cases: UseCases, request: Request, permission: Permission, request_id: str) -> Caller:
+    """Return who asks; the decision rests on a verified identity and the route's permission alone.
+
+    Raises:
+        UnauthenticatedError: when nobody known asks.
+        AccessDeniedError: when the identity has the permission nowhere.
+    """
+    header = request.headers.get("authorization")
+    local = is_local_socket(request)
+    if header is not None:
+        identity = await use_cases.access.bearer(header)
+        if identity is None:
+            await use_cases.access.note_refusal(ANONYMOUS, permission, peer(request), request_id, "unauthenticated")
+            raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
+    elif local or (not use_cases.access.enforced and is_loopback(request)):
+        identity = LOCAL_OPERATOR
+    else:
+        await use_cases.access.note_refusal(ANONYMOUS, permission, peer(request), request_id, "unauthenticated")
+        raise UnauthenticatedError("send a token: Authorization: Bearer …", headers=CHALLENGE)
+    if not identity.may(permission):
+        await use_cases.access.note_refusal(identity, permission, peer(request), request_id, "access_denied")
+        raise AccessDeniedError(f"this needs the permission {permission.value}")
+    return Caller(identity, request_id, break_glass=local)
+
+
+def is_local_socket(request: Request) -> bool:
+    """Tell whether a request came over the admin socket, which only its owner can open."""
+    return bool(request.scope.get(ADMIN_SOCKET))
+
+
+def is_loopback(request: Request) -> bool:
+    """Tell whether peer and `Host` are of this machine; a page elsewhere that names us otherwise is refused.
+
+    A browser sends `Host` as the page named it, so that a name that a stranger points at 127.0.0.1 shows here; a
+    request from another page shows in `Origin`.
+    """
+    client = request.client
+    if client is None:
+        return False
+    try:
+        peer_is_local = ipaddress.ip_address(client.host).is_loopback
+    except ValueError:
+        return False
+    if not peer_is_local:
+        return False
+    host = request.headers.get("host", "")
+    name = host if host.endswith("]") else host.rsplit(":", 1)[0]
+    if name not in LOOPBACK_HOSTS:
+        return False
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == host
+
+
+def peer(request: Request) -> str:
+    """Return the address that a request came from."""
+    return "local socket" if request.client is None else request.client.host

@@ -1,0 +1,43 @@
+"""The control plane of a process that mounts the router and starts none itself: made and started when first asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ..service.use_cases import UseCases
+from .embedded import start_embedded
+
+Starter = Callable[[], Coroutine[Any, Any, UseCases]]
+
+
+class Embedded:
+    """The use cases of this process, started by the first request on the event loop of that request.
+
+    Arguments:
+        starter: Makes and starts them.
+    """
+
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
+        self._started: tuple[asyncio.AbstractEventLoop, asyncio.Task[UseCases]] | None = None
+
+    async def use_cases(self) -> UseCases:
+        """Return the use cases; requests that come while they start wait for the same start."""
+        loop = asyncio.get_running_loop()
+        started = self._started
+        if started is None or started[0] is not loop or (started[1].done() and started[1].exception() is not None):
+            if started is not None and started[0] is not loop and started[1].done():
+                await started[1].result().plane.abandon()
+            started = self._started = (loop, loop.create_task(self._starter()))
+        return await asyncio.shield(started[1])
+
+
+EMBEDDED = Embedded(start_embedded)
+"""The one of this process."""
+
+
+async def default_use_cases() -> UseCases:
+    """Return the use cases of this process."""
+    return await EMBEDDED.use_cases()

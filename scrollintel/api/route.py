@@ -1,0 +1,220 @@
+"""What every route of the API does before and after its own work: who asks, may they, and errors as problems."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import HTTPException, RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import Response
+
+from ..core.errors import ScrollIntelError
+from ..security.access import Permission
+from ..service.caller import Caller
+from ..service.errors import RequestError
+from .context import CALLER_KEY, USE_CASES_KEY
+from .gate import admit, use_cases_of
+from .problems import problem, problem_of
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_DEPTH = 20
+PERMISSION = "__scrollintel_permission__"
+
+logger = logging.getLogger("scrollintel.api")
+
+
+def requires(permission: Permission) -> Callable[[F], F]:
+    """Declare the permission that a route needs; a route without one cannot be built."""
+
+    def mark(endpoint: F) -> F:
+        setattr(endpoint, PERMISSION, permission)
+        return endpoint
+
+    return mark
+
+
+class UndeclaredPermissionError(TypeError):
+    """A route does not say which permission it needs."""
+
+
+class BodyTooLargeError(RequestError):
+    """The request body has more than 1 MiB."""
+
+    code = "body_too_large"
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__(f"a request body may have {MAX_BODY_BYTES} bytes")
+
+
+class BodyTooDeepError(RequestError):
+    """The request body nests too deep."""
+
+    code = "too_deep"
+
+    def __init__(self) -> None:
+        super().__init__(f"a request body may be nested {MAX_DEPTH} levels deep")
+
+
+class MalformedBodyError(RequestError):
+    """The request body is no JSON, or JSON that two readers would read differently."""
+
+    code = "malformed_json"
+
+    def __init__(self) -> None:
+        super().__init__("the body is not JSON in UTF-8, or repeats a name")
+
+
+class MediaTypeError(RequestError):
+    """The request body is not declared as JSON."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+    def __init__(self) -> None:
+        super().__init__("send the body as application/json")
+
+
+class ControlRequest(Request):
+    """A request whose JSON is read strictly: no NaN, no repeated names, no lone surrogates, bounded depth and size."""
+
+    async def body(self) -> bytes:
+        """Return the body, of at most 1 MiB."""
+        if not hasattr(self, "_body"):
+            length = self.headers.get("content-length", "")
+            if length.isascii() and length.isdigit() and len(length) < 20 and int(length) > MAX_BODY_BYTES:
+                raise BodyTooLargeError
+            chunks: list[bytes] = []
+            size = 0
+            async for chunk in self.stream():
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise BodyTooLargeError
+                chunks.append(chunk)
+            self._body = b"".join(chunks)
+        return self._body
+
+    async def json(self) -> Any:
+        """Return the parsed body."""
+        if not hasattr(self, "_json"):
+            self._json = read_json(await self.body())
+        return self._json
+
+
+def read_json(body: bytes) -> Any:
+    """Return the JSON value of a body; raises BodyTooDeepError or MalformedBodyError."""
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise BodyTooDeepError
+    try:
+        text = body.decode()
+        value = json.loads(text, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise MalformedBodyError from None
+    return value
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(text)
+
+
+def _integer(text: str) -> int:
+    """Refuse what is not the same number for every reader of JSON (RFC 8259, section 6)."""
+    if len(text) > 17 or abs(number := int(text)) >= 2**53:
+        raise ValueError(text)
+    return number
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is repeated")
+    return found
+
+
+def _depth(body: bytes) -> int:
+    """Return how deep brackets nest outside of strings; an upper bound for what is no JSON anyway."""
+    deepest = depth = 0
+    inside = escaped = False
+    for byte in body:
+        if inside:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                inside = False
+        elif byte == 0x22:
+            inside = True
+        elif byte in b"[{":
+            depth += 1
+            if depth > deepest:
+                deepest = depth
+                if deepest > MAX_DEPTH:
+                    return deepest
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+class ControlRoute(APIRoute):
+    """A route of the control plane.
+
+    Before its endpoint it finds out who asks and whether they may; what goes wrong becomes a problem document here,
+    so that the router behaves the same inside any application.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler that checks access first and translates errors last."""
+        permission = getattr(self.endpoint, PERMISSION, None)
+        if not isinstance(permission, Permission):
+            raise UndeclaredPermissionError(f"the route {self.path} declares no permission")
+        inner = super().get_route_handler()
+        has_body = self.body_field is not None
+
+        async def handle(request: Request) -> Response:
+            request_id = secrets.token_hex(8)
+            try:
+                use_cases = await use_cases_of(request)
+                scope = request.scope
+                caller: Caller = await admit(use_cases, request, permission, request_id)
+                scope[CALLER_KEY] = caller
+                scope[USE_CASES_KEY] = use_cases
+                inbound = ControlRequest(scope, request.receive)
+                if has_body:
+                    await _check_body(inbound)
+                response = await inner(inbound)
+            except (ScrollIntelError, RequestValidationError, HTTPException) as error:
+                translated = problem_of(error, request_id)
+                response = _failed(error, request_id) if translated is None else translated
+            except Exception as error:
+                response = _failed(error, request_id)
+            response.headers["X-Request-Id"] = request_id
+            return response
+
+        return handle
+
+
+async def _check_body(request: ControlRequest) -> None:
+    """Read the body here, because FastAPI hides from its routes why a body cannot be read."""
+    body = await request.body()
+    if not body:
+        return
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise MediaTypeError
+    await request.json()
+
+
+def _failed(error: Exception, request_id: str) -> Response:
+    """Log a bug under the request's number, and tell the caller no more than that number."""
+    logger.error("request %s failed: %s", request_id, type(error).__name__, exc_info=error)
+    return problem(500, detail="look for the request's number in the log", request_id=request_id)

@@ -1,0 +1,103 @@
+"""How request bodies become domain objects: configurations validate themselves, texts and names have their rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import PydanticCustomError, core_schema
+
+from ...core.config.base import MAX_NAME_LENGTH, NAME_PATTERN, Config, check_name
+from ...core.config.breaker import CircuitBreakerConfig
+from ...core.config.policy import Policy
+from ...core.errors import ConfigError
+
+C = TypeVar("C", bound=Config)
+
+
+class Strict(BaseModel):
+    """A request body: unknown fields are refused, and nothing is converted that only looks like the wanted type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class OfConfig(Generic[C]):
+    """Marks a field that holds a configuration: validated by the configuration itself, with all of its violations."""
+
+    def __init__(self, kind: type[C]) -> None:
+        self._kind = kind
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Return the schema that builds the configuration."""
+        kind = self._kind
+
+        def build(value: object) -> C:
+            if isinstance(value, kind):
+                return value
+            try:
+                return kind.from_dict(value)  # type: ignore[arg-type]  # from_dict refuses what is no mapping
+            except ConfigError as error:
+                raise PydanticCustomError("invalid_config", "{reason}", _context(error)) from None
+
+        return core_schema.no_info_plain_validator_function(build)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return what the configuration says of itself."""
+        return self._kind.json_schema()
+
+
+def _context(error: ConfigError) -> dict[str, Any]:
+    return {"reason": "not valid", "config_error": error}
+
+
+class _NameRule:
+    """Validates a name as the engine does."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        def check(value: str) -> str:
+            try:
+                return check_name(value)
+            except ConfigError as error:
+                raise PydanticCustomError("invalid_name", "must be {allowed}", _allowed(error)) from None
+
+        return core_schema.no_info_after_validator_function(check, core_schema.str_schema(strict=True))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH, "pattern": NAME_PATTERN}
+
+
+def _allowed(error: ConfigError) -> dict[str, Any]:
+    return {"allowed": error.violations[0].allowed}
+
+
+TEXT_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+$"
+
+Name = Annotated[str, _NameRule()]
+"""A name of the engine's: 1 to 200 characters, not blank, without control characters."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=TEXT_PATTERN)]
+"""Free text of an operator: 1 to 1000 characters without control characters."""
+
+PathName = Annotated[Name, Path(description="1 to 200 characters")]
+CircuitBreakerBody = Annotated[CircuitBreakerConfig, OfConfig(CircuitBreakerConfig)]
+PolicyBody = Annotated[Policy, OfConfig(Policy)]
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="items of a page; default 100")]
+Cursor = Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")]
+
+
+class Reason(Strict):
+    """Why something is done by hand."""
+
+    reason: Text
+
+
+class OptionalReason(Strict):
+    """Why something is done by hand, where that may be left open."""
+
+    reason: Text | None = None

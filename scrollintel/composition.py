@@ -1,0 +1,55 @@
+"""Wires a control plane from plain values: database, keys, fleet, use cases. Nothing is started here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from .core.clock import SYSTEM_CLOCK, Clock
+from .security.key_files import FileKeyProvider
+from .security.key_providers import KeyProvider
+from .service.access import JwtVerifier
+from .service.fleet import Fleet
+from .service.plane import ControlPlane
+from .service.use_cases import UseCases
+from .storage.engine import Database
+
+
+def file_keys(path: Path) -> Callable[[bool], KeyProvider]:
+    """Return what gives keys from files; the first one is made while nothing has been encrypted yet."""
+    return lambda create: FileKeyProvider(path, create=create)
+
+
+def wire(
+    *,
+    directory: Path,
+    database_url: str | None = None,
+    enforced: bool = False,
+    key_provider: Callable[[bool], KeyProvider] | None = None,
+    jwt: JwtVerifier | None = None,
+    stale_after: float = 5.0,
+    dropped_after: float = 300.0,
+    push_interval: float = 1.0,
+    clock: Clock = SYSTEM_CLOCK,
+) -> UseCases:
+    """Return the use cases of a control plane that is not started yet.
+
+    Arguments:
+        directory: Folder for what is kept beside the database; made with mode 0700.
+        database_url: `sqlite:///FILE` or `postgresql://…`; by default the file `control.db` in the directory.
+        enforced: Whether requests need a token.
+        key_provider: Gives the provider of key-encryption keys; by default files in the directory.
+        jwt: Verifies tokens of the identity provider, or None.
+        stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
+        push_interval: Seconds between reports of replicas.
+        clock: Source of time.
+    """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    url = database_url or f"sqlite:///{directory / 'control.db'}"
+    plane = ControlPlane(
+        Database(url),
+        key_provider=key_provider or file_keys(directory / "keys"),
+        fleet=Fleet(stale_after=stale_after, dropped_after=dropped_after, clock=clock),
+        clock=clock,
+    )
+    return UseCases(plane, directory=directory, enforced=enforced, jwt=jwt, push_interval=push_interval)

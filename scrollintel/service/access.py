@@ -1,0 +1,123 @@
+"""Who a bearer token stands for, and the record of those who were turned away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import replace
+from typing import Protocol
+
+from ..security.access import Identity, Permission
+from ..security.audit_chain import AuditEntry
+from ..security.kinds import TOKENS
+from ..storage.errors import StoreUnavailableError
+from ..storage.transaction import Transaction
+from .caller import Caller
+from .errors import TooManyRequestsError
+from .plane import ControlPlane
+
+MAX_PENDING = 1_000
+"""Different refusals that wait to be written; further ones are counted and dropped until the next write."""
+BAD_TOKENS_PER_MINUTE = 60
+"""Invalid tokens that one address may send in a minute; further ones are answered with 429. Valid ones always pass."""
+MAX_ADDRESSES = 10_000
+
+
+class JwtVerifier(Protocol):
+    """Tells who a provider's token stands for; may fetch keys, so it runs in a thread."""
+
+    def verify(self, text: str) -> Identity | None:
+        """Return the identity, or None when the token is not valid."""
+
+
+class Access:
+    """Authentication, and what is noted of refusals.
+
+    Arguments:
+        plane: The control plane.
+        enforced: Whether a request without a token is refused.
+        jwt: Verifies tokens of the identity provider; None when none is configured.
+    """
+
+    def __init__(self, plane: ControlPlane, *, enforced: bool, jwt: JwtVerifier | None = None) -> None:
+        self._plane = plane
+        self.enforced = enforced
+        self._jwt = jwt
+        self._pending: OrderedDict[tuple[str, str, str], AuditEntry] = OrderedDict()
+        self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self.dropped = 0
+
+    async def bearer(self, header: str) -> Identity | None:
+        """Return who an `Authorization` header stands for, or None."""
+        scheme, _, text = header.partition(" ")
+        text = text.strip()
+        if scheme.lower() != "bearer" or not text or len(text) > 16_384:
+            return None
+        identity = self._plane.authenticate(text)
+        if identity is None and self._jwt is not None and text.count(".") == 2:
+            identity = await asyncio.to_thread(self._jwt.verify, text)
+        return identity
+
+    def still_valid(self, identity: Identity) -> bool:
+        """Tell whether an identity that was accepted before would still be; for requests that last."""
+        if identity.is_expired(self._plane.now):
+            return False
+        if identity.kind.value != "token":
+            return True
+        record = self._plane.records.get(TOKENS, identity.id)
+        return record is not None and record.refusal(self._plane.now) is None
+
+    async def note_refusal(
+        self, identity: Identity, permission: Permission, peer: str, request_id: str, outcome: str
+    ) -> None:
+        """Note that a request was refused; equal ones within a second or so become one record with a count.
+
+        Raises:
+            TooManyRequestsError: when an address keeps sending invalid tokens.
+        """
+        place = (identity.id, permission.value, outcome)
+        known = self._pending.get(place)
+        if known is not None:
+            self._pending[place] = replace(known, count=known.count + 1)
+        elif len(self._pending) >= MAX_PENDING:
+            self.dropped += 1
+        else:
+            entry = Caller(identity, request_id).entry(
+                "access.refuse",
+                "permission",
+                permission.value,
+                at=self._plane.now,
+                reason=outcome,
+                outcome="refused",
+            )
+            self._pending[place] = entry
+        if outcome == "unauthenticated":
+            self._slow_down(peer)
+
+    def _slow_down(self, peer: str) -> None:
+        now = self._plane.clock.monotonic()
+        began, count = self._attempts.pop(peer, (now, 0))
+        if now - began >= 60.0:
+            began, count = now, 0
+        self._attempts[peer] = (began, count + 1)
+        while len(self._attempts) > MAX_ADDRESSES:
+            self._attempts.popitem(last=False)
+        if count >= BAD_TOKENS_PER_MINUTE:
+            raise TooManyRequestsError("too many requests without a valid token", retry_after=60.0 - (now - began))
+
+    async def write_refusals(self) -> None:
+        """Write what was noted to the audit log; kept for the next time when that is not possible now."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, OrderedDict()
+        entries = list(pending.values())
+
+        def decide(tx: Transaction) -> None:
+            for entry in entries:
+                tx.audit(entry)
+
+        try:
+            await self._plane.change(decide)
+        except StoreUnavailableError:
+            for place, entry in pending.items():
+                self._pending.setdefault(place, entry)

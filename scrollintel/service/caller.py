@@ -1,0 +1,88 @@
+"""Who asks, from where, under which request; what the audit log is told about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..security.access import ALL, LOCAL_OPERATOR, Identity, Permission
+from ..security.audit_chain import AuditEntry
+from .errors import AccessDeniedError, MissingError
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One request's author.
+
+    Arguments:
+        identity: Who it is, verified.
+        request_id: Number of the request in logs and audit.
+        personal: Sealed personal data for the audit log, or None.
+        break_glass: Whether the request came over the local admin socket, where the database may be down.
+    """
+
+    identity: Identity
+    request_id: str | None = None
+    personal: dict[str, str] | None = None
+    break_glass: bool = False
+
+    def entry(
+        self,
+        action: str,
+        target_kind: str,
+        target: str,
+        *,
+        at: datetime,
+        service: str | None = None,
+        reason: str | None = None,
+        outcome: str = "allowed",
+        before: dict[str, Any] | None = None,  # Any: JSON values
+        after: dict[str, Any] | None = None,  # Any: JSON values
+    ) -> AuditEntry:
+        """Return the audit entry of something that this caller did."""
+        return AuditEntry(
+            action=action,
+            target_kind=target_kind,
+            target=target,
+            outcome=outcome,
+            actor=self.identity.id,
+            at=at,
+            service=service,
+            reason=reason,
+            request_id=self.request_id,
+            before=before,
+            after=after,
+            personal=self.personal,
+        )
+
+    def sees(self, permission: Permission, service: str | None) -> bool:
+        """Tell whether the caller may see an object of `service`; what belongs to no service is seen by all readers."""
+        return self.identity.may(permission) if service is None else self.identity.allows(permission, service)
+
+    def require(self, permission: Permission, service: str | None, *, see: Permission, kind: str, name: str) -> None:
+        """Raise unless the caller may do this to an object that belongs to `service`.
+
+        Raises:
+            MissingError: when the caller may not even see it, as if it did not exist.
+            AccessDeniedError: when the caller may see it and not do this.
+        """
+        if self.identity.allows(permission, service):
+            return
+        if not self.sees(see, service):
+            raise MissingError(kind, name)
+        self.require_for_new(permission, service)
+
+    def require_for_new(self, permission: Permission, service: str | None) -> None:
+        """Raise AccessDeniedError unless the caller may do this to what will belong to `service`."""
+        if not self.identity.allows(permission, service):
+            wanted = "all services" if service is None else f"the service {service!r}"
+            raise AccessDeniedError(f"this needs the permission {permission.value} for {wanted}")
+
+    def sees_everything(self, permission: Permission) -> bool:
+        """Tell whether the permission holds for all services."""
+        return self.identity.services_for(permission) is ALL
+
+
+SYSTEM = Caller(Identity("system", LOCAL_OPERATOR.kind, bindings=LOCAL_OPERATOR.bindings))
+"""The control plane itself: expiries, retention, what a file declares."""

@@ -1,0 +1,255 @@
+"""Circuits of all replicas: seen as a whole and one by one, configured, held open, closed, reset."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..control.circuit_view import CircuitWhole
+from ..control.records import CIRCUIT_ORDERS, POLICIES, CircuitOrder, PolicyRecord
+from ..core.config.breaker import CircuitBreakerConfig
+from ..core.config.policy import Policy
+from ..security.access import Permission
+from ..storage.transaction import Transaction
+from .caller import Caller
+from .errors import AccessDeniedError, AlreadyExistsError, MissingError
+from .plane import ControlPlane
+from .policies import Policies, Wish
+
+KIND = "circuit breaker"
+
+
+class Circuits:
+    """The use cases around circuit breakers."""
+
+    def __init__(self, plane: ControlPlane, policies: Policies) -> None:
+        self._plane = plane
+        self._policies = policies
+
+    # ------------------------------------------------------------------ reading; on the event loop
+
+    def whole(self, name: str) -> CircuitWhole | None:
+        """Return a circuit over all replicas, or None when nobody knows it."""
+        policy = self._plane.records.get(POLICIES, name)
+        if policy is not None and policy.content.get("breaker") is None:
+            policy = None
+        order = self._plane.records.get(CIRCUIT_ORDERS, name)
+        parts = self._plane.fleet.parts(name)
+        if policy is None and order is None and not parts:
+            return None
+        return CircuitWhole(name, None if policy is None else policy.service, policy, order, parts)
+
+    def find(self, caller: Caller, name: str) -> CircuitWhole:
+        """Return a circuit as far as the caller may see it; raises MissingError when that is nothing."""
+        self._plane.fleet.bring_up_to_date()
+        whole = self.whole(name)
+        seen = None if whole is None else self._seen(caller, whole)
+        if seen is None:
+            raise MissingError(KIND, name)
+        return seen
+
+    def visible(self, caller: Caller) -> list[CircuitWhole]:
+        """Return all circuits that the caller may see, by name."""
+        self._plane.fleet.bring_up_to_date()
+        names = set(self._plane.fleet.circuit_names())
+        names.update(self._plane.records.table(CIRCUIT_ORDERS))
+        for record in self._plane.records.values(POLICIES):
+            if record.content.get("breaker") is not None:
+                names.add(record.name)
+        found = []
+        for name in sorted(names):
+            whole = self.whole(name)
+            seen = None if whole is None else self._seen(caller, whole)
+            if seen is not None:
+                found.append(seen)
+        return found
+
+    def with_policy(self, caller: Caller, name: str, policy: PolicyRecord, known: CircuitWhole | None) -> CircuitWhole:
+        """Return a circuit with a configuration that is being written; `known` is what the event loop saw before."""
+        parts = () if known is None else known.parts
+        whole = CircuitWhole(name, policy.service, policy, None if known is None else known.order, parts)
+        return self._seen(caller, whole) or replace(whole, parts=())
+
+    def recent_transitions(self, caller: Caller, name: str) -> list[dict[str, Any]]:  # Any: JSON values
+        """Return the newest changes of state on replicas that the caller may see, newest first."""
+        sees = caller.identity.services_for(Permission.CIRCUITS_READ)
+        return [item for item in reversed(self._plane.transitions.get(name, ())) if item["service"] in sees]
+
+    @staticmethod
+    def _seen(caller: Caller, whole: CircuitWhole) -> CircuitWhole | None:
+        permission = Permission.CIRCUITS_READ
+        if caller.sees_everything(permission):
+            return whole
+        parts = [part for part in whole.parts if caller.identity.allows(permission, part.service)]
+        owned = whole.policy is not None and caller.sees(permission, whole.policy.service)
+        if not parts and not owned:
+            return None
+        return replace(whole, parts=parts, policy=whole.policy if owned else None, order=whole.order)
+
+    # ------------------------------------------------------------------ steering
+
+    def may_operate(self, caller: Caller, name: str) -> None:
+        """Raise unless the caller may steer the circuit on every replica; on the event loop.
+
+        Raises:
+            MissingError: when there is none that the caller may see.
+            AccessDeniedError: when it belongs to a service, or runs on replicas of one, that is not the caller's.
+        """
+        self.find(caller, name)
+        whole = self.whole(name)
+        assert whole is not None
+        owners: set[str | None] = {part.service for part in whole.parts}
+        if whole.policy is not None:
+            owners.add(whole.policy.service)
+        if not owners:
+            owners.add(None)
+        if not all(caller.identity.allows(Permission.CIRCUITS_OPERATE, owner) for owner in owners):
+            raise AccessDeniedError(
+                f"this needs the permission {Permission.CIRCUITS_OPERATE.value} for every service that uses the circuit"
+            )
+
+    def operate(self, tx: Transaction, caller: Caller, verb: str, name: str, reason: str) -> int:
+        """Carry an operator's order out on every replica and return its number.
+
+        Arguments:
+            verb: "isolate" refuses every call until told otherwise, on replicas that join later too; "close" lets calls
+                pass and keeps counts; "reset" closes and forgets counts and history.
+        """
+        before = tx.get(CIRCUIT_ORDERS, name)
+        sequence = tx.next_sequence()
+        if verb == "isolate":
+            order = CircuitOrder(
+                circuit=name,
+                order="isolated",
+                reason=reason,
+                since=tx.now,
+                changed_by=caller.identity.id,
+                sequence=sequence,
+            )
+            tx.put(CIRCUIT_ORDERS, order)
+        else:
+            tx.delete(CIRCUIT_ORDERS, name)
+        policy = tx.get(POLICIES, name)
+        service = None if policy is None else policy.service
+        tx.audit(
+            caller.entry(
+                f"circuit.{verb}",
+                "circuit",
+                name,
+                at=tx.now,
+                service=service,
+                reason=reason,
+                before=None if before is None else {"order": before.order, "reason": before.reason},
+                after={"order": verb},
+            )
+        )
+        self._plane.publish(tx, operation(verb, name, reason, sequence))
+        self._plane.tell(
+            tx, f"circuit.{verb}", {"circuit": name, "reason": reason, "by": caller.identity.id}, service=service
+        )
+        return sequence
+
+    # ------------------------------------------------------------------ configuring
+
+    def create(
+        self, tx: Transaction, caller: Caller, config: CircuitBreakerConfig, *, service: str | None, reason: str | None
+    ) -> PolicyRecord:
+        """Put a circuit breaker in force for all replicas; a policy of that name gets it as its breaker.
+
+        Raises:
+            AlreadyExistsError: when that policy has a breaker already.
+        """
+        before = tx.get(POLICIES, config.name)
+        if before is not None and before.content.get("breaker") is not None:
+            if not caller.sees(Permission.CIRCUITS_READ, before.service):
+                raise AccessDeniedError(f"the name {config.name!r} cannot be used")
+            raise AlreadyExistsError(f"a circuit breaker {config.name!r} exists already")
+        return self._put(tx, caller, config, before, service, reason, "create")
+
+    def update(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        config: CircuitBreakerConfig,
+        *,
+        expected: int,
+        service: str | None,
+        reason: str | None,
+    ) -> PolicyRecord:
+        """Replace the configuration of a circuit breaker; the other parts of its policy stay.
+
+        Raises:
+            RevisionConflictError: when `expected` is not its revision.
+        """
+        before = tx.get(POLICIES, config.name)
+        if before is None or before.content.get("breaker") is None:
+            raise MissingError(KIND, config.name)
+        return self._put(tx, caller, config, before, service, reason, "update", expected)
+
+    def _put(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        config: CircuitBreakerConfig,
+        before: PolicyRecord | None,
+        service: str | None,
+        reason: str | None,
+        action: str,
+        expected: int | None = None,
+    ) -> PolicyRecord:
+        if before is None:
+            policy = Policy(config.name, breaker=config)
+        else:
+            policy = replace(Policy.from_dict(before.content), breaker=config)
+            expected = before.revision if expected is None else expected
+        wish = Wish(content=policy, service=service, reason=reason, expected=expected)
+        return self._policies.put(
+            tx,
+            caller,
+            wish,
+            permission=Permission.CIRCUITS_CONFIGURE,
+            see=Permission.CIRCUITS_READ,
+            kind=KIND,
+            action=action,
+        )
+
+    def delete(self, tx: Transaction, caller: Caller, name: str, *, reason: str | None, expected: int | None) -> None:
+        """Take a circuit breaker out of force; a policy with further parts keeps those."""
+        before = tx.get(POLICIES, name)
+        if before is None or before.content.get("breaker") is None:
+            raise MissingError(KIND, name)
+        rest = replace(Policy.from_dict(before.content), breaker=None)
+        if any(getattr(rest, layer) is not None for layer in rest.layers):
+            wish = Wish(
+                content=rest,
+                service=before.service,
+                reason=reason,
+                expected=before.revision if expected is None else expected,
+            )
+            self._policies.put(
+                tx,
+                caller,
+                wish,
+                permission=Permission.CIRCUITS_CONFIGURE,
+                see=Permission.CIRCUITS_READ,
+                kind=KIND,
+                action="delete",
+            )
+        else:
+            self._policies.remove(
+                tx,
+                caller,
+                name,
+                reason=reason,
+                expected=expected,
+                permission=Permission.CIRCUITS_CONFIGURE,
+                see=Permission.CIRCUITS_READ,
+                kind=KIND,
+            )
+        if tx.get(CIRCUIT_ORDERS, name) is not None:
+            self.operate(tx, caller, "close", name, reason or "the circuit breaker was deleted")
+
+
+def operation(verb: str, name: str, reason: str, sequence: int) -> dict[str, Any]:  # Any: JSON values
+    """Return what replicas are told of an operator's order."""
+    return {"kind": verb, "sequence": sequence, "name": name, "key": None, "reason": reason, "for_service": None}

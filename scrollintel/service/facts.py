@@ -1,0 +1,153 @@
+"""The stream of facts: what happened, numbered, kept for a while, handed to everybody who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+KEPT = 10_000
+"""Facts that a listener who was away can catch up on."""
+MAX_LISTENERS = 2_000
+HEARTBEAT = 4.0
+"""Seconds of silence after which a comment is sent: proxies keep the connection, dead peers are noticed, and a listener
+whose token was revoked is let go within 5 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened.
+
+    Arguments:
+        number: Position in the stream, from 1.
+        event: Stable name such as "circuit.state_changed".
+        service: The service it belongs to, or None; listeners are told only of services that they may see.
+        data: JSON values.
+        text: The fact as a server-sent event, encoded once for all listeners.
+    """
+
+    number: int
+    event: str
+    service: str | None
+    data: dict[str, Any]  # Any: JSON values
+    text: bytes
+
+
+class TooManyListenersError(Exception):
+    """No further listener is admitted."""
+
+
+class FactStream:
+    """Facts in the order in which they became known. Everything happens on the event loop.
+
+    Identities of facts are "epoch-number"; the epoch is another one after each start, so that a listener that was away
+    over a restart is told to look anew instead of missing something unnoticed.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = secrets.token_hex(4)
+        self._facts: deque[Fact] = deque(maxlen=KEPT)
+        self._number = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+        self.listeners = 0
+        self._closed = False
+
+    def tell(self, event: str, data: dict[str, Any], *, service: str | None = None) -> Fact:  # Any: JSON values
+        """Add a fact and wake the listeners."""
+        self._number += 1
+        content = json.dumps({"event": event, "service": service, **data}, separators=(",", ":"))
+        text = f"id: {self.epoch}-{self._number}\nevent: {event}\ndata: {content}\n\n".encode()
+        fact = Fact(self._number, event, service, data, text)
+        self._facts.append(fact)
+        self._wake()
+        return fact
+
+    @property
+    def last_id(self) -> str:
+        """Identity of the newest fact, where a listener that begins now begins."""
+        return f"{self.epoch}-{self._number}"
+
+    def recent(self, limit: int) -> list[Fact]:
+        """Return the newest facts, oldest first."""
+        facts = list(self._facts)
+        return facts[-limit:]
+
+    def close(self) -> None:
+        """End all streams, because the service stops."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _position(self, last_id: str | None) -> tuple[int, bool]:
+        """Return the number after which to begin, and whether something may have been missed."""
+        if not last_id:
+            return self._number, False
+        epoch, _, number = last_id.partition("-")
+        if epoch != self.epoch or not number.isascii() or not number.isdigit() or len(number) > 15:
+            return self._number, True
+        position = int(number)
+        oldest = self._facts[0].number if self._facts else self._number + 1
+        if position > self._number or position < oldest - 1:
+            return self._number, True
+        return position, False
+
+    async def follow(
+        self, *, last_id: str | None, sees: Callable[[str | None], bool], alive: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """Yield server-sent events from after `last_id` on, until the stream closes or `alive` says no.
+
+        Arguments:
+            last_id: What the listener saw last; None begins with what comes next. What is no longer kept is answered
+                with an event "stream.reset": the listener has to read the present state anew.
+            sees: Whether the listener may know of a service's facts.
+            alive: Whether the listener's leave to listen still holds; asked before each delivery.
+        """
+        if self.listeners >= MAX_LISTENERS:
+            raise TooManyListenersError
+        self.listeners += 1
+        try:
+            position, missed = self._position(last_id)
+            yield b"retry: 1000\n\n"
+            if missed:
+                yield self._reset()
+            while not self._closed and alive():
+                news = self._after(position)
+                if news:
+                    if news[0].number > position + 1:
+                        yield self._reset()
+                    position = news[-1].number
+                    chunk = b"".join(fact.text for fact in news if sees(fact.service))
+                    if chunk:
+                        yield chunk
+                    continue
+                waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiters.add(waiter)
+                try:
+                    await asyncio.wait_for(waiter, HEARTBEAT)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                finally:
+                    self._waiters.discard(waiter)
+        finally:
+            self.listeners -= 1
+
+    def _reset(self) -> bytes:
+        return f"id: {self.last_id}\nevent: stream.reset\ndata: {{}}\n\n".encode()
+
+    def _after(self, position: int) -> list[Fact]:
+        found: list[Fact] = []
+        for fact in reversed(self._facts):
+            if fact.number <= position:
+                break
+            found.append(fact)
+        found.reverse()
+        return found

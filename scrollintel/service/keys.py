@@ -1,0 +1,101 @@
+"""The keys of a running control plane: opened when the database is, made when it is new, counted as they are used."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+
+from ..control.records import CONTROL_STATE, ControlStateRecord
+from ..security.envelope import CONFIGURATION, Keyring
+from ..security.envelope import SUBJECTS as PERSONS
+from ..security.errors import KeyUnavailableError
+from ..security.key_providers import KeyProvider
+from ..security.kinds import DATA_KEYS, SUBJECTS
+from ..security.secret_digest import SecretDigest
+from ..security.subjects import SubjectVault
+from ..storage.transaction import Records, Transaction
+
+PURPOSES = (CONFIGURATION, PERSONS)
+DIGEST_KEY = "secret_digest_key"
+_PLACE = ("control_state", DIGEST_KEY, "value")
+
+
+class Keys:
+    """The keyring, the key of secret digests, and the vault of personal data.
+
+    Arguments:
+        records: Where data keys and subjects lie.
+        provider: Gives the provider of key-encryption keys; its argument tells whether it may make the first one.
+    """
+
+    def __init__(self, records: Records, provider: Callable[[bool], KeyProvider]) -> None:
+        self._records = records
+        self._make_provider = provider
+        self._ring: Keyring | None = None
+        self._digest: SecretDigest | None = None
+        self.provider: KeyProvider | None = None
+        self.incomplete = False
+
+    def load(self) -> None:
+        """Open the data keys that were loaded.
+
+        Raises:
+            KeyUnavailableError: when a key-encryption key is missing or wrong; nothing is written then.
+        """
+        known = self._records.values(DATA_KEYS)
+        self.provider = self._make_provider(not known)
+        ring = Keyring(self.provider, known)
+        self._digest = self._read_digest(ring)
+        self._ring = ring
+        purposes = {record.purpose for record in known if record.retired_at is None}
+        self.incomplete = self._digest is None or not purposes.issuperset(PURPOSES)
+
+    def _read_digest(self, ring: Keyring) -> SecretDigest | None:
+        state = self._records.get(CONTROL_STATE, DIGEST_KEY)
+        return None if state is None else SecretDigest(base64.b64decode(ring.open_(str(state.value), *_PLACE)))
+
+    def complete(self, tx: Transaction) -> None:
+        """Make the data keys and the digest key that a new database lacks."""
+        ring = self.ring
+        present = {record.purpose for record in ring.records() if record.retired_at is None}
+        for purpose in PURPOSES:
+            if purpose not in present:
+                record = ring.new_data_key(purpose, tx.now)
+                tx.put(DATA_KEYS, record)
+                ring.adopt(record)
+        if self._digest is None:
+            key = secrets.token_bytes(32)
+            sealed = ring.seal(base64.b64encode(key), *_PLACE)
+            tx.put(CONTROL_STATE, ControlStateRecord(key=DIGEST_KEY, value=sealed))
+            self._digest = SecretDigest(key)
+        self.store_counts(tx)
+        self.incomplete = False
+
+    def store_counts(self, tx: Transaction) -> None:
+        """Store what the data keys have counted, together with the values that they sealed."""
+        ring = self._ring
+        if ring is None:
+            return
+        for record in ring.changed():
+            tx.put(DATA_KEYS, record)
+            tx.afterwards(lambda record=record: ring.adopt(record))  # type: ignore[misc]  # bound now, not later
+
+    @property
+    def ring(self) -> Keyring:
+        """The keyring; raises KeyUnavailableError before the database was read."""
+        if self._ring is None:
+            raise KeyUnavailableError("for the database", "it has not been read yet", "Wait until it can be reached")
+        return self._ring
+
+    @property
+    def digest(self) -> SecretDigest:
+        """Replaces secrets in the audit log; raises KeyUnavailableError before the database was read."""
+        if self._digest is None:
+            raise KeyUnavailableError("of the audit log", "it has not been read yet", "Wait until it can be reached")
+        return self._digest
+
+    @property
+    def vault(self) -> SubjectVault:
+        """Seals personal data."""
+        return SubjectVault(self.ring, lambda subject: self._records.get(SUBJECTS, subject))

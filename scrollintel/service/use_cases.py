@@ -1,0 +1,120 @@
+"""All use cases over one control plane, and the background work that belongs to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from .access import Access, JwtVerifier
+from .break_glass import BreakGlass
+from .circuits import Circuits
+from .degradation import Degradation
+from .ingest import Ingest
+from .plane import ControlPlane
+from .policies import Policies
+from .registry import ServiceRegistry
+from .replicas import Replicas
+
+logger = logging.getLogger("scrollintel.service")
+
+
+class UseCases:
+    """What an application of the control plane can do.
+
+    Arguments:
+        plane: The control plane, not started yet.
+        directory: Where the journal of emergencies lies.
+        enforced: Whether requests need a token.
+        jwt: Verifies tokens of the identity provider, or None.
+        push_interval: Seconds between reports of replicas.
+    """
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        *,
+        directory: Path,
+        enforced: bool,
+        jwt: JwtVerifier | None = None,
+        push_interval: float = 1.0,
+    ) -> None:
+        self.plane = plane
+        self.access = Access(plane, enforced=enforced, jwt=jwt)
+        self.policies = Policies(plane)
+        self.circuits = Circuits(plane, self.policies)
+        self.degradation = Degradation(plane)
+        self.registry = ServiceRegistry(plane)
+        self.ingest = Ingest(plane)
+        self.replicas = Replicas(plane, self.ingest, push_interval=push_interval)
+        self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
+        self.loops = Loops()
+        self.loops.add("flush reports", 1.0, self.ingest.flush)
+        self.loops.add("sweep replicas", 1.0, self._sweep)
+        self.loops.add("expire levels", 1.0, self.degradation.expire)
+        self.loops.add("write refusals", 1.0, self.access.write_refusals)
+        self.loops.add("import journal", 1.0, self._import_journal)
+
+    async def start(self) -> None:
+        """Start the control plane and its background work."""
+        await self.plane.start()
+        self.loops.start()
+
+    async def stop(self) -> None:
+        """Stop both, in reverse order."""
+        await self.loops.stop()
+        if self.plane.serving:
+            await self.ingest.flush()
+            await self.access.write_refusals()
+        await self.plane.stop()
+
+    async def _sweep(self) -> None:
+        for session in self.plane.fleet.sweep():
+            self.replicas.gone(session)
+
+    async def _import_journal(self) -> None:
+        await self.break_glass.import_journal()
+
+
+class Loops:
+    """Work that is done again and again; each loop is owned here, and its errors are counted and logged."""
+
+    def __init__(self) -> None:
+        self._work: list[tuple[str, float, Callable[[], Awaitable[object]]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.errors: dict[str, int] = {}
+        self.last_errors: dict[str, str] = {}
+
+    def add(self, name: str, interval: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do `work` every `interval` seconds once started."""
+        self._work.append((name, interval, work))
+
+    def start(self) -> None:
+        """Start one task for each loop."""
+        for name, interval, work in self._work:
+            self.begin(name, interval, work)
+
+    def begin(self, name: str, interval: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do `work` every `interval` seconds from now on, until `stop`."""
+        self._tasks.append(asyncio.create_task(self._repeat(name, interval, work), name=f"scrollintel {name}"))
+
+    async def stop(self) -> None:
+        """Cancel the tasks and wait for them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _repeat(self, name: str, interval: float, work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await work()
+            except Exception as error:  # a loop outlives an error of its work; it is told where health is asked for
+                self.errors[name] = self.errors.get(name, 0) + 1
+                if self.last_errors.get(name) != type(error).__name__:
+                    logger.warning("%s failed: %s", name, type(error).__name__, exc_info=error)
+                self.last_errors[name] = type(error).__name__
+            else:
+                self.last_errors.pop(name, None)

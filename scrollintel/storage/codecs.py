@@ -1,0 +1,222 @@
+"""Records to rows and back: one codec for each kind of record that is kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, TypeVar
+
+from ..control.records import (
+    CIRCUIT_ORDERS,
+    CIRCUIT_STATES,
+    CONFIGURATION,
+    CONTROL_STATE,
+    IDEMPOTENCY,
+    LEVEL_ORDERS,
+    POLICIES,
+    RECOVERIES,
+    ROLE_BINDINGS,
+    SERVICES,
+    CircuitOrder,
+    CircuitStateRecord,
+    ConfigurationRecord,
+    ControlStateRecord,
+    Dependency,
+    IdempotencyRecord,
+    Kind,
+    LevelOrder,
+    PolicyRecord,
+    RecoveryOperationRecord,
+    RoleBindingRecord,
+    ServiceRecord,
+    Source,
+)
+from ..models.access_tables import ApiTokenRow, DataKeyRow, IdempotencyKeyRow, RoleBindingRow, SubjectRow
+from ..models.circuit_tables import CircuitBreakerState, CircuitOrderRow
+from ..models.configuration_tables import ControlStateRow, FaultToleranceConfiguration
+from ..models.policy_tables import CircuitBreakerConfiguration, PolicyRow, RetryConfiguration
+from ..models.recovery_tables import RecoveryOperation
+from ..models.service_tables import ServiceDegradation, ServiceDependencyRow, ServiceRow
+from ..security.access import Binding
+from ..security.envelope import DataKeyRecord
+from ..security.kinds import DATA_KEYS, SUBJECTS, TOKENS
+from ..security.subjects import SubjectKey
+from ..security.tokens import TokenRecord
+
+R = TypeVar("R")
+Row = dict[str, Any]  # Any: the columns' values
+Derived = tuple[type[Any], Row, bool]  # a mapped class, its row, and whether the row is written (or removed)
+
+
+def _same(record: Any) -> Row:  # Any: a record
+    return {item.name: getattr(record, item.name) for item in fields(record)}
+
+
+@dataclass(frozen=True, slots=True)
+class Codec(Generic[R]):
+    """How the records of one kind lie in their table.
+
+    Arguments:
+        kind, model: The kind and the mapped class of its table.
+        read: Makes a record of a row's columns.
+        write: Makes the columns' values of a record; by default those of the same names.
+        renamed: Field → column, where they differ.
+        related: Rows of other tables that follow from a record; the former record comes along, or None.
+    """
+
+    kind: Kind[R]
+    model: type[Any]
+    read: Callable[[Mapping[str, Any]], R]
+    write: Callable[[R], Row] = _same
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    related: Callable[[R | None, R | None], Iterable[Derived]] | None = None
+
+    def row(self, record: R) -> Row:
+        """Return the columns' values of a record."""
+        values = self.write(record)
+        for name, column in self.renamed.items():
+            values[column] = values.pop(name)
+        return values
+
+    def record(self, row: Mapping[str, Any]) -> R:
+        """Return the record of a row."""
+        values = dict(row)
+        for name, column in self.renamed.items():
+            values[name] = values.pop(column)
+        return self.read(values)
+
+
+_SEQUENCE = {"sequence": "fleet_sequence"}
+
+
+def _policy(row: Mapping[str, Any]) -> PolicyRecord:
+    return PolicyRecord(**{**row, "source": Source(row["source"])})
+
+
+def _policy_row(record: PolicyRecord) -> Row:
+    return {**_same(record), "source": record.source.value}
+
+
+def _policy_parts(old: PolicyRecord | None, new: PolicyRecord | None) -> Iterable[Derived]:
+    """Keep the tables of breaker and retry configurations in step with the policies."""
+    named = new or old
+    assert named is not None
+    breaker = None if new is None else new.content.get("breaker")
+    if new is not None and breaker is not None:
+        yield (
+            CircuitBreakerConfiguration,
+            {
+                "name": new.name,
+                "service": new.service,
+                "revision": new.revision,
+                "failure_threshold": breaker["failure_threshold"],
+                "recovery_timeout": breaker["recovery_timeout"],
+                "success_threshold": breaker["success_threshold"],
+                "timeout": breaker["timeout"],
+                "window_kind": breaker["window_kind"],
+                "mode": breaker["mode"],
+                "enabled": breaker["mode"] == "enabled",
+                "content": breaker,
+                "updated_at": new.changed_at,
+            },
+            True,
+        )
+    elif old is not None and old.content.get("breaker") is not None:
+        yield CircuitBreakerConfiguration, {"name": named.name}, False
+    retry = None if new is None else new.content.get("retry")
+    if new is not None and retry is not None:
+        yield (
+            RetryConfiguration,
+            {
+                "policy": new.name,
+                "service": new.service,
+                "revision": new.revision,
+                "max_attempts": retry["max_attempts"],
+                "base_delay": retry["base_delay"],
+                "max_delay": retry["max_delay"],
+                "exponential_base": retry["exponential_base"],
+                "jitter": retry["jitter"],
+                "content": retry,
+                "updated_at": new.changed_at,
+            },
+            True,
+        )
+    elif old is not None and old.content.get("retry") is not None:
+        yield RetryConfiguration, {"policy": named.name}, False
+
+
+def _service(row: Mapping[str, Any]) -> ServiceRecord:
+    return ServiceRecord(**{**row, "source": Source(row["source"]), "depends_on": tuple(row.get("depends_on", ()))})
+
+
+def _service_row(record: ServiceRecord) -> Row:
+    row = {**_same(record), "source": record.source.value}
+    del row["depends_on"]
+    return row
+
+
+def _dependencies(old: ServiceRecord | None, new: ServiceRecord | None) -> Iterable[Derived]:
+    wanted = {} if new is None else {item.name: item.kind for item in new.depends_on}
+    for item in () if old is None else old.depends_on:
+        if item.name not in wanted:
+            assert old is not None
+            yield ServiceDependencyRow, {"service": old.name, "depends_on": item.name}, False
+    for name, kind in wanted.items():
+        assert new is not None
+        yield ServiceDependencyRow, {"service": new.name, "depends_on": name, "kind": kind}, True
+
+
+def dependency(row: Mapping[Any, Any]) -> tuple[str, Dependency]:
+    """Return the service and the dependency of a row."""
+    return row["service"], Dependency(name=row["depends_on"], kind=row["kind"])
+
+
+def _level(row: Mapping[str, Any]) -> LevelOrder:
+    return LevelOrder(**{name: value for name, value in row.items() if name != "automatic"})
+
+
+def _token(row: Mapping[str, Any]) -> TokenRecord:
+    values = {name: value for name, value in row.items() if name != "created_by"}
+    values["bindings"] = tuple(Binding.from_dict(item) for item in row["bindings"])
+    return TokenRecord(**values)
+
+
+def _token_row(record: TokenRecord) -> Row:
+    return {**_same(record), "bindings": [binding.to_dict() for binding in record.bindings], "created_by": "api"}
+
+
+def _recovery(row: Mapping[str, Any]) -> RecoveryOperationRecord:
+    values = {name: value for name, value in row.items() if name != "idempotency_key"}
+    return RecoveryOperationRecord(**{**values, "steps": tuple(row["steps"])})
+
+
+def _binding(row: Mapping[str, Any]) -> RoleBindingRecord:
+    return RoleBindingRecord(**{**row, "services": tuple(row["services"])})
+
+
+CODECS: tuple[Codec[Any], ...] = (
+    Codec(POLICIES, PolicyRow, _policy, _policy_row, _SEQUENCE, _policy_parts),
+    Codec(CIRCUIT_ORDERS, CircuitOrderRow, lambda row: CircuitOrder(**row), renamed=_SEQUENCE),
+    Codec(LEVEL_ORDERS, ServiceDegradation, _level, lambda record: {**_same(record), "automatic": False}, _SEQUENCE),
+    Codec(SERVICES, ServiceRow, _service, _service_row, related=_dependencies),
+    Codec(CIRCUIT_STATES, CircuitBreakerState, lambda row: CircuitStateRecord(**row)),
+    Codec(CONFIGURATION, FaultToleranceConfiguration, lambda row: ConfigurationRecord(**row)),
+    Codec(
+        IDEMPOTENCY,
+        IdempotencyKeyRow,
+        lambda row: IdempotencyRecord(**row),
+        lambda record: {**_same(record), "headers": dict(record.headers)},
+    ),
+    Codec(ROLE_BINDINGS, RoleBindingRow, _binding, lambda record: {**_same(record), "services": list(record.services)}),
+    Codec(RECOVERIES, RecoveryOperation, _recovery, lambda record: {**_same(record), "steps": list(record.steps)}),
+    Codec(CONTROL_STATE, ControlStateRow, lambda row: ControlStateRecord(**row)),
+    Codec(TOKENS, ApiTokenRow, _token, _token_row),
+    Codec(DATA_KEYS, DataKeyRow, lambda row: DataKeyRecord(**row)),
+    Codec(
+        SUBJECTS,
+        SubjectRow,
+        lambda row: SubjectKey(**row),
+        renamed={"subject_id": "id", "wrapped": "wrapped_key"},
+    ),
+)
+"""One codec for each kind that is loaded at start and kept in memory."""
