@@ -54,7 +54,7 @@ def create_api(use_cases: UseCases) -> FastAPI:
     )
     app.router.routes.insert(0, Route("/livez", live, methods=["GET"]))
     app.router.routes.insert(1, Route("/readyz", ready, methods=["GET"]))
-    app.include_router(router)
+    app.router.routes.extend(router.routes)
     setattr(app.state, STATE, use_cases)
     app.add_exception_handler(StarletteHTTPException, _http_problem)
     app.add_exception_handler(HTTPException, _http_problem)

@@ -51,6 +51,14 @@ class RequestContext:
         answer = await self.use_cases.plane.answer(self.caller, decide, await self._once())
         return Response(answer.body, answer.status, dict(answer.headers), media_type="application/json")
 
+    def rendered(self, permission: Permission, render: Callable[[], Answer]) -> Response:
+        """Answer a read, with what was rendered a moment ago for the same request and scope if nothing has changed."""
+        use_cases, scope = self.use_cases, self.request.scope
+        use_cases.plane.fleet.bring_up_to_date()
+        key = (scope["path"], scope["query_string"], self.caller.identity.services_for(permission))
+        given = use_cases.rendered.get(key, render)
+        return Response(given.body, given.status, given.headers, media_type="application/json")
+
     async def _once(self) -> OnceOnly | None:
         request = self.request
         if request.method != "POST":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fastapi import Request
 
@@ -64,11 +65,7 @@ def is_loopback(request: Request) -> bool:
     client = request.client
     if client is None:
         return False
-    try:
-        peer_is_local = ipaddress.ip_address(client.host).is_loopback
-    except ValueError:
-        return False
-    if not peer_is_local:
+    if not _is_loopback_address(client.host):
         return False
     host = request.headers.get("host", "")
     name = host if host.endswith("]") else host.rsplit(":", 1)[0]
@@ -76,6 +73,14 @@ def is_loopback(request: Request) -> bool:
         return False
     origin = request.headers.get("origin")
     return origin is None or origin.partition("://")[2] == host
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def peer(request: Request) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi.exceptions import HTTPException, RequestValidationError
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from ..core.errors import ConfigError, NotFoundError, ScrollIntelError, Violation
@@ -32,6 +33,37 @@ TITLES: Mapping[int, tuple[str, str]] = {
     503: ("store_unavailable", "Changes cannot be written now"),
 }
 """Default code and title of every status that the API answers errors with."""
+
+
+class ProblemViolation(BaseModel):
+    """One rule that a request breaks."""
+
+    field: str
+    value: Any = None
+    allowed: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str | None = None
+    violations: list[ProblemViolation] | None = None
+    request_id: str | None = None
+
+
+def _described(status: int, title: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": title, "model": Problem, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+PROBLEMS: Mapping[int | str, dict[str, Any]] = {
+    status: _described(status, title) for status, (_, title) in TITLES.items() if status not in (405, 406, 500)
+}
+"""The errors that any route may answer, for the description of the API."""
 
 
 def problem(

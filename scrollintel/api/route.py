@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import Response
@@ -17,9 +18,18 @@ from ..core.errors import ScrollIntelError
 from ..security.access import Permission
 from ..service.caller import Caller
 from ..service.errors import RequestError
-from .context import CALLER_KEY, USE_CASES_KEY
+from .context import CALLER_KEY, PREFIX, USE_CASES_KEY
 from .gate import admit, use_cases_of
-from .problems import problem, problem_of
+from .problems import PROBLEMS, problem, problem_of
+
+_REQUEST_PREFIX = secrets.token_hex(6)
+_REQUEST_NUMBERS = itertools.count(1)
+
+
+def next_request_id() -> str:
+    """Return a number that no other request of this or another process has."""
+    return f"{_REQUEST_PREFIX}-{next(_REQUEST_NUMBERS):x}"
+
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
@@ -165,6 +175,11 @@ def _depth(body: bytes) -> int:
     return deepest
 
 
+def resource_router(tag: str) -> APIRouter:
+    """Return the router of one kind of resource, with the errors that every route of it may answer."""
+    return APIRouter(prefix=PREFIX, route_class=ControlRoute, tags=[tag], responses=dict(PROBLEMS))
+
+
 class ControlRoute(APIRoute):
     """A route of the control plane.
 
@@ -181,7 +196,7 @@ class ControlRoute(APIRoute):
         has_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
-            request_id = secrets.token_hex(8)
+            request_id = next_request_id()
             try:
                 use_cases = await use_cases_of(request)
                 scope = request.scope

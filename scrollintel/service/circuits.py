@@ -41,7 +41,6 @@ class Circuits:
 
     def find(self, caller: Caller, name: str) -> CircuitWhole:
         """Return a circuit as far as the caller may see it; raises MissingError when that is nothing."""
-        self._plane.fleet.bring_up_to_date()
         whole = self.whole(name)
         seen = None if whole is None else self._seen(caller, whole)
         if seen is None:
@@ -50,7 +49,6 @@ class Circuits:
 
     def visible(self, caller: Caller) -> list[CircuitWhole]:
         """Return all circuits that the caller may see, by name."""
-        self._plane.fleet.bring_up_to_date()
         names = set(self._plane.fleet.circuit_names())
         names.update(self._plane.records.table(CIRCUIT_ORDERS))
         for record in self._plane.records.values(POLICIES):

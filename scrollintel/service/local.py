@@ -84,4 +84,5 @@ class LocalSession:
             facts=[event.to_dict() for event in self._buffer.take()],
             dropped=self._buffer.dropped,
         )
-        self._use_cases.ingest.report(self._session, report)
+        if report.circuits or report.policies or report.levels or report.facts:
+            self._use_cases.ingest.report(self._session, report)

@@ -15,6 +15,7 @@ from .ingest import Ingest
 from .plane import ControlPlane
 from .policies import Policies
 from .registry import ServiceRegistry
+from .rendered import Rendered
 from .replicas import Replicas
 
 logger = logging.getLogger("scrollintel.service")
@@ -49,6 +50,7 @@ class UseCases:
         self.ingest = Ingest(plane)
         self.replicas = Replicas(plane, self.ingest, push_interval=push_interval)
         self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
+        self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
         self.loops.add("flush reports", 1.0, self.ingest.flush)
         self.loops.add("sweep replicas", 1.0, self._sweep)

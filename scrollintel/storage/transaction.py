@@ -25,6 +25,8 @@ class Records:
 
     def __init__(self) -> None:
         self._tables: dict[str, Table] = {}
+        self.version = 0
+        """Rises with everything that becomes visible."""
 
     def get(self, kind: Kind[R], key: object) -> R | None:
         """Return the committed record of that key, or None."""
@@ -45,6 +47,7 @@ class Records:
     def replace(self, tables: Mapping[str, Table]) -> None:
         """Take over what was loaded from the database, whole."""
         self._tables = {name: dict(table) for name, table in tables.items()}
+        self.version += 1
 
     def apply(self, overlay: Mapping[tuple[str, Any], tuple[Kind[Any], Any]]) -> None:
         """Make the changes of a committed group visible to readers."""
@@ -54,6 +57,7 @@ class Records:
                 table.pop(key, None)
             else:
                 table[key] = record
+        self.version += 1
 
 
 class Changes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from ...core.states import CircuitState
@@ -16,7 +16,7 @@ from ...service.policies import etag, expected_revision
 from ...storage.transaction import Transaction
 from ..context import Ask, answer, json_response
 from ..paging import decode_cursor, page_of
-from ..route import ControlRoute, requires
+from ..route import requires, resource_router
 from ..schemas.bodies import Cursor, Limit, OptionalReason, PathName, Reason
 from ..schemas.circuits import (
     SORT_KINDS,
@@ -31,7 +31,7 @@ from ..schemas.circuits import (
     summary,
 )
 
-router = APIRouter(route_class=ControlRoute, tags=["circuit breakers"])
+router = resource_router("circuit breakers")
 
 IfMatch = Annotated[str | None, Header(max_length=100, description='revision that is changed, such as "3"; or *')]
 
@@ -65,29 +65,39 @@ async def list_circuit_breakers(
 ) -> Response:
     """Every circuit that a replica reports or that is configured here, as a whole over all replicas."""
     position = decode_cursor(cursor, SORT_KINDS[sort.value])
-    found = ask.use_cases.circuits.visible(ask.caller)
-    if search:
-        wanted = search.casefold()
-        found = [whole for whole in found if wanted in whole.name.casefold()]
-    if state:
-        found = [whole for whole in found if whole.state in state]
-    if service is not None:
-        found = [
-            whole for whole in found if whole.service == service or any(part.service == service for part in whole.parts)
-        ]
-    page, following = page_of(found, position=position, limit=limit, place=SORTS[sort.value])
-    return json_response({"items": [summary(whole) for whole in page], "next_cursor": following})
+
+    def render() -> Answer:
+        found = ask.use_cases.circuits.visible(ask.caller)
+        if search:
+            wanted = search.casefold()
+            found = [whole for whole in found if wanted in whole.name.casefold()]
+        if state:
+            found = [whole for whole in found if whole.state in state]
+        if service is not None:
+            found = [
+                whole
+                for whole in found
+                if whole.service == service or any(part.service == service for part in whole.parts)
+            ]
+        page, following = page_of(found, position=position, limit=limit, place=SORTS[sort.value])
+        return answer(200, {"items": [summary(whole) for whole in page], "next_cursor": following})
+
+    return ask.rendered(Permission.CIRCUITS_READ, render)
 
 
 @router.get("/circuit-breakers/{name}", response_model=CircuitDetail, summary="Show a circuit breaker")
 @requires(Permission.CIRCUITS_READ)
 async def show_circuit_breaker(name: PathName, ask: Ask) -> Response:
     """One circuit in full: counters, response times, last failure, next probe, recent changes, and why it is so."""
-    circuits = ask.use_cases.circuits
-    whole = circuits.find(ask.caller, name)
-    transitions = circuits.recent_transitions(ask.caller, name)
-    tag = None if whole.policy is None else etag(whole.policy.revision)
-    return json_response(detail(whole, transitions), etag=tag)
+
+    def render() -> Answer:
+        circuits = ask.use_cases.circuits
+        whole = circuits.find(ask.caller, name)
+        transitions = circuits.recent_transitions(ask.caller, name)
+        tag = None if whole.policy is None else etag(whole.policy.revision)
+        return answer(200, detail(whole, transitions), etag=tag)
+
+    return ask.rendered(Permission.CIRCUITS_READ, render)
 
 
 @router.post("/circuit-breakers", status_code=201, response_model=CircuitDetail, summary="Create a circuit breaker")

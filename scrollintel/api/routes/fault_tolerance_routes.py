@@ -10,11 +10,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..context import PREFIX
-from ..route import ControlRoute
 from . import circuits, replicas
 
-router = APIRouter(prefix=PREFIX, route_class=ControlRoute)
-for _part in (circuits, replicas):
-    router.include_router(_part.router)
+# What is asked for most comes first, and the routes lie side by side: a router in a router is searched twice.
+_PARTS = (circuits, replicas)
+router = APIRouter()
+for _part in _PARTS:
+    router.routes.extend(_part.router.routes)
 
 __all__ = ["PREFIX", "router"]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from ...security.access import Permission
 from ...service.replicas import BadMessageError
 from ..context import Ask, json_response
 from ..paging import decode_cursor, page_of
-from ..route import ControlRoute, requires
+from ..route import requires, resource_router
 from ..schemas.bodies import Cursor, Limit
 from ..schemas.replicas import Heard, Joined, JoinMessage, ListenMessage, ReplicaPage, ReportMessage, document
 
-router = APIRouter(route_class=ControlRoute, tags=["replicas"])
+router = resource_router("replicas")
 
 
 def _message(value: object) -> dict[str, Any]:  # Any: JSON values
