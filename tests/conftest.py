@@ -12,6 +12,8 @@ from scrollintel.core.hub import EventHub
 from scrollintel.core.registry import Registry
 from scrollintel.testing import ManualClock
 
+from .servers.fixtures import database_url, postgres, postgres_url, sqlite_url  # noqa: F401 - pytest looks them up here
+
 SEED = int(os.environ.get("SCROLLINTEL_SEED", "20250131"))
 
 # "fixed" draws the same examples in every run; HYPOTHESIS_PROFILE=explore looks for new ones.
