@@ -1,0 +1,94 @@
+"""All settings of a control plane, resolved and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from .declared import Declared
+from .secrecy import without_password
+from .sections import (
+    SECTIONS,
+    AccessSettings,
+    AuditSettings,
+    DatabaseSettings,
+    DataSettings,
+    KeySettings,
+    LoggingSettings,
+    ReplicaSettings,
+    ServerSettings,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `load` found, one attribute for each table of `scrollintel.toml`.
+
+    Arguments:
+        server, database, data, access, keys, audit, replicas, logging: The tables.
+        retention: What RetentionPolicy takes, as given.
+        declared: Policies, circuit breakers and services of the file.
+        default_directory: Folder for data when `data.directory` is None.
+        file: The settings file, or None when there is none.
+        sources: Where each value that is not a default was set, by table and key, such as `server.port`.
+    """
+
+    default_directory: Path
+    server: ServerSettings = field(default_factory=ServerSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
+    replicas: ReplicaSettings = field(default_factory=ReplicaSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    retention: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # Any: TOML values
+    declared: Declared = field(default_factory=Declared)
+    file: Path | None = None
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return self.data.directory or self.default_directory
+
+    @property
+    def database_url(self) -> str:
+        """The address of the database; it may hold a password."""
+        return self.database.url or f"sqlite:///{self.directory / 'control.db'}"
+
+    @property
+    def keys_directory(self) -> Path:
+        """Folder of the key files, when keys come from files."""
+        return self.keys.path or self.directory / "keys"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where signed checkpoints of the audit log are written."""
+        return self.audit.checkpoint_file or self.directory / "audit-checkpoints.jsonl"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The Unix socket on which the owner of the data directory needs no token."""
+        return self.directory / "admin.sock"
+
+    @property
+    def is_access_enforced(self) -> bool:
+        """Whether requests need an identity: always, unless it was turned off or only this machine can ask."""
+        if self.access.enabled is not None:
+            return self.access.enabled
+        return not self.server.is_local or bool(self.server.trusted_proxies) or self.access.oidc_issuer is not None
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return the values in force, resolved and without passwords."""
+        result: dict[str, Any] = {name: getattr(self, name).to_dict() for name in SECTIONS}
+        result["database"]["url"] = without_password(self.database_url)
+        result["data"]["directory"] = str(self.directory)
+        result["keys"]["path"] = str(self.keys_directory)
+        result["audit"]["checkpoint_file"] = str(self.checkpoint_file)
+        result["access"]["enabled"] = self.is_access_enforced
+        result["retention"] = dict(self.retention)
+        return result
