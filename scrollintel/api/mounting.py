@@ -33,6 +33,10 @@ class Embedded:
             started = self._started = (loop, loop.create_task(self._starter()))
         return await asyncio.shield(started[1])
 
+    def forget(self) -> None:
+        """Begin anew with the next request; what was started has been stopped by whoever calls this."""
+        self._started = None
+
 
 EMBEDDED = Embedded(start_embedded)
 """The one of this process."""

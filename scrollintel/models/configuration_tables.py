@@ -21,7 +21,7 @@ class FaultToleranceConfiguration(Base):
     )
 
     key: Mapped[str] = operational(String(NAME_LENGTH), primary_key=True)
-    value: Mapped[Json] = operational(JsonDocument, comment="NULL when secret")
+    value: Mapped[Json] = operational(JsonDocument, nullable=True, comment="NULL when secret")
     sealed: Mapped[str | None] = secret(Text, comment="encrypted value; NULL when not secret")
     secret: Mapped[bool] = operational(Boolean)
     revision: Mapped[int] = operational(BigInteger, comment="rises by one with each change, from 1")

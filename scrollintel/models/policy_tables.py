@@ -48,7 +48,9 @@ class PolicyRevisionRow(Base):
     name: Mapped[str] = operational(String(NAME_LENGTH), primary_key=True)
     revision: Mapped[int] = operational(BigInteger, primary_key=True, autoincrement=False)
     service: Mapped[str | None] = operational(String(NAME_LENGTH), comment="owning service; NULL for all replicas")
-    content: Mapped[Json] = operational(JsonDocument, comment="Policy.to_dict(); NULL when the policy was deleted")
+    content: Mapped[Json] = operational(
+        JsonDocument, nullable=True, comment="Policy.to_dict(); NULL when the policy was deleted"
+    )
     reason: Mapped[str | None] = personal(Text, comment="why it was changed, in the words of who did")
     changed_at: Mapped[datetime] = operational(UtcDateTime)
     changed_by: Mapped[str] = personal(Text, comment="identity of who changed it")

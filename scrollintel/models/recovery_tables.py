@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Double, Identity, Index, String, Text
+from sqlalchemy import Double, Identity, Index, String, Text
 from sqlalchemy.orm import Mapped
 
 from ..core.events import Severity
@@ -21,7 +21,6 @@ class SystemFailure(Base):
     __tablename__ = "system_failures"
     __table_args__ = (
         one_of("severity", Severity),
-        CheckConstraint("resolved_at >= at", name="resolved_at"),
         Index(None, "service", "at"),
         Index(None, "circuit", "at"),
         Index(None, "at"),
@@ -35,7 +34,9 @@ class SystemFailure(Base):
     kind: Mapped[str] = operational(String(NAME_LENGTH), comment="name of the fact, such as circuit_opened")
     severity: Mapped[str] = operational(String(16), comment="debug, information, warning or error")
     detail: Mapped[str | None] = operational(Text)
-    resolved_at: Mapped[datetime | None] = operational(UtcDateTime, comment="NULL while it lasts")
+    resolved_at: Mapped[datetime | None] = operational(
+        UtcDateTime, comment="NULL while it lasts; by another clock, perhaps"
+    )
     recovery_id: Mapped[str | None] = operational(String(64), comment="recovery that was started about it")
 
 

@@ -16,7 +16,7 @@ from ..control.records import CIRCUIT_STATES, CircuitStateRecord
 from ..core.states import CircuitState
 from ..replica.protocol import CircuitReport, PolicyReport
 from ..storage.errors import StoreUnavailableError
-from ..storage.transaction import Transaction
+from ..storage.transaction import RowUpdate, Transaction
 from .fleet import News, Report, Session
 from .plane import ControlPlane
 
@@ -207,7 +207,8 @@ class Ingest:
             for table, row in rows:
                 tx.append(table, **row)
             for circuit, at in resolved:
-                tx.update("system_failures", {"circuit": circuit, "resolved_at": None}, {"resolved_at": at})
+                lasting = {"circuit": circuit, "resolved_at": None}
+                tx.update(RowUpdate("system_failures", lasting, {"resolved_at": at}, {"at": at}))
             for (name, start), bucket in buckets.items():
                 tx.append("fault_tolerance_metrics", **_metrics_row(name, start, bucket))
             for (name, start), counts in retries.items():

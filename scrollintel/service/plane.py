@@ -106,11 +106,15 @@ class ControlPlane:
 
     async def stop(self) -> None:
         """End streams and waits, commit what is queued, and let go of the database."""
+        self.close_streams()
+        await asyncio.to_thread(self.writer.stop)
+        self.database.dispose()
+
+    def close_streams(self) -> None:
+        """End all streams and waits; on the event loop."""
         self.stopping = True
         self.facts.close()
         self.fleet.end_waits()
-        await asyncio.to_thread(self.writer.stop)
-        self.database.dispose()
 
     async def abandon(self) -> None:
         """Let go of the database after the event loop that this belonged to has ended without `stop`."""

@@ -11,6 +11,7 @@ from .access import Access, JwtVerifier
 from .break_glass import BreakGlass
 from .circuits import Circuits
 from .degradation import Degradation
+from .housekeeping import Housekeeping
 from .ingest import Ingest
 from .plane import ControlPlane
 from .policies import Policies
@@ -57,14 +58,20 @@ class UseCases:
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("write refusals", 1.0, self.access.write_refusals)
         self.loops.add("import journal", 1.0, self._import_journal)
+        self.loops.add("expire idempotency keys", 10.0, Housekeeping(plane).expire_idempotency)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
         await self.plane.start()
         self.loops.start()
 
+    def close_streams(self) -> None:
+        """Answer whoever waits for news, because the service stops."""
+        self.plane.close_streams()
+
     async def stop(self) -> None:
         """Stop both, in reverse order."""
+        self.close_streams()
         await self.loops.stop()
         if self.plane.serving:
             await self.ingest.flush()

@@ -1,228 +1,186 @@
-"""The database itself: SQLite in a file of ours, or PostgreSQL; one connection writes, a few read."""
+"""The database as the control plane uses it: one connection that writes, and a few that read."""
 
 from __future__ import annotations
 
-import fcntl
-import os
+import contextlib
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy import Connection, Engine, text
 
-from .errors import DatabaseLockedError, SchemaError, StandbyError, StoreUnavailableError
+from . import postgres, sqlite
+from .errors import StandbyError, StoreUnavailableError
+from .failures import translated
+from .file_lock import FileLock
+from .location import create_private_file, parse_location
 
-WRITER_LOCK = 0x5C0117
-"""Key of the PostgreSQL advisory lock that the writing connection holds; shared by all control planes of a database."""
-CONNECT_TIMEOUT = 3
-"""Seconds to reach PostgreSQL."""
-STATEMENT_TIMEOUT = 10
-"""Seconds that one statement may take there."""
-READERS = 4
-"""Read connections at once."""
+Dialect = Literal["sqlite", "postgresql"]
 
 
 class Database:
-    """One database.
+    """One SQLite file that this process owns, or one PostgreSQL database of which one control plane is the leader.
 
-    SQLite runs in WAL mode with `synchronous=FULL`, which loses nothing acknowledged when the power fails. One process
-    owns the file by a lock on a file beside it, one connection of it writes and moves the log, and readers are
-    `query_only`: that keeps clear of the race that SQLite up to 3.51.2 has between processes that reset the log.
-
-    On PostgreSQL the connection that writes holds an advisory lock for as long as it lives, so that a control plane
-    that lost its connection cannot write beside its successor.
+    May be used from any thread; the connection that writes belongs to one thread at a time. Creating it touches
+    nothing: files and connections are opened when they are first needed.
 
     Arguments:
-        url: "sqlite:////path/to/file.db" or "postgresql://user:password@host/name".
+        url: Path of a SQLite file (its folder is created when missing), `sqlite:///PATH` or `postgresql://...`.
+        readers: Connections that read at the same time; default 4.
+        patience: Seconds that a reader waits for a free connection; default 5.
+        statement_timeout: Seconds for one statement on PostgreSQL; default 10.
 
     Raises:
-        SchemaError: when the address is none of these.
+        ConfigError: when `url` is neither, or the driver for PostgreSQL is not installed.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = parse_url(url)
-        self.dialect = self.url.get_backend_name()
-        self._lock_file: int | None = None
-        self._mutex = threading.Lock()
-        if self.dialect == "sqlite":
-            self.path: Path | None = Path(self.url.database or "")
-            self._writer, self._reader = _sqlite_engines(self.url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        readers: int = 4,
+        patience: float = 5.0,
+        statement_timeout: float = postgres.STATEMENT_TIMEOUT,
+    ) -> None:
+        self._url = parse_location(url)
+        self._lock = threading.Lock()
+        self._writer: Connection | None = None  # guarded by _lock
+        self._opened: tuple[int, int] | None = None
+        self.dialect: Dialect = "postgresql"
+        self.path: Path | None = None
+        self._file_lock: FileLock | None = None
+        if self._url.get_backend_name() == "sqlite":
+            self.dialect = "sqlite"
+            self.path = Path(self._url.database or "")
+            self._file_lock = FileLock(self.path)
+            self._writers = sqlite.writer_engine(self.path)
+            self._readers = sqlite.reader_engine(self.path, size=readers, patience=patience)
         else:
-            self.path = None
-            self._writer, self._reader = _postgresql_engines(self.url)
+            self._writers = postgres.writer_engine(self._url, statement_timeout=statement_timeout)
+            self._readers = postgres.reader_engine(
+                self._url, size=readers, patience=patience, statement_timeout=statement_timeout
+            )
+
+    def __repr__(self) -> str:
+        return f"Database({self.display!r})"
 
     @property
-    def address(self) -> str:
-        """The address without the password."""
-        return self.url.render_as_string(hide_password=True)
+    def display(self) -> str:
+        """The address without its password, for people."""
+        return self._url.render_as_string(hide_password=True)
+
+    @property
+    def writers(self) -> Engine:
+        """The engine behind `connect_writer`, for migrations and restores that run before anything else writes."""
+        return self._writers
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this process holds the connection that writes."""
+        return self._writer is not None
+
+    # ------------------------------------------------------------------ owning
+
+    def own(self) -> None:
+        """Make this process the owner of a SQLite file until `dispose`, creating the file; nothing on PostgreSQL.
+
+        Raises:
+            DatabaseLockedError: when another process owns it.
+            StoreUnavailableError: when the file cannot be created or opened.
+        """
+        if self.path is None or self._file_lock is None or self._file_lock.held:
+            return
+        with translated(OSError):
+            create_private_file(self.path)
+            self._file_lock.acquire()
 
     # ------------------------------------------------------------------ writing
 
     def connect_writer(self) -> Connection:
-        """Return the connection that may write; there is one in the world.
+        """Return the connection that writes; the caller gives it back with `release_writer`.
+
+        On PostgreSQL it holds the leader's lock for as long as its session lives, so that whoever loses the connection
+        has lost the lock with it and cannot write any more.
 
         Raises:
-            StandbyError: when another control plane has it (PostgreSQL).
-            DatabaseLockedError: when another process has the file (SQLite).
+            StandbyError: when another control plane is the leader.
+            DatabaseLockedError: when another process owns the SQLite file.
             StoreUnavailableError: when the database cannot be reached.
+            RuntimeError: when this process has the connection already.
         """
-        if self.dialect == "sqlite":
-            self._own_file()
-        connection: Connection | None = None
-        try:
-            connection = self._writer.connect()
-            if self.dialect == "postgresql":
-                with connection.begin():
-                    held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": WRITER_LOCK}).scalar()
-                if not held:
-                    raise StandbyError
-        except SQLAlchemyError as error:
-            _discard(connection)
-            raise unavailable(error) from None
-        except BaseException:
-            _discard(connection)
-            raise
-        return connection
+        with self._lock:
+            if self._writer is not None:
+                raise RuntimeError("the connection that writes is in use")
+            self.own()
+            with translated(OSError):
+                connection = self._writers.connect()
+                try:
+                    self._opened = self._identity()
+                    if self.dialect == "postgresql":
+                        self._lead(connection)
+                except BaseException:
+                    connection.invalidate()
+                    connection.close()
+                    raise
+            self._writer = connection
+            return connection
 
-    def release_writer(self, connection: Connection) -> None:
-        """Close the writing connection for good; a handle that has failed once is never used again."""
-        _discard(connection)
-        self._disown_file()
+    @staticmethod
+    def _lead(connection: Connection) -> None:
+        with connection.begin():
+            if not postgres.try_lock(connection, postgres.LEADER):
+                raise StandbyError
+            if connection.scalar(text("SELECT pg_is_in_recovery()")):
+                raise StoreUnavailableError("the database server is a read-only standby")
+            postgres.insist_on_durable_commits(connection)
 
     def check_writer(self, connection: Connection) -> None:
-        """Raise StoreUnavailableError unless the connection still works."""
-        try:
+        """Raise StoreUnavailableError unless the connection still reaches the database that it was opened on."""
+        with translated(OSError):
+            # A deleted or replaced file would be written to happily, and be gone with the process.
+            if self._identity() != self._opened:
+                raise StoreUnavailableError("the database file has been replaced")
             with connection.begin():
                 connection.execute(text("SELECT 1"))
-        except SQLAlchemyError as error:
-            raise unavailable(error) from None
-        if self.path is not None and not self.path.exists():
-            raise StoreUnavailableError("the database file is gone")
 
-    def _own_file(self) -> None:
-        assert self.path is not None
-        with self._mutex:
-            if self._lock_file is not None:
-                return
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                raise StoreUnavailableError(f"the folder of the database cannot be used: {error.strerror}") from None
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                owner = os.read(descriptor, 32).decode("ascii", "replace").strip()
-                os.close(descriptor)
-                raise DatabaseLockedError(f"process {owner or 'unknown'} has the database file {self.path}") from None
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
-            self._lock_file = descriptor
-            if not self.path.exists():
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    def _identity(self) -> tuple[int, int] | None:
+        """Return device and inode of the SQLite file, or None on PostgreSQL."""
+        if self.path is None:
+            return None
+        status = self.path.stat()
+        return status.st_dev, status.st_ino
 
-    def _disown_file(self) -> None:
-        with self._mutex:
-            if self._lock_file is not None:
-                os.close(self._lock_file)
-                self._lock_file = None
+    def release_writer(self, connection: Connection) -> None:
+        """Undo what is not committed and close the connection; never raises."""
+        with self._lock:
+            if self._writer is connection:
+                self._writer = None
+        # The driver's connection is closed and not reused, whatever state an error left it in.
+        with contextlib.suppress(Exception):
+            connection.invalidate()
+        with contextlib.suppress(Exception):
+            connection.close()
 
     # ------------------------------------------------------------------ reading
 
-    @contextmanager
+    @contextlib.contextmanager
     def reader(self) -> Iterator[Connection]:
-        """Give a connection that can only read, in a transaction of its own.
+        """Lend a connection that cannot write, in one transaction that is undone at the end.
 
         Raises:
-            StoreUnavailableError: when the database cannot be reached.
+            StoreUnavailableError: when the database cannot be reached, or no connection becomes free in time.
         """
-        try:
-            with self._reader.connect() as connection, connection.begin():
-                yield connection
-        except SQLAlchemyError as error:
-            raise unavailable(error) from None
+        with translated(), self._readers.connect() as connection, connection.begin() as transaction:
+            yield connection
+            transaction.rollback()
 
     def dispose(self) -> None:
-        """Close everything."""
-        self._reader.dispose()
-        self._writer.dispose()
-        self._disown_file()
-
-
-def parse_url(text_of_url: str) -> URL:
-    """Return a database address as SQLAlchemy's, with the driver that is used; raises SchemaError."""
-    try:
-        url = make_url(text_of_url)
-    except ArgumentError:
-        raise SchemaError("the database address must be sqlite:///… or postgresql://…") from None
-    name = url.get_backend_name()
-    if name == "sqlite":
-        if not url.database or url.database == ":memory:":
-            raise SchemaError("an SQLite database needs a file: sqlite:////path/to/file.db")
-        return url.set(drivername="sqlite", database=str(Path(url.database).absolute()))
-    if name in ("postgresql", "postgres"):
-        return url.set(drivername="postgresql+psycopg")
-    raise SchemaError("the database address must be sqlite:///… or postgresql://…")
-
-
-def unavailable(error: SQLAlchemyError) -> StoreUnavailableError:
-    """Return what callers hear of a database error; its text may hold values, so only its kind is told."""
-    cause = getattr(error, "orig", None) or error
-    words = str(cause).lower()
-    if "full" in words or "no space" in words:
-        return StoreUnavailableError("the disk of the database is full", retry_after=5.0)
-    return StoreUnavailableError(f"the database cannot be used ({type(cause).__name__})")
-
-
-def _discard(connection: Connection | None) -> None:
-    if connection is not None:
-        with suppress(SQLAlchemyError):
-            connection.invalidate()
-        with suppress(SQLAlchemyError):
-            connection.close()
-
-
-def _sqlite_engines(url: URL) -> tuple[Engine, Engine]:
-    arguments = {"check_same_thread": False, "timeout": 5.0}
-    writer = create_engine(url, poolclass=NullPool, connect_args=arguments)
-    reader = create_engine(url, poolclass=QueuePool, pool_size=READERS, max_overflow=0, connect_args=arguments)
-
-    @event.listens_for(writer, "connect")
-    def prepare_writer(connection: Any, record: object) -> None:  # Any: the driver's connection
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "journal_size_limit=67108864",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(reader, "connect")
-    def prepare_reader(connection: Any, record: object) -> None:  # Any: the driver's connection
-        for pragma in ("query_only=ON", "wal_autocheckpoint=0"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return writer, reader
-
-
-def _postgresql_engines(url: URL) -> tuple[Engine, Engine]:
-    arguments = {
-        "connect_timeout": CONNECT_TIMEOUT,
-        "application_name": "scrollintel",
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        "options": f"-c statement_timeout={STATEMENT_TIMEOUT * 1000} -c lock_timeout=5000 -c timezone=UTC",
-    }
-    writer = create_engine(url, poolclass=NullPool, connect_args=arguments)
-    reading = {**arguments, "options": f"{arguments['options']} -c default_transaction_read_only=on"}
-    reader = create_engine(
-        url, pool_size=READERS, max_overflow=0, pool_pre_ping=True, pool_timeout=5, connect_args=reading
-    )
-    return writer, reader
+        """Close every connection and give up a SQLite file."""
+        writer = self._writer
+        if writer is not None:
+            self.release_writer(writer)
+        self._readers.dispose()
+        self._writers.dispose()
+        if self._file_lock is not None:
+            self._file_lock.release()

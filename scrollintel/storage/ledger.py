@@ -150,9 +150,8 @@ class Ledger:
         audit = AuditRecordRow
         frontier = MerkleFrontier()
         sequence, last = 0, bytes(32)
-        found = connection.execution_options(yield_per=10_000).execute(
-            select(audit.sequence, audit.hash).order_by(audit.sequence)
-        )
+        every = select(audit.sequence, audit.hash).order_by(audit.sequence)
+        found = connection.execute(every, execution_options={"yield_per": 10_000})  # of the statement, not for good
         for number, text in found:
             sequence = number
             last = bytes.fromhex(text)
@@ -201,9 +200,11 @@ class Ledger:
                 self._write_records(connection, changes)
                 for name, rows in _by_table(changes.rows).items():
                     connection.execute(self._statement("insert", metadata.tables[name]), rows)
-                for name, where, values in changes.updates:
-                    table = metadata.tables[name]
-                    connection.execute(update(table).where(*(table.c[k] == v for k, v in where.items())).values(values))
+                for change in changes.updates:
+                    table = metadata.tables[change.table]
+                    wanted = [table.c[name] == value for name, value in change.where.items()]
+                    wanted += [table.c[name] <= value for name, value in change.at_most.items()]
+                    connection.execute(update(table).where(*wanted).values(change.values))
                 if changes.sealed:
                     rows = [_audit_row(record) for record in changes.sealed]
                     connection.execute(self._statement("insert", _table(AuditRecordRow)), rows)

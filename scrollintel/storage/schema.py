@@ -13,15 +13,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from ..models.fault_tolerance_models import metadata
-from .engine import Database, unavailable
+from . import postgres
+from .engine import Database
 from .errors import SchemaError
+from .failures import translated
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-SCHEMA_LOCK = 0x5C0118
-"""Key of the PostgreSQL advisory lock under which one process at a time changes the schema."""
 
 
 class SchemaStatus(NamedTuple):
@@ -75,19 +74,16 @@ def status(connection: Connection) -> SchemaStatus:
 
 
 def _run(connection: Connection, action: Callable[[Config], None]) -> None:
-    try:
-        with _alone(connection):
-            context = MigrationContext.configure(connection)
-            current = context.get_current_revision()
-            known = {script.revision for script in _script().walk_revisions()}
-            if current is not None and current not in known:
-                raise SchemaError(
-                    f"the database is at step {current!r}, which this version does not know: it was written by a "
-                    "newer one; use that, or restore a backup"
-                )
-            action(_config(connection))
-    except SQLAlchemyError as error:
-        raise unavailable(error) from error
+    with translated(), _alone(connection):
+        context = MigrationContext.configure(connection)
+        current = context.get_current_revision()
+        known = {script.revision for script in _script().walk_revisions()}
+        if current is not None and current not in known:
+            raise SchemaError(
+                f"the database is at step {current!r}, which this version does not know: it was written by a "
+                "newer one; use that, or restore a backup"
+            )
+        action(_config(connection))
 
 
 @contextmanager
@@ -95,7 +91,8 @@ def _alone(connection: Connection) -> Iterator[None]:
     """Hold one transaction around all steps; on PostgreSQL one process at a time, on SQLite the file has one owner."""
     with connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            postgres.wait_for_lock(connection, postgres.MIGRATION)
+            connection.execute(text("SET LOCAL statement_timeout = 0"))  # a step may rewrite a large table
         yield
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -60,6 +61,23 @@ class Records:
         self.version += 1
 
 
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """A change of rows of history.
+
+    Arguments:
+        table: Name of the table.
+        where: Columns and the values they must have; None means NULL.
+        at_most: Columns and the largest values they may have.
+        values: Columns and their new values.
+    """
+
+    table: str
+    where: dict[str, Any]  # Any: the columns' values
+    values: dict[str, Any]  # Any: the columns' values
+    at_most: dict[str, Any] = field(default_factory=dict)  # Any: the columns' values
+
+
 class Changes:
     """What one change, or a whole group of changes, writes."""
 
@@ -68,7 +86,7 @@ class Changes:
     def __init__(self) -> None:
         self.overlay: dict[tuple[str, Any], tuple[Kind[Any], Any]] = {}  # Any: the key and the record of its kind
         self.rows: list[tuple[str, dict[str, Any]]] = []  # Any: the columns' values
-        self.updates: list[tuple[str, dict[str, Any], dict[str, Any]]] = []  # Any: the columns' values
+        self.updates: list[RowUpdate] = []
         self.audit: list[AuditEntry] = []
         self.sealed: list[SealedRecord] = []
         self.afterwards: list[Callable[[], object]] = []
@@ -140,9 +158,9 @@ class Transaction:
         """Add a row of history; histories are queried from the database and have no record in memory."""
         self._mine.rows.append((table, values))
 
-    def update(self, table: str, where: dict[str, Any], values: dict[str, Any]) -> None:  # Any: the columns' values
-        """Change the rows of history whose columns have the values of `where`; None there means NULL."""
-        self._mine.updates.append((table, where, values))
+    def update(self, change: RowUpdate) -> None:
+        """Change rows of history."""
+        self._mine.updates.append(change)
 
     def audit(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log; it is on disk together with the change, or neither is."""

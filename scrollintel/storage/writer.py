@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.errors import ScrollIntelError
@@ -225,27 +226,51 @@ class Writer:
                     if not self._wake.wait(1.0) and not self._queue and not self._alive():
                         return
                 commands = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))]
-            group = Changes()
-            outcomes = [self._decide(command, group) for command in commands if not command.forsaken]
-            try:
-                if group:
-                    self._ledger.write(group)
-                    self.commits += 1
-            except Exception as error:
-                self._note(error)
-                self._turn(WriterState.UNAVAILABLE)
-                lost = StoreUnavailableError("the change could not be written", retry_after=1.0)
-                _settle([(command, None, lost if failed is None else failed) for command, _, failed in outcomes])
-                self._refuse_all()
+            if not self._commit([command for command in commands if not command.forsaken]):
                 return
-            self.changes += len(outcomes)
-            self.records.apply(group.overlay)
-            for action in group.afterwards:
-                try:
-                    action()
-                except Exception:  # the change is on disk; what follows it must not undo the thread
-                    logger.exception("an action after a change failed")
-            _settle(outcomes)
+
+    def _commit(self, commands: list[_Command[Any]]) -> bool:
+        """Make a group of changes durable and tell their callers; False when the database has failed."""
+        group = Changes()
+        outcomes = [self._decide(command, group) for command in commands]
+        try:
+            if group:
+                self._ledger.write(group)
+                self.commits += 1
+        except StatementError as error:
+            return self._commit_apart(commands, error) if _is_refusal(error) else self._fail(outcomes, error)
+        except Exception as error:
+            return self._fail(outcomes, error)
+        self.changes += len(outcomes)
+        self.records.apply(group.overlay)
+        for action in group.afterwards:
+            try:
+                action()
+            except Exception:  # the change is on disk; what follows it must not undo the thread
+                logger.exception("an action after a change failed")
+        _settle(outcomes)
+        return True
+
+    def _commit_apart(self, commands: list[_Command[Any]], error: Exception) -> bool:
+        """Commit one by one what the database has refused together, so that one bad change harms no other."""
+        if len(commands) == 1:
+            logger.error("the database refuses a change: %s", type(error).__name__)
+            _settle([(commands[0], None, error)])
+            return True
+        for number, command in enumerate(commands, 1):
+            if not self._commit([command]):
+                _settle([(rest, None, self._refusal()) for rest in commands[number:]])
+                return False
+        return True
+
+    def _fail(self, outcomes: list[_Outcome], error: Exception) -> bool:
+        """Tell all callers of a group that it is lost, and that the database has to be opened anew."""
+        self._note(error)
+        self._turn(WriterState.UNAVAILABLE)
+        lost = StoreUnavailableError("the change could not be written", retry_after=1.0)
+        _settle([(command, None, lost if failed is None else failed) for command, _, failed in outcomes])
+        self._refuse_all()
+        return False
 
     def _decide(self, command: _Command[T], group: Changes) -> _Outcome:
         mine = Changes()
@@ -287,6 +312,13 @@ class Writer:
             commands = list(self._queue)
             self._queue.clear()
         _settle([(command, None, self._refusal()) for command in commands])
+
+
+def _is_refusal(error: StatementError) -> bool:
+    """Tell whether the database works and refuses what it was told to write."""
+    if error.connection_invalidated:
+        return False
+    return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
 def _settle(outcomes: list[_Outcome]) -> None:

@@ -90,8 +90,7 @@ SERVER_FLOORS = {
     "security": {"cryptography", "joserfc"},
     "service": {"pydantic_core"},
     "storage": {"alembic", "sqlalchemy"},
-    "app.py": {"uvicorn"},
-    "asgi.py": {"uvicorn"},
+    "serving.py": {"uvicorn"},
 }
 """What each part of the server may import beside the standard library; every other part may import nothing."""
 

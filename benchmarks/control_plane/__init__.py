@@ -1,0 +1,1 @@
+"""What the control plane does in a second, beside a bare FastAPI route in the same run."""

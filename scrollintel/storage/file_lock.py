@@ -1,0 +1,60 @@
+"""A lock on a file that ends with its process, however that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from .errors import DatabaseLockedError
+
+
+class FileLock:
+    """Makes one process the owner of a database file.
+
+    The lock lies on a file of its own, `NAME.lock`, because SQLite's locks on the database would be lost when any
+    descriptor of it is closed. It holds the owner's process id for whoever is refused. The file stays behind: removing
+    it could give the lock to two processes at once.
+
+    Arguments:
+        path: The database file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._file is not None
+
+    def acquire(self) -> None:
+        """Take the lock, at once or not at all; does nothing when it is held already.
+
+        Raises:
+            DatabaseLockedError: when somebody else holds it, in another process or in this one.
+            OSError: when the lock file cannot be opened.
+        """
+        if self._file is not None:
+            return
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self._path.with_name(self._path.name + ".lock"), flags, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+            os.close(file)
+            raise DatabaseLockedError(self._path.name, int(owner) if owner.isdigit() else None) from None
+        except BaseException:
+            os.close(file)
+            raise
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back; does nothing when it is not held."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
