@@ -82,9 +82,10 @@ def translated(*further: type[Exception]) -> Iterator[None]:
     Those of SQLAlchemy and the drivers, and those of the classes in `further`, such as OSError. The new error holds no
     text of the driver, which may name hosts, users, paths or values.
     """
+    expected: tuple[type[Exception], ...] = (DBAPIError, TimeoutError, sqlite3.Error, *further)
     try:
         yield
-    except (DBAPIError, TimeoutError, sqlite3.Error, *further) as error:
+    except expected as error:
         failure = classify(error)
         if failure is Failure.FULL:
             raise StoreFullError from error
