@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .control.declared import Declarations
 from .core.clock import SYSTEM_CLOCK, Clock
 from .security.key_files import FileKeyProvider
 from .security.key_providers import KeyProvider
-from .service.access import JwtVerifier
+from .security.oidc import OidcConfig
 from .service.fleet import Fleet
 from .service.plane import ControlPlane
 from .service.use_cases import UseCases
 from .storage.engine import Database
+
+NOTHING_DECLARED = Declarations()
 
 
 def file_keys(path: Path) -> Callable[[bool], KeyProvider]:
@@ -26,7 +29,8 @@ def wire(
     database_url: str | None = None,
     enforced: bool = False,
     key_provider: Callable[[bool], KeyProvider] | None = None,
-    jwt: JwtVerifier | None = None,
+    oidc: OidcConfig | None = None,
+    declared: Declarations = NOTHING_DECLARED,
     stale_after: float = 5.0,
     dropped_after: float = 300.0,
     push_interval: float = 1.0,
@@ -39,7 +43,8 @@ def wire(
         database_url: `sqlite:///FILE` or `postgresql://…`; by default the file `control.db` in the directory.
         enforced: Whether requests need a token.
         key_provider: Gives the provider of key-encryption keys; by default files in the directory.
-        jwt: Verifies tokens of the identity provider, or None.
+        oidc: Which tokens of an identity provider are accepted, or None.
+        declared: What a file declares.
         stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
         push_interval: Seconds between reports of replicas.
         clock: Source of time.
@@ -52,4 +57,6 @@ def wire(
         fleet=Fleet(stale_after=stale_after, dropped_after=dropped_after, clock=clock),
         clock=clock,
     )
-    return UseCases(plane, directory=directory, enforced=enforced, jwt=jwt, push_interval=push_interval)
+    return UseCases(
+        plane, directory=directory, enforced=enforced, oidc=oidc, declared=declared, push_interval=push_interval
+    )

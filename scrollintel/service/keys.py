@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 
@@ -34,6 +36,7 @@ class Keys:
         self._make_provider = provider
         self._ring: Keyring | None = None
         self._digest: SecretDigest | None = None
+        self._subject_key: bytes | None = None
         self.provider: KeyProvider | None = None
         self.incomplete = False
 
@@ -46,14 +49,16 @@ class Keys:
         known = self._records.values(DATA_KEYS)
         self.provider = self._make_provider(not known)
         ring = Keyring(self.provider, known)
-        self._digest = self._read_digest(ring)
+        state = self._records.get(CONTROL_STATE, DIGEST_KEY)
+        if state is not None:
+            self._take_digest_key(base64.b64decode(ring.open_(str(state.value), *_PLACE)))
         self._ring = ring
         purposes = {record.purpose for record in known if record.retired_at is None}
         self.incomplete = self._digest is None or not purposes.issuperset(PURPOSES)
 
-    def _read_digest(self, ring: Keyring) -> SecretDigest | None:
-        state = self._records.get(CONTROL_STATE, DIGEST_KEY)
-        return None if state is None else SecretDigest(base64.b64decode(ring.open_(str(state.value), *_PLACE)))
+    def _take_digest_key(self, key: bytes) -> None:
+        self._digest = SecretDigest(key)
+        self._subject_key = hmac.new(key, b"scrollintel subject ids", hashlib.sha256).digest()
 
     def complete(self, tx: Transaction) -> None:
         """Make the data keys and the digest key that a new database lacks."""
@@ -68,7 +73,7 @@ class Keys:
             key = secrets.token_bytes(32)
             sealed = ring.seal(base64.b64encode(key), *_PLACE)
             tx.put(CONTROL_STATE, ControlStateRecord(key=DIGEST_KEY, value=sealed))
-            self._digest = SecretDigest(key)
+            self._take_digest_key(key)
         self.store_counts(tx)
         self.incomplete = False
 
@@ -94,6 +99,15 @@ class Keys:
         if self._digest is None:
             raise KeyUnavailableError("of the audit log", "it has not been read yet", "Wait until it can be reached")
         return self._digest
+
+    @property
+    def subject_key(self) -> bytes:
+        """Makes the opaque ids of persons; raises KeyUnavailableError before the database was read."""
+        if self._subject_key is None:
+            raise KeyUnavailableError(
+                "of persons", "it has not been read yet", "Wait until the database can be reached"
+            )
+        return self._subject_key
 
     @property
     def vault(self) -> SubjectVault:

@@ -7,14 +7,18 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from .access import Access, JwtVerifier
+from ..control.declared import Declarations
+from ..security.oidc import OidcConfig
+from .access import Access
 from .break_glass import BreakGlass
 from .circuits import Circuits
+from .declarations import DeclarationKeeper
 from .degradation import Degradation
 from .housekeeping import Housekeeping
 from .ingest import Ingest
 from .plane import ControlPlane
 from .policies import Policies
+from .provider_login import ProviderLogin
 from .registry import ServiceRegistry
 from .rendered import Rendered
 from .replicas import Replicas
@@ -29,7 +33,8 @@ class UseCases:
         plane: The control plane, not started yet.
         directory: Where the journal of emergencies lies.
         enforced: Whether requests need a token.
-        jwt: Verifies tokens of the identity provider, or None.
+        oidc: Which tokens of an identity provider are accepted, or None.
+        declared: What a file declares; nothing by default.
         push_interval: Seconds between reports of replicas.
     """
 
@@ -39,15 +44,19 @@ class UseCases:
         *,
         directory: Path,
         enforced: bool,
-        jwt: JwtVerifier | None = None,
+        oidc: OidcConfig | None = None,
+        declared: Declarations | None = None,
         push_interval: float = 1.0,
     ) -> None:
         self.plane = plane
-        self.access = Access(plane, enforced=enforced, jwt=jwt)
+        login = None if oidc is None else ProviderLogin(plane, oidc)
+        self.access = Access(plane, enforced=enforced, jwt=login)
         self.policies = Policies(plane)
         self.circuits = Circuits(plane, self.policies)
         self.degradation = Degradation(plane)
         self.registry = ServiceRegistry(plane)
+        self.declarations = DeclarationKeeper(plane, self.policies, self.registry, declared or Declarations())
+        self._declared = False
         self.ingest = Ingest(plane)
         self.replicas = Replicas(plane, self.ingest, push_interval=push_interval)
         self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
@@ -57,12 +66,14 @@ class UseCases:
         self.loops.add("sweep replicas", 1.0, self._sweep)
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("write refusals", 1.0, self.access.write_refusals)
+        self.loops.add("apply declarations", 1.0, self._apply_declarations)
         self.loops.add("import journal", 1.0, self._import_journal)
         self.loops.add("expire idempotency keys", 10.0, Housekeeping(plane).expire_idempotency)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
         await self.plane.start()
+        await self._apply_declarations()
         self.loops.start()
 
     def close_streams(self) -> None:
@@ -81,6 +92,12 @@ class UseCases:
     async def _sweep(self) -> None:
         for session in self.plane.fleet.sweep():
             self.replicas.gone(session)
+
+    async def _apply_declarations(self) -> None:
+        """Bring what the file declares into force, once, as soon as that is possible."""
+        if not self._declared and self.plane.serving:
+            await self.declarations.apply()
+            self._declared = True
 
     async def _import_journal(self) -> None:
         await self.break_glass.import_journal()
