@@ -73,16 +73,33 @@ def status(connection: Connection) -> SchemaStatus:
     return SchemaStatus(current, head(), differences)
 
 
+def revision(connection: Connection) -> str | None:
+    """Return the step that the database is at, or None for one without our tables."""
+    with connection.begin():
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def refuse_unknown(current: str | None) -> None:
+    """Raise SchemaError for a step that this version does not know."""
+    known = {script.revision for script in _script().walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaError(
+            f"the database is at step {current!r}, which this version does not know: it was written by a "
+            "newer one; use that, or restore a backup"
+        )
+
+
+def insist_on_current(connection: Connection) -> None:
+    """Raise SchemaError unless the database is at the newest step; in a transaction of the caller's."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    refuse_unknown(current)
+    if current != head():
+        raise SchemaError(f"the database is at step {current!r} and has to be brought to {head()!r} first")
+
+
 def _run(connection: Connection, action: Callable[[Config], None]) -> None:
     with translated(), _alone(connection):
-        context = MigrationContext.configure(connection)
-        current = context.get_current_revision()
-        known = {script.revision for script in _script().walk_revisions()}
-        if current is not None and current not in known:
-            raise SchemaError(
-                f"the database is at step {current!r}, which this version does not know: it was written by a "
-                "newer one; use that, or restore a backup"
-            )
+        refuse_unknown(MigrationContext.configure(connection).get_current_revision())
         action(_config(connection))
 
 
