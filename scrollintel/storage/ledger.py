@@ -192,9 +192,9 @@ class Ledger:
             raise
 
     def write(self, changes: Changes) -> None:
-        """Write a group and commit it durably; when anything fails the log's head is put back and the error raised."""
+        """Write a group and commit it durably; when anything fails all is as before and the error is raised."""
         connection = self._open
-        head = ChainHead(self.log.head.sequence, self.log.head.hash)
+        head, reserved = ChainHead(self.log.head.sequence, self.log.head.hash), self._reserved
         try:
             with connection.begin():
                 self._write_records(connection, changes)
@@ -209,7 +209,7 @@ class Ledger:
                     rows = [_audit_row(record) for record in changes.sealed]
                     connection.execute(self._statement("insert", _table(AuditRecordRow)), rows)
         except BaseException:
-            self._chain.head = head
+            self._chain.head, self._reserved = head, reserved
             raise
         if changes.sealed:
             for record in changes.sealed:
