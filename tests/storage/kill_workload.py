@@ -1,0 +1,58 @@
+"""A program that changes as fast as it can until it is killed: `python -m tests.storage.kill_workload URL PREFIX`.
+
+Prints the name of each change once it is acknowledged. A change writes a service, an entry in the audit log, a row of
+history, and its fleet number. While the database is away it tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+
+from scrollintel.control.records import CONTROL_STATE, SERVICES, ControlStateRecord
+from scrollintel.storage.errors import StoreUnavailableError
+from scrollintel.storage.transaction import Transaction
+from scrollintel.storage.writer import WriterState
+from tests.storage.rig import NOON, Rig, entry, service
+
+WORKERS = 20
+
+
+def change(name: str) -> Callable[[Transaction], None]:
+    """Return a change whose parts are all on disk, or none."""
+
+    def decide(tx: Transaction) -> None:
+        tx.put(SERVICES, service(name))
+        tx.put(CONTROL_STATE, ControlStateRecord(key=f"number of {name}", value=tx.next_sequence()))
+        tx.append("health_checks", at=NOON, service=name, status="healthy", source="workload")
+        tx.audit(entry(name))
+
+    return decide
+
+
+async def work(rig: Rig, prefix: str, worker: int) -> None:
+    """Make one change after the other."""
+    number = 0
+    while True:
+        number += 1
+        name = f"{prefix}-{worker}-{number}"
+        try:
+            await rig.writer.change(change(name))
+        except StoreUnavailableError:
+            await asyncio.sleep(0.01)
+            continue
+        os.write(1, f"{name}\n".encode())  # one piece, past every buffer
+
+
+async def main(url: str, prefix: str) -> None:
+    """Run all workers."""
+    rig = Rig(url)
+    rig.writer.start()
+    assert rig.reaches(WriterState.SERVING), rig.writer.last_error
+    await asyncio.gather(*(work(rig, prefix, worker) for worker in range(WORKERS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
