@@ -99,8 +99,6 @@ def _policy_row(record: PolicyRecord) -> Row:
 
 def _policy_parts(old: PolicyRecord | None, new: PolicyRecord | None) -> Iterable[Derived]:
     """Keep the tables of breaker and retry configurations in step with the policies."""
-    named = new or old
-    assert named is not None
     breaker = None if new is None else new.content.get("breaker")
     if new is not None and breaker is not None:
         yield (
@@ -122,7 +120,7 @@ def _policy_parts(old: PolicyRecord | None, new: PolicyRecord | None) -> Iterabl
             True,
         )
     elif old is not None and old.content.get("breaker") is not None:
-        yield CircuitBreakerConfiguration, {"name": named.name}, False
+        yield CircuitBreakerConfiguration, {"name": old.name}, False
     retry = None if new is None else new.content.get("retry")
     if new is not None and retry is not None:
         yield (
@@ -142,7 +140,7 @@ def _policy_parts(old: PolicyRecord | None, new: PolicyRecord | None) -> Iterabl
             True,
         )
     elif old is not None and old.content.get("retry") is not None:
-        yield RetryConfiguration, {"policy": named.name}, False
+        yield RetryConfiguration, {"policy": old.name}, False
 
 
 def _service(row: Mapping[str, Any]) -> ServiceRecord:
