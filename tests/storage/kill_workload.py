@@ -1,7 +1,9 @@
-"""A program that changes as fast as it can until it is killed: `python -m tests.storage.kill_workload URL PREFIX`.
+"""A program whose processes change as fast as they can until they are killed: `python -m tests.storage.kill_workload`.
 
-Prints the name of each change once it is acknowledged. A change writes a service, an entry in the audit log, a row of
-history, and its fleet number. While the database is away it tries again.
+For each line "URL PREFIX" on standard input it forks a process, which spares it the imports, and prints "+" and its
+number. The process prints the name of each change once it is acknowledged; when it is dead the program prints "-". A
+change writes a service, an entry in the audit log, a row of history, and its fleet number. While the database is away
+the process tries again.
 """
 
 from __future__ import annotations
@@ -54,5 +56,17 @@ async def main(url: str, prefix: str) -> None:
     await asyncio.gather(*(work(rig, prefix, worker) for worker in range(WORKERS)))
 
 
+def serve() -> None:
+    """Fork a process for each line, and tell of its beginning and end."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            url, prefix = line.split()
+            asyncio.run(main(url, prefix))
+        os.write(1, f"+{pid}\n".encode())
+        os.waitpid(pid, 0)
+        os.write(1, b"-\n")
+
+
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    serve()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import select
 
 from scrollintel.control.records import CONTROL_STATE, SERVICES
@@ -23,39 +24,60 @@ AFTERWARDS = 40
 
 
 class Workload:
-    """The program in a process of its own, and what it has acknowledged."""
+    """The program that is killed, and what it has acknowledged."""
 
-    def __init__(self, url: str, prefix: str) -> None:
-        command = [sys.executable, "-m", "tests.storage.kill_workload", url, prefix]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        self._pipe = self._process.stdout
-        self.acknowledged: list[str] = []
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.storage.kill_workload"]
+        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._pid: int | None = None
+        self.acknowledged: set[str] = set()
+
+    def start(self, url: str, prefix: str) -> None:
+        """Start a process on a database."""
+        assert self._program.stdin is not None
+        self._program.stdin.write(f"{url} {prefix}\n")
+        self._program.stdin.flush()
+        while self._pid is None:
+            self._read()
+
+    def _read(self) -> bool:
+        """Read one line; False when it says that the process is dead."""
+        assert self._program.stdout is not None
+        line = self._program.stdout.readline().strip()
+        assert line, "the program has ended by itself"
+        if line.startswith("+"):
+            self._pid = int(line)
+        elif line != "-":
+            self.acknowledged.add(line)
+        return line != "-"
 
     def wait_for(self, count: int) -> None:
         """Read until so many further changes are acknowledged."""
-        for _ in range(count):
-            line = self._pipe.readline()
-            assert line, "the program has ended by itself"
-            self.acknowledged.append(line.decode().strip())
+        wanted = len(self.acknowledged) + count
+        while len(self.acknowledged) < wanted:
+            assert self._read(), "the process has ended by itself"
 
     def kill(self) -> None:
-        """SIGKILL the program, and read what it had still acknowledged."""
-        self._process.kill()
-        rest = self._pipe.read()
-        self.acknowledged += [line.decode() for line in rest.splitlines(keepends=False) if line]
-        self._process.wait()
-        self._pipe.close()
+        """SIGKILL the process, and read what it had still acknowledged."""
+        assert self._pid is not None
+        os.kill(self._pid, signal.SIGKILL)
+        while self._read():
+            pass
+        self._pid = None
+
+    def close(self) -> None:
+        """End the program and its process."""
+        if self._pid is not None:
+            self.kill()
+        self._program.communicate()
 
 
-@contextmanager
-def workload(url: str, prefix: str) -> Iterator[Workload]:
-    """Run the program; it is killed at the end."""
-    program = Workload(url, prefix)
-    try:
-        yield program
-    finally:
-        program.kill()
+@pytest.fixture
+def workload() -> Iterator[Workload]:
+    """Return the program; its processes are not started yet."""
+    program = Workload()
+    yield program
+    program.close()
 
 
 def check(rig: Rig, acknowledged: set[str]) -> None:
@@ -79,29 +101,31 @@ def check(rig: Rig, acknowledged: set[str]) -> None:
     assert sorted(checks) == sorted(services)
 
 
-def test_killing_the_process_loses_nothing_that_was_acknowledged(database_url: str, seed: int) -> None:
+def test_killing_the_process_loses_nothing_that_was_acknowledged(
+    database_url: str, workload: Workload, seed: int
+) -> None:
     """After each SIGKILL under load the database holds every acknowledged change whole, and the log is unbroken."""
     randomness = random.Random(seed)
-    acknowledged: set[str] = set()
-    for kill in range(KILLS):
-        with workload(database_url, f"k{kill}") as program:
-            program.wait_for(randomness.randint(1, 300))
-        acknowledged.update(program.acknowledged)
-        if kill % 5 == 4 or kill == KILLS - 1:
+    for kill in range(1, KILLS + 1):
+        workload.start(database_url, f"k{kill}")
+        workload.wait_for(randomness.randint(1, 300))
+        workload.kill()
+        if kill % 5 == 0 or kill == KILLS:
             with running(database_url) as rig:
-                check(rig, acknowledged)
+                check(rig, workload.acknowledged)
 
 
-def test_killing_postgres_loses_nothing_that_was_acknowledged(seed: int) -> None:
+def test_killing_postgres_loses_nothing_that_was_acknowledged(workload: Workload, seed: int) -> None:
     """The control plane goes on by itself after each SIGKILL of the server under load, and nothing is missing."""
     randomness = random.Random(seed)
     with Postgres() as server:
         url = server.new_database()
-        with workload(url, "p") as program:
-            for _ in range(KILLS):
-                program.wait_for(randomness.randint(1, 300))
-                server.kill()
-                server.start()
-            program.wait_for(AFTERWARDS)
+        workload.start(url, "p")
+        for _ in range(KILLS):
+            workload.wait_for(randomness.randint(1, 300))
+            server.kill()
+            server.start()
+        workload.wait_for(AFTERWARDS)
+        workload.kill()
         with running(url) as rig:
-            check(rig, set(program.acknowledged))
+            check(rig, workload.acknowledged)
