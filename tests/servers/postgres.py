@@ -83,7 +83,8 @@ class Postgres:
     def url(self, name: str = "postgres") -> str:
         """Return the address of one of its databases."""
         if self._external is not None:
-            return self._external.partition("?")[0].rsplit("/", 1)[0] + "/" + name
+            address, mark, options = self._external.partition("?")
+            return f"{address.rsplit('/', 1)[0]}/{name}{mark}{options}"
         return f"postgresql://{SUPERUSER}@/{name}?host={self.folder}"
 
     # ------------------------------------------------------------------ life
@@ -157,23 +158,26 @@ class Postgres:
 
     # ------------------------------------------------------------------ databases
 
-    def new_database(self) -> str:
-        """Return the address of a new, empty database; `drop` it when many are made."""
+    def new_database(self, template: str | None = None) -> str:
+        """Return the address of a new database, empty or a copy of another; `drop` it when many are made."""
         self._made += 1
         name = f"scrollintel_test_{os.getpid()}_{self._made}"
-        self._execute("CREATE DATABASE {}", name)
+        self._execute("CREATE DATABASE {} TEMPLATE {}", name, "template1" if template is None else self._name(template))
         self._databases.append(name)
         return self.url(name)
 
     def drop(self, url: str) -> None:
         """Remove a database that `new_database` made, breaking off its connections."""
-        name = next(name for name in self._databases if self.url(name) == url)
+        name = self._name(url)
         self._execute("DROP DATABASE {} WITH (FORCE)", name)
         self._databases.remove(name)
 
-    def _execute(self, command: str, name: str) -> None:
+    def _name(self, url: str) -> str:
+        return next(name for name in self._databases if self.url(name) == url)
+
+    def _execute(self, command: str, *names: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL(command).format(sql.Identifier(name)))
+            connection.execute(sql.SQL(command).format(*map(sql.Identifier, names)))
 
 
 def _children(pid: int) -> list[int]:

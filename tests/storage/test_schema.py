@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Connection, inspect, text
@@ -13,7 +14,16 @@ from scrollintel.models.fault_tolerance_models import metadata
 from scrollintel.storage import schema
 from scrollintel.storage.engine import Database
 from scrollintel.storage.errors import SchemaError
+from tests.servers.postgres import Postgres
 from tests.storage.sample_data import contents, fill
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """Return a PostgreSQL database that nothing has been done to."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop(url)
 
 
 def described(connection: Connection) -> dict[str, object]:
