@@ -14,6 +14,7 @@ from starlette.routing import Route
 from .. import __version__
 from ..service.use_cases import UseCases
 from ..storage.writer import WriterState
+from .description import describe
 from .gate import STATE
 from .middleware import Guardrails
 from .problems import problem
@@ -56,6 +57,7 @@ def create_api(use_cases: UseCases) -> FastAPI:
     app.router.routes.insert(1, Route("/readyz", ready, methods=["GET"]))
     app.router.routes.extend(router.routes)
     setattr(app.state, STATE, use_cases)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the description
     app.add_exception_handler(StarletteHTTPException, _http_problem)
     app.add_exception_handler(HTTPException, _http_problem)
     app.add_middleware(Guardrails)

@@ -80,6 +80,18 @@ class Degradation:
             service, DegradationLevel(worst.level), worst.reason, worst.automatic, since, order, len(reports)
         )
 
+    def known_level(self, service: str) -> ServiceLevel:
+        """Return how a service stands; raises MissingError when nobody knows it."""
+        found = self.level(service)
+        if found is not None:
+            return found
+        record = self._plane.records.get(SERVICES, service)
+        reported = any(service in session.levels for session in self._plane.fleet.sessions())
+        if record is None and not reported:
+            raise MissingError("service", service)
+        since = self._plane.started_at if record is None else record.registered_at
+        return ServiceLevel(service, DegradationLevel.NONE, "nothing is wrong", True, since, None, 0)
+
     def set_level(
         self,
         tx: Transaction,

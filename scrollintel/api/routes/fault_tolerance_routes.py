@@ -10,10 +10,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..context import PREFIX
-from . import circuits, replicas
+from . import circuits, defaults, degradation, policies, replicas, services
 
 # What is asked for most comes first, and the routes lie side by side: a router in a router is searched twice.
-_PARTS = (circuits, replicas)
+_PARTS = (circuits, replicas, degradation, policies, services, defaults)
 router = APIRouter()
 for _part in _PARTS:
     router.routes.extend(_part.router.routes)

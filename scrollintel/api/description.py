@@ -1,0 +1,37 @@
+"""The description of the API (OpenAPI), with how requests prove who sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from .context import PREFIX
+
+SCHEME = "bearer"
+
+
+def describe(app: FastAPI) -> dict[str, Any]:  # Any: JSON values
+    """Return the description of the application; made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            description="Circuits, policies, levels and recoveries of every replica, seen and steered.",
+            routes=app.routes,
+        )
+        components = document.setdefault("components", {})
+        components["securitySchemes"] = {
+            SCHEME: {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API token, or a token of the identity provider.",
+            }
+        }
+        for path, methods in document["paths"].items():
+            if path.startswith(PREFIX):
+                for operation in methods.values():
+                    operation["security"] = [{SCHEME: []}]
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,103 @@
+"""Services and their dependencies: list, show, register, change, take out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Header
+from starlette.responses import Response
+
+from ...security.access import Permission
+from ...service.plane import Answer
+from ...service.policies import etag, expected_revision
+from ...service.registry import ServiceWish
+from ...storage.transaction import Transaction
+from ..context import Ask, answer
+from ..paging import decode_cursor, page_of
+from ..route import requires, resource_router
+from ..schemas.bodies import Cursor, Limit, PathName
+from ..schemas.services import ServiceBody, ServiceCreate, ServicePage, ServiceView, document
+
+router = resource_router("services")
+
+IfMatch = Annotated[str | None, Header(max_length=100, description='revision that is changed, such as "3"; or *')]
+IfNoneMatch = Annotated[str | None, Header(max_length=100, description="* to create")]
+
+
+@router.get("/services", response_model=ServicePage, summary="List services")
+@requires(Permission.SERVICES_READ)
+async def list_services(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> Response:
+    """Every registered service, with what it depends on and what depends on it."""
+    position = decode_cursor(cursor, (str,))
+
+    def render() -> Answer:
+        found = ask.use_cases.registry.visible(ask.caller)
+        page, following = page_of(found, position=position, limit=limit, place=lambda record: (record.name,))
+        items = [document(record, ask.use_cases.registry.dependents(ask.caller, record.name)) for record in page]
+        return answer(200, {"items": items, "next_cursor": following})
+
+    return ask.rendered(Permission.SERVICES_READ, render)
+
+
+@router.get("/services/{name}", response_model=ServiceView, summary="Show a service")
+@requires(Permission.SERVICES_READ)
+async def show_service(name: PathName, ask: Ask) -> Response:
+    """One service."""
+
+    def render() -> Answer:
+        record = ask.use_cases.registry.find(ask.caller, name)
+        dependents = ask.use_cases.registry.dependents(ask.caller, name)
+        return answer(200, document(record, dependents), etag=etag(record.revision))
+
+    return ask.rendered(Permission.SERVICES_READ, render)
+
+
+def _wish(name: str, body: ServiceBody) -> ServiceWish:
+    return ServiceWish(
+        name=name,
+        tier=body.tier,
+        owner=body.owner,
+        description=body.description,
+        depends_on=tuple(item.to_domain() for item in body.depends_on),
+    )
+
+
+@router.post("/services", status_code=201, response_model=ServiceView, summary="Register a service")
+@requires(Permission.SERVICES_WRITE)
+async def register_service(body: ServiceCreate, ask: Ask) -> Response:
+    """Register a service; what it depends on may be registered later."""
+
+    def decide(tx: Transaction) -> Answer:
+        record = ask.use_cases.registry.put(tx, ask.caller, _wish(body.name, body), expected=None)
+        return answer(201, document(record, []), etag=etag(record.revision), location=ask.url("services", body.name))
+
+    return await ask.change(decide)
+
+
+@router.put("/services/{name}", response_model=ServiceView, summary="Register or change a service")
+@requires(Permission.SERVICES_WRITE)
+async def put_service(
+    name: PathName, body: ServiceBody, ask: Ask, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
+) -> Response:
+    """`If-Match` names the revision that is changed; `If-None-Match: *` registers."""
+    expected = expected_revision(if_match, if_none_match)
+    dependents = ask.use_cases.registry.dependents(ask.caller, name)
+
+    def decide(tx: Transaction) -> Answer:
+        record = ask.use_cases.registry.put(tx, ask.caller, _wish(name, body), expected=expected)
+        return answer(200, document(record, dependents), etag=etag(record.revision))
+
+    return await ask.change(decide)
+
+
+@router.delete("/services/{name}", status_code=204, summary="Take a service out")
+@requires(Permission.SERVICES_WRITE)
+async def unregister_service(name: PathName, ask: Ask, if_match: IfMatch = None) -> Response:
+    """What depends on it keeps the name of the dependency."""
+    expected = None if if_match is None else expected_revision(if_match)
+
+    def decide(tx: Transaction) -> Answer:
+        ask.use_cases.registry.remove(tx, ask.caller, name, expected=expected)
+        return Answer(204, b"")
+
+    return await ask.change(decide)
