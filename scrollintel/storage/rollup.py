@@ -153,7 +153,8 @@ def _merge(
     insert = (sqlite_insert if sqlite else postgresql_insert)(table).from_select(list(merged), source)
     keys = [column.name for column in table.primary_key]
     changed = {name: insert.excluded[name] for name in merged if name not in keys}
-    return connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed)).rowcount
+    statement = insert.on_conflict_do_update(index_elements=keys, set_=changed)
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _bucket_start(table: Table, coarser: int, *, sqlite: bool) -> ColumnElement[Any]:  # Any: microseconds, or a moment
