@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
 
 from ..core.errors import ConfigError, Violation
 
@@ -32,10 +33,19 @@ def _engine(url: URL, *, name: str, settings: dict[str, str], **pool: Any) -> En
         "options": " ".join(options),
     }
     try:
-        return create_engine(url, connect_args=arguments, hide_parameters=True, **pool)
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool)
     except ImportError:
         problem = Violation("url", "(not shown)", "SQLite, or scrollintel[postgres] must be installed")
         raise ConfigError("database", [problem]) from None
+    event.listen(engine, "handle_error", _leave_values_out)
+    return engine
+
+
+def _leave_values_out(context: ExceptionContext) -> None:
+    """Keep the first line of an error: those after it show whole rows, and errors end up in logs."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args:
+            error.args = (str(error.args[0]).partition("\n")[0], *error.args[1:])
 
 
 def writer_engine(url: URL, *, statement_timeout: float = STATEMENT_TIMEOUT) -> Engine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,6 +105,21 @@ def test_full_sqlite_file_is_full(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE t AS WITH n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 9999) "
                            "SELECT x, hex(randomblob(50)) FROM n")  # fmt: skip
     connection.close()
+
+
+def test_errors_show_no_values_of_rows(connection: Connection) -> None:
+    """A row that is refused may hold a secret: the error says which rule it breaks, and nothing of the row."""
+    insert = text("INSERT INTO api_tokens (id, name, digest, subject, bindings, created_at, created_by) "
+                  "SELECT :id, 'hunter2', 'hunter2', 'hunter2', '[]', installed.created_at, :by "
+                  "FROM api_tokens AS installed LIMIT 1")  # fmt: skip
+    with connection.begin():
+        fill(connection)
+    for values in ({"id": "a", "by": None}, {"id": "hunter2", "by": "x"}):
+        with pytest.raises(DBAPIError) as caught, connection.begin():
+            connection.execute(insert, values)
+            connection.execute(insert, values)
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value)).replace("'hunter2'", "")
+        assert "api_tokens" in str(caught.value)
 
 
 @pytest.mark.parametrize(
