@@ -34,6 +34,7 @@ def wire(
     stale_after: float = 5.0,
     dropped_after: float = 300.0,
     push_interval: float = 1.0,
+    checkpoint_file: Path | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> UseCases:
     """Return the use cases of a control plane that is not started yet.
@@ -47,6 +48,7 @@ def wire(
         declared: What a file declares.
         stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
         push_interval: Seconds between reports of replicas.
+        checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
         clock: Source of time.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,5 +60,11 @@ def wire(
         clock=clock,
     )
     return UseCases(
-        plane, directory=directory, enforced=enforced, oidc=oidc, declared=declared, push_interval=push_interval
+        plane,
+        directory=directory,
+        enforced=enforced,
+        oidc=oidc,
+        declared=declared,
+        push_interval=push_interval,
+        checkpoint_file=checkpoint_file,
     )

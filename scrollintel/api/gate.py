@@ -48,7 +48,7 @@ async def admit(use_cases: UseCases, request: Request, permission: Permission, r
     if not identity.may(permission):
         await use_cases.access.note_refusal(identity, permission, peer(request), request_id, "access_denied")
         raise AccessDeniedError(f"this needs the permission {permission.value}")
-    return Caller(identity, request_id, break_glass=local)
+    return Caller(identity, request_id, break_glass=local, address=peer(request))
 
 
 def is_local_socket(request: Request) -> bool:

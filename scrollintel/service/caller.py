@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +20,14 @@ class Caller:
         request_id: Number of the request in logs and audit.
         personal: Sealed personal data for the audit log, or None.
         break_glass: Whether the request came over the local admin socket, where the database may be down.
+        address: Where the request came from, or None. Personal data: it leaves memory only encrypted.
     """
 
     identity: Identity
     request_id: str | None = None
     personal: dict[str, str] | None = None
     break_glass: bool = False
+    address: str | None = field(default=None, repr=False)
 
     def entry(
         self,

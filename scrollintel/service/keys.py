@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..control.records import CONTROL_STATE, ControlStateRecord
 from ..security.envelope import CONFIGURATION, Keyring
@@ -20,7 +21,7 @@ from ..storage.transaction import Records, Transaction
 
 PURPOSES = (CONFIGURATION, PERSONS)
 DIGEST_KEY = "secret_digest_key"
-_PLACE = ("control_state", DIGEST_KEY, "value")
+DIGEST_PLACE = ("control_state", DIGEST_KEY, "value")
 
 
 class Keys:
@@ -51,7 +52,7 @@ class Keys:
         ring = Keyring(self.provider, known)
         state = self._records.get(CONTROL_STATE, DIGEST_KEY)
         if state is not None:
-            self._take_digest_key(base64.b64decode(ring.open_(str(state.value), *_PLACE)))
+            self._take_digest_key(base64.b64decode(ring.open_(str(state.value), *DIGEST_PLACE)))
         self._ring = ring
         purposes = {record.purpose for record in known if record.retired_at is None}
         self.incomplete = self._digest is None or not purposes.issuperset(PURPOSES)
@@ -71,7 +72,7 @@ class Keys:
                 ring.adopt(record)
         if self._digest is None:
             key = secrets.token_bytes(32)
-            sealed = ring.seal(base64.b64encode(key), *_PLACE)
+            sealed = ring.seal(base64.b64encode(key), *DIGEST_PLACE)
             tx.put(CONTROL_STATE, ControlStateRecord(key=DIGEST_KEY, value=sealed))
             self._take_digest_key(key)
         self.store_counts(tx)
@@ -82,7 +83,12 @@ class Keys:
         ring = self._ring
         if ring is None:
             return
-        for record in ring.changed():
+        for counted in ring.changed():
+            # The change itself may have retired or rewrapped the key: only the count is added to that.
+            known = tx.get(DATA_KEYS, counted.id)
+            if known is None:
+                continue
+            record = replace(known, seals_reserved=counted.seals_reserved)
             tx.put(DATA_KEYS, record)
             tx.afterwards(lambda record=record: ring.adopt(record))  # type: ignore[misc]  # bound now, not later
 

@@ -21,6 +21,7 @@ from ..storage.errors import StoreUnavailableError
 from ..storage.ledger import Ledger
 from ..storage.transaction import Records, Transaction
 from ..storage.writer import Writer, WriterState
+from .authors import name_author
 from .caller import Caller
 from .errors import KeyReusedError
 from .facts import FactStream
@@ -94,6 +95,8 @@ class ControlPlane:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.on_serving: list[Callable[[], object]] = []
         self.stopping = False
+        self.distrust: str | None = None
+        """Why nothing is written although the database can be, such as a failed self-test; or None."""
         self.transitions: dict[str, deque[dict[str, Any]]] = {}  # Any: the columns' values
 
     # ------------------------------------------------------------------ life
@@ -175,6 +178,9 @@ class ControlPlane:
             self.keys.store_counts(tx)
             return result
 
+        if self.distrust is not None:
+            raise StoreUnavailableError(self.distrust, retry_after=60.0)
+
         try:
             return await asyncio.wait_for(self.writer.change(decide_and_count), CHANGE_TIMEOUT)
         except TimeoutError:
@@ -190,8 +196,14 @@ class ControlPlane:
         Raises:
             KeyReusedError: when the key came with another request before.
         """
+
+        def decide_by_author(tx: Transaction) -> Answer:
+            answer = decide(tx)
+            name_author(tx, caller, self.keys)
+            return answer
+
         if once is None:
-            return await self.change(decide)
+            return await self.change(decide_by_author)
         key = once
 
         def decide_once(tx: Transaction) -> Answer:
@@ -201,14 +213,14 @@ class ControlPlane:
                     raise KeyReusedError("this idempotency key came with another request before")
                 body = known.body.encode()
                 if SEALED_MARK in known.headers:
-                    body = self.keys.ring.open_(known.body, *_place(caller, key))
+                    body = self.keys.ring.open_(known.body, *idempotency_place(caller.identity.id, key.key))
                 headers = {name: value for name, value in known.headers.items() if name != SEALED_MARK}
                 return Answer(known.status, body, {**headers, "Idempotency-Replayed": "true"})
-            answer = decide(tx)
+            answer = decide_by_author(tx)
             headers, body_text = dict(answer.headers), ""
             if answer.secret:
                 headers[SEALED_MARK] = "1"
-                body_text = self.keys.ring.seal(answer.body, *_place(caller, key))
+                body_text = self.keys.ring.seal(answer.body, *idempotency_place(caller.identity.id, key.key))
             else:
                 body_text = answer.body.decode()
             tx.put(
@@ -252,9 +264,9 @@ class ControlPlane:
         return self.tokens.authenticate(text, self.now)
 
 
-def _place(caller: Caller, once: OnceOnly) -> tuple[str, str, str]:
+def idempotency_place(actor: str, key: str) -> tuple[str, str, str]:
     """Return where a sealed answer lies: table, row and column."""
-    return "idempotency_keys", f"{caller.identity.id}|{once.key}", "body"
+    return "idempotency_keys", f"{actor}|{key}", "body"
 
 
 def _tell(facts: FactStream, event: str, content: dict[str, Any], service: str | None) -> None:  # Any: JSON values

@@ -10,18 +10,25 @@ from pathlib import Path
 from ..control.declared import Declarations
 from ..security.oidc import OidcConfig
 from .access import Access
+from .audit import AuditLog
+from .bootstrap import FILE_NAME, Bootstrap
 from .break_glass import BreakGlass
+from .checkpoints import Checkpoints
 from .circuits import Circuits
+from .configuration import Configuration
 from .declarations import DeclarationKeeper
 from .degradation import Degradation
 from .housekeeping import Housekeeping
 from .ingest import Ingest
+from .key_rotation import KeyRotation
+from .persons import Persons
 from .plane import ControlPlane
 from .policies import Policies
 from .provider_login import ProviderLogin
 from .registry import ServiceRegistry
 from .rendered import Rendered
 from .replicas import Replicas
+from .tokens import Tokens
 
 logger = logging.getLogger("scrollintel.service")
 
@@ -36,6 +43,7 @@ class UseCases:
         oidc: Which tokens of an identity provider are accepted, or None.
         declared: What a file declares; nothing by default.
         push_interval: Seconds between reports of replicas.
+        checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
     """
 
     def __init__(
@@ -47,8 +55,20 @@ class UseCases:
         oidc: OidcConfig | None = None,
         declared: Declarations | None = None,
         push_interval: float = 1.0,
+        checkpoint_file: Path | None = None,
     ) -> None:
         self.plane = plane
+        self.tokens = Tokens(plane, enforced=enforced)
+        self.persons = Persons(plane.keys, self.tokens)
+        self.configuration = Configuration(plane)
+        self.key_rotation = KeyRotation(plane)
+        self.checkpoints = Checkpoints(
+            plane,
+            key_path=directory / "keys" / "audit-signing.pem",
+            file_path=checkpoint_file or directory / "checkpoints" / "audit.jsonl",
+        )
+        self.audit = AuditLog(plane, self.checkpoints)
+        self._bootstrap = Bootstrap(plane, directory / FILE_NAME) if enforced else None
         login = None if oidc is None else ProviderLogin(plane, oidc)
         self.access = Access(plane, enforced=enforced, jwt=login)
         self.policies = Policies(plane)
@@ -67,12 +87,18 @@ class UseCases:
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("write refusals", 1.0, self.access.write_refusals)
         self.loops.add("apply declarations", 1.0, self._apply_declarations)
+        self.loops.add("prove encryption", 1.0, self.configuration.self_test)
+        self.loops.add("first token", 1.0, self._first_token)
+        self.loops.add("flush token uses", 30.0, self.tokens.flush_uses)
+        self.loops.add("audit checkpoints", 1.0, self.checkpoints.look)
+        self.loops.add("rotate keys", 1.0, self.key_rotation.go_on)
         self.loops.add("import journal", 1.0, self._import_journal)
         self.loops.add("expire idempotency keys", 10.0, Housekeeping(plane).expire_idempotency)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
         await self.plane.start()
+        await self._secure()
         await self._apply_declarations()
         self.loops.start()
 
@@ -87,7 +113,26 @@ class UseCases:
         if self.plane.serving:
             await self.ingest.flush()
             await self.access.write_refusals()
+            await self._leave_evidence()
         await self.plane.stop()
+
+    async def _secure(self) -> None:
+        """Prove encryption, look at the audit log, make the first token; loops go on with what cannot be done yet."""
+        for name, work in (
+            ("prove encryption", self.configuration.self_test),
+            ("audit checkpoints", self.checkpoints.look),
+            ("first token", self._first_token),
+        ):
+            await self.loops.attempt(name, work)
+
+    async def _leave_evidence(self) -> None:
+        """Store the last uses of tokens and sign how the audit log stands at the end."""
+        await self.loops.attempt("flush token uses", self.tokens.flush_uses)
+        await self.loops.attempt("audit checkpoints", self.checkpoints.sign)
+
+    async def _first_token(self) -> None:
+        if self._bootstrap is not None and self.plane.serving:
+            await self._bootstrap.first_token()
 
     async def _sweep(self) -> None:
         for session in self.plane.fleet.sweep():
@@ -135,12 +180,16 @@ class Loops:
     async def _repeat(self, name: str, interval: float, work: Callable[[], Awaitable[object]]) -> None:
         while True:
             await asyncio.sleep(interval)
-            try:
-                await work()
-            except Exception as error:  # a loop outlives an error of its work; it is told where health is asked for
-                self.errors[name] = self.errors.get(name, 0) + 1
-                if self.last_errors.get(name) != type(error).__name__:
-                    logger.warning("%s failed: %s", name, type(error).__name__, exc_info=error)
-                self.last_errors[name] = type(error).__name__
-            else:
-                self.last_errors.pop(name, None)
+            await self.attempt(name, work)
+
+    async def attempt(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Do work once; an error of it is counted and logged, and told where health is asked for."""
+        try:
+            await work()
+        except Exception as error:  # a loop outlives an error of its work
+            self.errors[name] = self.errors.get(name, 0) + 1
+            if self.last_errors.get(name) != type(error).__name__:
+                logger.warning("%s failed: %s", name, type(error).__name__, exc_info=error)
+            self.last_errors[name] = type(error).__name__
+        else:
+            self.last_errors.pop(name, None)

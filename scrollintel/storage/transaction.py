@@ -166,6 +166,10 @@ class Transaction:
         """Add an entry to the audit log; it is on disk together with the change, or neither is."""
         self._mine.audit.append(entry)
 
+    def amend_audit(self, amend: Callable[[AuditEntry], AuditEntry]) -> None:
+        """Replace the entries that this change has added so far by what `amend` returns for them."""
+        self._mine.audit[:] = [amend(entry) for entry in self._mine.audit]
+
     def afterwards(self, action: Callable[[], object]) -> None:
         """Call `action` in the writer's thread once the change is on disk, in the order of the changes."""
         self._mine.afterwards.append(action)

@@ -10,10 +10,32 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from ..context import PREFIX
-from . import circuits, defaults, degradation, policies, replicas, services
+from . import (
+    audit,
+    circuits,
+    configuration,
+    defaults,
+    degradation,
+    keys,
+    policies,
+    replicas,
+    services,
+    tokens,
+)
 
 # What is asked for most comes first, and the routes lie side by side: a router in a router is searched twice.
-_PARTS = (circuits, replicas, degradation, policies, services, defaults)
+_PARTS = (
+    circuits,
+    replicas,
+    degradation,
+    policies,
+    services,
+    defaults,
+    configuration,
+    tokens,
+    keys,
+    audit,
+)
 router = APIRouter()
 for _part in _PARTS:
     router.routes.extend(_part.router.routes)

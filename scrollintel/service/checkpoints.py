@@ -1,0 +1,153 @@
+"""Signed checkpoints of the audit log: written to the database and to a file outside of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+from pathlib import Path
+
+from ..core.errors import ScrollIntelError
+from ..security.checkpoints import CheckpointError, CheckpointFile, SignedCheckpoint, sign_checkpoint
+from ..security.signing_keys import SigningKey
+from ..storage import audit_history
+from ..storage.transaction import Transaction
+from .plane import ControlPlane
+
+EVERY_RECORDS = 1_000
+EVERY_SECONDS = 60.0
+logger = logging.getLogger("scrollintel.service")
+
+
+class Checkpoints:
+    """Signs how the log stands after 1,000 records, or after 60 s when there is something new.
+
+    Arguments:
+        plane: The control plane.
+        key_path: File of the signing key; made when it is missing.
+        file_path: The file of checkpoints outside the database, best on another volume.
+
+    Attributes:
+        key: The signing key, once it was read.
+        last_error: Why the last checkpoint could not be kept outside the database, or None.
+        broken: One sentence when the log does not agree with what was kept outside the database, or None.
+    """
+
+    def __init__(self, plane: ControlPlane, *, key_path: Path, file_path: Path) -> None:
+        self._plane = plane
+        self._key_path = key_path
+        self._file = CheckpointFile(file_path)
+        self._signed_up_to: int | None = None
+        self._signed_at = plane.clock.monotonic()
+        self._compared = False
+        self.key: SigningKey | None = None
+        self.last_error: str | None = None
+        self.broken: str | None = None
+
+    async def look(self) -> None:
+        """Compare with what was kept outside, once; sign when it is time. Never raises for the file."""
+        plane = self._plane
+        if not plane.serving:
+            return
+        if not self._compared:
+            await asyncio.to_thread(self._begin)
+            self._compared = True
+        new = plane.ledger.log.head.sequence - (self._signed_up_to or 0)
+        if new >= EVERY_RECORDS or (new > 0 and plane.clock.monotonic() - self._signed_at >= EVERY_SECONDS):
+            await self.sign()
+
+    async def sign(self) -> None:
+        """Sign how the log stands, when there is anything new, and keep it in both places."""
+        plane, key = self._plane, self.key
+        log = plane.ledger.log
+        if key is None or self._signed_up_to is None or log.head.sequence <= self._signed_up_to:
+            return
+        signed = sign_checkpoint(
+            key,
+            log_id=log.log_id,
+            size=log.head.sequence,
+            root=log.merkle().root(),
+            head_hash=log.head.hash,
+            at=plane.now,
+        )
+
+        def decide(tx: Transaction) -> None:
+            checkpoint = signed.checkpoint
+            tx.append(
+                "audit_checkpoints",
+                size=checkpoint.size,
+                log_id=checkpoint.log_id,
+                root=checkpoint.root.hex(),
+                head_hash=checkpoint.head_hash.hex(),
+                at=checkpoint.at,
+                key_id=checkpoint.key_id,
+                signature=base64.b64encode(signed.signature).decode("ascii"),
+            )
+
+        await plane.change(decide)
+        self._signed_up_to = signed.checkpoint.size
+        self._signed_at = plane.clock.monotonic()
+        await asyncio.to_thread(self._append, signed)
+
+    def outside(self) -> list[SignedCheckpoint]:
+        """Return the checkpoints of the file; none when there is no file yet or it cannot be read."""
+        if not self._file.path.exists():
+            return []
+        try:
+            return self._file.read()
+        except CheckpointError as error:
+            self._note(error)
+            return []
+
+    def _begin(self) -> None:
+        self.key = self._load_key()
+        with self._plane.database.reader() as connection:
+            self._signed_up_to = audit_history.newest_size(connection)
+        self.broken = self._compare()
+        if self.broken is not None:
+            logger.error("the audit log is not what it was: %s", self.broken)
+
+    def _load_key(self) -> SigningKey | None:
+        try:
+            if self._key_path.exists():
+                return SigningKey.load(self._key_path)
+            self._key_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            key = SigningKey.generate()
+            key.save(self._key_path)
+        except (ScrollIntelError, OSError) as error:
+            self._note(error)
+            return None
+        return key
+
+    def _compare(self) -> str | None:
+        """Return what differs between the log and the newest checkpoint outside, or None."""
+        kept = self.outside()
+        if not kept:
+            return None
+        newest, log = kept[-1].checkpoint, self._plane.ledger.log
+        if self.key is not None and newest.key_id == self.key.key_id and not kept[-1].verify(self.key.verifying_key):
+            return "the signature of the newest checkpoint outside the database is false"
+        if newest.log_id != log.log_id:
+            return f"the checkpoints outside the database are of the log {newest.log_id}, this is {log.log_id}"
+        if newest.size > log.head.sequence:
+            return f"it ends at record {log.head.sequence}, but a checkpoint vouches for {newest.size} records"
+        with self._plane.database.reader() as connection:
+            tree, head = audit_history.tree_up_to(connection, newest.size)
+        if tree.root() != newest.root or head != newest.head_hash:
+            return f"its first {newest.size} records are not those that a checkpoint vouches for"
+        return None
+
+    def _append(self, signed: SignedCheckpoint) -> None:
+        try:
+            self._file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file.append(signed)
+        except (CheckpointError, OSError) as error:
+            self._note(error)
+        else:
+            self.last_error = None
+
+    def _note(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, ScrollIntelError) else type(error).__name__
+        if text != self.last_error:
+            logger.error("an audit checkpoint cannot be kept: %s", text)
+        self.last_error = text
