@@ -6,13 +6,14 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
 KEPT = 10_000
 """Facts that a listener who was away can catch up on."""
 MAX_LISTENERS = 2_000
+"""Listeners at once; whoever admits them looks at the number first."""
 HEARTBEAT = 4.0
 """Seconds of silence after which a comment is sent: proxies keep the connection, dead peers are noticed, and a listener
 whose token was revoked is let go within 5 s."""
@@ -35,10 +36,6 @@ class Fact:
     service: str | None
     data: dict[str, Any]  # Any: JSON values
     text: bytes
-
-
-class TooManyListenersError(Exception):
-    """No further listener is admitted."""
 
 
 class FactStream:
@@ -101,18 +98,22 @@ class FactStream:
         return position, False
 
     async def follow(
-        self, *, last_id: str | None, sees: Callable[[str | None], bool], alive: Callable[[], bool]
-    ) -> AsyncIterator[bytes]:
+        self,
+        *,
+        last_id: str | None,
+        sees: Callable[[str | None], bool],
+        alive: Callable[[], bool],
+        names: frozenset[str] = frozenset(),
+    ) -> AsyncGenerator[bytes]:
         """Yield server-sent events from after `last_id` on, until the stream closes or `alive` says no.
 
         Arguments:
             last_id: What the listener saw last; None begins with what comes next. What is no longer kept is answered
                 with an event "stream.reset": the listener has to read the present state anew.
             sees: Whether the listener may know of a service's facts.
+            names: Only events of these names; all by default.
             alive: Whether the listener's leave to listen still holds; asked before each delivery.
         """
-        if self.listeners >= MAX_LISTENERS:
-            raise TooManyListenersError
         self.listeners += 1
         try:
             position, missed = self._position(last_id)
@@ -125,7 +126,8 @@ class FactStream:
                     if news[0].number > position + 1:
                         yield self._reset()
                     position = news[-1].number
-                    chunk = b"".join(fact.text for fact in news if sees(fact.service))
+                    wanted = (fact for fact in news if not names or fact.event in names)
+                    chunk = b"".join(fact.text for fact in wanted if sees(fact.service))
                     if chunk:
                         yield chunk
                     continue

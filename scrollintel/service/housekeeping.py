@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..control.records import IDEMPOTENCY
+from ..storage.retention import RetentionPolicy, expire
+from ..storage.rollup import roll_up
 from ..storage.transaction import Transaction
 from .plane import MAX_IDEMPOTENCY_KEYS, ControlPlane
 
@@ -13,8 +15,19 @@ BATCH = 5_000
 class Housekeeping:
     """Bounds what is kept in memory and on disk."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, retention: RetentionPolicy | None = None) -> None:
         self._plane = plane
+        self._retention = RetentionPolicy() if retention is None else retention
+
+    async def roll_up(self) -> None:
+        """Sum metrics up to longer steps."""
+        if self._plane.serving:
+            await self._plane.writer.maintain(lambda connection: roll_up(connection, self._plane.now))
+
+    async def expire_histories(self) -> None:
+        """Delete what is older than the retention policy keeps it."""
+        if self._plane.serving:
+            await self._plane.writer.maintain(lambda connection: expire(connection, self._plane.now, self._retention))
 
     async def expire_idempotency(self) -> None:
         """Let answers go that are older than a day, and the oldest ones when there are too many."""

@@ -7,6 +7,7 @@ database is away, metrics are dropped oldest first and counted, while changes of
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,6 +90,7 @@ class Ingest:
         self._rows: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_PENDING)  # Any: the columns' values
         self._resolved: deque[tuple[str, datetime]] = deque(maxlen=MAX_PENDING)
         self.dropped = 0
+        self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
 
     # ------------------------------------------------------------------ in
 
@@ -187,6 +189,16 @@ class Ingest:
         elif fact["new"] == CircuitState.CLOSED.value:
             self._resolved.append((row["circuit"], at))
 
+    def last_minute(self, sees: Callable[[str], bool]) -> tuple[int, int]:
+        """Return the calls and failures of the last minute, of services that `sees` tells."""
+        begin = int(self._plane.clock.time()) - 60
+        calls = failures = 0
+        for second, service, successes, failed in self._minute:
+            if second >= begin and sees(service):
+                calls += successes + failed
+                failures += failed
+        return calls, failures
+
     # ------------------------------------------------------------------ out
 
     async def flush(self) -> None:
@@ -218,8 +230,9 @@ class Ingest:
             await self._plane.change(decide)
         except StoreUnavailableError:
             return
-        for place in buckets:
+        for place, bucket in buckets.items():
             self._buckets.pop(place, None)
+            self._minute.append((place[1], bucket.service, bucket.successes, bucket.failures))
         for place in retries:
             self._retries.pop(place, None)
         for circuit, record in states.items():

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from ..control.declared import Declarations
+from ..recovery.runner import RecoveryRunner
 from ..security.oidc import OidcConfig
+from ..storage.retention import RetentionPolicy
 from .access import Access
 from .audit import AuditLog
 from .bootstrap import FILE_NAME, Bootstrap
@@ -18,6 +20,7 @@ from .circuits import Circuits
 from .configuration import Configuration
 from .declarations import DeclarationKeeper
 from .degradation import Degradation
+from .health import Health
 from .housekeeping import Housekeeping
 from .ingest import Ingest
 from .key_rotation import KeyRotation
@@ -25,6 +28,7 @@ from .persons import Persons
 from .plane import ControlPlane
 from .policies import Policies
 from .provider_login import ProviderLogin
+from .recovery import Recoveries
 from .registry import ServiceRegistry
 from .rendered import Rendered
 from .replicas import Replicas
@@ -43,6 +47,8 @@ class UseCases:
         oidc: Which tokens of an identity provider are accepted, or None.
         declared: What a file declares; nothing by default.
         push_interval: Seconds between reports of replicas.
+        runner: Recovery strategies of this process; none by default.
+        retention: How long histories are kept; the defaults of `RetentionPolicy`.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
     """
 
@@ -56,6 +62,8 @@ class UseCases:
         declared: Declarations | None = None,
         push_interval: float = 1.0,
         checkpoint_file: Path | None = None,
+        runner: RecoveryRunner | None = None,
+        retention: RetentionPolicy | None = None,
     ) -> None:
         self.plane = plane
         self.tokens = Tokens(plane, enforced=enforced)
@@ -80,10 +88,14 @@ class UseCases:
         self.ingest = Ingest(plane)
         self.replicas = Replicas(plane, self.ingest, push_interval=push_interval)
         self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
+        self.recovery = Recoveries(plane, self.circuits, runner=runner)
+        self._interrupted = False
+        self.health = Health(self)
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
         self.loops.add("flush reports", 1.0, self.ingest.flush)
         self.loops.add("sweep replicas", 1.0, self._sweep)
+        self.loops.add("note health", 5.0, self.health.note_changes)
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("write refusals", 1.0, self.access.write_refusals)
         self.loops.add("apply declarations", 1.0, self._apply_declarations)
@@ -93,7 +105,11 @@ class UseCases:
         self.loops.add("audit checkpoints", 1.0, self.checkpoints.look)
         self.loops.add("rotate keys", 1.0, self.key_rotation.go_on)
         self.loops.add("import journal", 1.0, self._import_journal)
-        self.loops.add("expire idempotency keys", 10.0, Housekeeping(plane).expire_idempotency)
+        housekeeping = Housekeeping(plane, retention)
+        self.loops.add("expire idempotency keys", 10.0, housekeeping.expire_idempotency)
+        self.loops.add("roll up metrics", 10.0, housekeeping.roll_up)
+        self.loops.add("expire histories", 60.0, housekeeping.expire_histories)
+        self.loops.add("end interrupted recoveries", 1.0, self._end_interrupted)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
@@ -108,6 +124,7 @@ class UseCases:
 
     async def stop(self) -> None:
         """Stop both, in reverse order."""
+        await self.recovery.stop()
         self.close_streams()
         await self.loops.stop()
         if self.plane.serving:
@@ -143,6 +160,12 @@ class UseCases:
         if not self._declared and self.plane.serving:
             await self.declarations.apply()
             self._declared = True
+
+    async def _end_interrupted(self) -> None:
+        """Mark what another life has left unfinished, once, as soon as that is possible."""
+        if not self._interrupted and self.plane.serving:
+            await self.recovery.mark_interrupted()
+            self._interrupted = True
 
     async def _import_journal(self) -> None:
         await self.break_glass.import_journal()

@@ -141,6 +141,8 @@ class Database:
             # A deleted or replaced file would be written to happily, and be gone with the process.
             if self._identity() != self._opened:
                 raise StoreUnavailableError("the database file has been replaced")
+            if connection.invalidated:  # SQLAlchemy would open another session, without the leader's lock
+                raise StoreUnavailableError("the connection to the database has been lost")
             with connection.begin():
                 connection.execute(text("SELECT 1"))
 

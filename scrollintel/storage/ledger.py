@@ -20,6 +20,8 @@ from ..security.audit_chain import Chain, ChainHead, SealedRecord
 from ..security.merkle import MerkleFrontier, leaf_hash
 from .codecs import CODECS, Codec, Derived, dependency
 from .engine import Database
+from .errors import StoreUnavailableError
+from .failures import translated
 from .schema import upgrade
 from .transaction import GONE, Changes, Records
 from .transaction import Table as RecordTable
@@ -98,6 +100,9 @@ class Ledger:
     @property
     def _open(self) -> Connection:
         assert self._connection is not None, "the writer opens the ledger first"
+        if self._connection.invalidated:
+            # SQLAlchemy would open another session in its place, and that one would not hold the leader's lock.
+            raise StoreUnavailableError("the connection to the database has been lost")
         return self._connection
 
     # ------------------------------------------------------------------ loading
@@ -167,8 +172,8 @@ class Ledger:
     # ------------------------------------------------------------------ writing
 
     def maintain(self, job: Callable[[Connection], T]) -> T:
-        """Run a job in a transaction of its own."""
-        with self._open.begin():
+        """Run a job in a transaction of its own; raises StoreUnavailableError when the database cannot be used."""
+        with translated(), self._open.begin():
             return job(self._open)
 
     @property

@@ -16,8 +16,11 @@ from . import (
     configuration,
     defaults,
     degradation,
+    events,
+    health,
     keys,
     policies,
+    recovery,
     replicas,
     services,
     tokens,
@@ -26,8 +29,11 @@ from . import (
 # What is asked for most comes first, and the routes lie side by side: a router in a router is searched twice.
 _PARTS = (
     circuits,
+    health,
     replicas,
+    events,
     degradation,
+    recovery,
     policies,
     services,
     defaults,

@@ -1,0 +1,54 @@
+"""Facts as they happen: server-sent events with resume."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated
+
+from fastapi import Header, Query
+from starlette.responses import Response, StreamingResponse
+
+from ...security.access import Permission
+from ...service.facts import MAX_LISTENERS
+from ...storage.errors import StoreUnavailableError
+from ..context import Ask
+from ..route import requires, resource_router
+
+router = resource_router("events")
+
+
+class TooManyListenersError(StoreUnavailableError):
+    """No further listener is admitted now."""
+
+
+@router.get(
+    "/events",
+    summary="Follow what happens",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}},
+)
+@requires(Permission.EVENTS_READ)
+async def follow_events(
+    ask: Ask,
+    event: Annotated[list[str] | None, Query(max_length=50, description="only events with these names")] = None,
+    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+    after: Annotated[str | None, Query(max_length=100, description="as Last-Event-ID, for those who cannot")] = None,
+) -> Response:
+    """Changes of states, orders, levels and policies; an event `stream.reset` says that something was missed."""
+    facts, access, caller = ask.use_cases.plane.facts, ask.use_cases.access, ask.caller
+    if facts.listeners >= MAX_LISTENERS:
+        raise TooManyListenersError("too many listeners", retry_after=5.0)
+    events = facts.follow(
+        last_id=last_event_id or after,
+        names=frozenset(event or ()),
+        sees=ask.sees(Permission.EVENTS_READ),
+        alive=lambda: access.still_valid(caller.identity),
+    )
+
+    async def stream() -> AsyncIterator[bytes]:
+        async with aclosing(events) as following:
+            async for chunk in following:
+                yield chunk
+
+    return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

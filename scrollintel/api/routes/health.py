@@ -1,0 +1,113 @@
+"""Health of services and of the control plane."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from ...control.health import Judgement, ServiceHealth
+from ...security.access import Permission
+from ..context import Ask, json_response
+from ..route import requires, resource_router
+from ..schemas.bodies import PathName
+
+router = resource_router("health")
+
+
+class ServiceHealthView(BaseModel):
+    """How a service stands, and why."""
+
+    service: str
+    status: ServiceHealth
+    reasons: list[str]
+
+
+class StorageView(BaseModel):
+    """How the database stands."""
+
+    state: str
+    for_: float = Field(alias="for", description="seconds in this state")
+    dialect: str
+    waiting: int
+    commits: int
+    changes: int
+    problem: str | None
+
+
+class PlatformView(BaseModel):
+    """How the control plane itself stands."""
+
+    status: str
+    version: str
+    started_at: datetime
+    uptime: float = Field(description="seconds")
+    storage: StorageView
+    audit: dict[str, Any]
+    replicas: dict[str, int]
+    access: str
+    journal_waiting: bool
+    background_errors: dict[str, str]
+    stale: bool
+
+
+class HealthView(BaseModel):
+    """Everything that is known of health."""
+
+    status: ServiceHealth
+    services: list[ServiceHealthView]
+    platform: PlatformView
+
+
+class SummaryView(BaseModel):
+    """One screen."""
+
+    sentence: str
+    circuits: dict[str, int]
+    services: dict[str, int]
+    refusing: list[str]
+    degraded: list[str]
+    calls_per_second: float
+    success_rate: float | None
+    replicas: int
+    stale_replicas: int
+    storage: str
+    access: str
+    stale: bool
+
+
+_WORST_FIRST = (ServiceHealth.UNHEALTHY, ServiceHealth.DEGRADED, ServiceHealth.HEALTHY)
+
+
+def _document(name: str, found: Judgement) -> dict[str, Any]:  # Any: JSON values
+    return {"service": name, "status": found.status.value, "reasons": list(found.reasons)}
+
+
+@router.get("/health", response_model=HealthView, summary="Health of everything")
+@requires(Permission.HEALTH_READ)
+async def show_health(ask: Ask) -> Response:
+    """Every service that is registered or has joined, and the control plane itself; a report, so always 200."""
+    ask.use_cases.plane.fleet.bring_up_to_date()
+    health = ask.use_cases.health
+    judged = {name: health.judge(name) for name in health.names(ask.caller)}
+    statuses = {found.status for found in judged.values()}
+    worst = next((status for status in _WORST_FIRST if status in statuses), ServiceHealth.UNKNOWN)
+    services = [_document(name, found) for name, found in judged.items()]
+    return json_response({"status": worst.value, "services": services, "platform": health.platform()})
+
+
+@router.get("/health/summary", response_model=SummaryView, summary="One screen")
+@requires(Permission.HEALTH_READ)
+async def show_summary(ask: Ask) -> Response:
+    """What someone on call wants to know first."""
+    return json_response(ask.use_cases.health.summary(ask.caller))
+
+
+@router.get("/health/services/{name}", response_model=ServiceHealthView, summary="Health of a service")
+@requires(Permission.HEALTH_READ)
+async def show_service_health(name: PathName, ask: Ask) -> Response:
+    """How one service stands, and why."""
+    ask.use_cases.plane.fleet.bring_up_to_date()
+    return json_response(_document(name, ask.use_cases.health.of_service(ask.caller, name)))

@@ -1,0 +1,125 @@
+"""Recoveries: start one, follow it, search the history."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Path, Query
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from ...control.records import RecoveryOperationRecord
+from ...recovery.strategy import RecoveryOutcome
+from ...security.access import ALL, Permission
+from ...service.errors import MissingError
+from ...service.plane import Answer
+from ...storage.recovery_history import RecoveryFilter, recoveries, recovery
+from ...storage.transaction import Transaction
+from ..context import Ask, answer, json_response
+from ..paging import BadCursorError, decode_cursor, encode_cursor
+from ..route import requires, resource_router
+from ..schemas.bodies import Cursor, Limit
+from ..schemas.recovery import RecoveryPage, RecoveryRequest, RecoveryView, document
+
+router = resource_router("recovery")
+
+RecoveryId = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
+Word = Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+
+
+class Status(StrEnum):
+    """Where a recovery is."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+
+
+@router.post("/recovery/initiate", status_code=202, response_model=RecoveryView, summary="Start a recovery")
+@requires(Permission.RECOVERY_START)
+async def initiate_recovery(body: RecoveryRequest, ask: Ask) -> Response:
+    """Starts as soon as it is recorded; ask for it by its id to follow it."""
+    ask.use_cases.recovery.may_start(ask.caller, body.service)
+
+    def decide(tx: Transaction) -> Answer:
+        record = ask.use_cases.recovery.begin(tx, ask.caller, body.service, body.failure_type, body.reason)
+        return answer(202, document(record), location=ask.url("recovery", record.id))
+
+    return await ask.change(decide)
+
+
+@router.get("/recovery/history", response_model=RecoveryPage, summary="Search recoveries")
+@requires(Permission.RECOVERY_READ)
+async def search_recoveries(
+    ask: Ask,
+    service: Word = None,
+    status: Status | None = None,
+    outcome: RecoveryOutcome | None = None,
+    failure_type: Word = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """Newest first."""
+    position = decode_cursor(cursor, (str, str))
+    scope = ask.caller.identity.services_for(Permission.RECOVERY_READ)
+    wanted = RecoveryFilter(
+        services=None if scope is ALL else scope,
+        service=service,
+        status=None if status is None else status.value,
+        outcome=None if outcome is None else outcome.value,
+        failure_type=failure_type,
+        since=_utc(since),
+        until=_utc(until),
+        after=None if position is None else (_moment(position[0]), position[1]),
+    )
+
+    def query() -> list[RecoveryOperationRecord]:
+        with ask.use_cases.plane.database.reader() as connection:
+            return recoveries(connection, wanted, limit + 1)
+
+    found = await asyncio.to_thread(query)
+    following = None
+    if len(found) > limit:
+        last = found[limit - 1]
+        following = encode_cursor([last.started_at.isoformat(), last.id])
+    return json_response({"items": [document(record) for record in found[:limit]], "next_cursor": following})
+
+
+@router.get("/recovery/{operation}", response_model=RecoveryView, summary="Show a recovery")
+@requires(Permission.RECOVERY_READ)
+async def show_recovery(operation: RecoveryId, ask: Ask) -> Response:
+    """One recovery with its steps and times."""
+
+    def query() -> RecoveryOperationRecord | None:
+        with ask.use_cases.plane.database.reader() as connection:
+            return recovery(connection, operation)
+
+    found = await asyncio.to_thread(query)
+    if found is None or not ask.caller.sees(Permission.RECOVERY_READ, found.service):
+        raise MissingError("recovery", operation)
+    return json_response(document(found))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadCursorError("the cursor is none of this list") from None
+    if moment.tzinfo is None:
+        raise BadCursorError("the cursor is none of this list")
+    return moment
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if moment.year > 5000 else datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,76 @@
+"""How a service stands, judged from its circuits, its level and its replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..core.config.degradation import DegradationLevel
+from ..core.states import CircuitState
+
+
+class ServiceHealth(StrEnum):
+    """`UNKNOWN`: no replica reports, so nothing can be said."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a service.
+
+    Arguments:
+        circuits: Name and state of each circuit that its replicas run.
+        level: Its degradation level.
+        replicas, stale: Replicas that have joined, and those of them that have fallen silent.
+    """
+
+    circuits: Sequence[tuple[str, CircuitState]]
+    level: DegradationLevel
+    replicas: int
+    stale: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a service stands, and every reason for it as a sentence."""
+
+    status: ServiceHealth
+    reasons: tuple[str, ...]
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """Return how a service stands; the worst reason decides.
+
+    A level of `SEVERE` or worse, or silence of all replicas, makes it unhealthy. An open or isolated circuit, a lower
+    level, or silence of some replicas makes it degraded.
+    """
+    reasons: list[str] = []
+    worst = ServiceHealth.HEALTHY
+    refusing = [name for name, state in evidence.circuits if state in (CircuitState.OPEN, CircuitState.ISOLATED)]
+    probing = [name for name, state in evidence.circuits if state is CircuitState.HALF_OPEN]
+    if refusing:
+        worst = ServiceHealth.DEGRADED
+        reasons.append(f"refuses calls to {_listed(refusing)}")
+    if probing:
+        worst = ServiceHealth.DEGRADED
+        reasons.append(f"tries {_listed(probing)} again")
+    if evidence.level:
+        worst = ServiceHealth.UNHEALTHY if evidence.level >= DegradationLevel.SEVERE else ServiceHealth.DEGRADED
+        reasons.append(f"is degraded to {evidence.level.name.lower()}")
+    if evidence.stale:
+        everyone = evidence.stale == evidence.replicas
+        worst = ServiceHealth.UNHEALTHY if everyone or worst is ServiceHealth.UNHEALTHY else ServiceHealth.DEGRADED
+        reasons.append(f"{evidence.stale} of {evidence.replicas} replicas have fallen silent")
+    if not evidence.replicas and worst is ServiceHealth.HEALTHY:
+        return Judgement(ServiceHealth.UNKNOWN, ("no replica has joined",))
+    return Judgement(worst, tuple(reasons) or ("nothing is wrong",))
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(sorted(names)[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"

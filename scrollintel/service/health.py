@@ -1,0 +1,168 @@
+"""Health of services and of the control plane itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..control.health import Evidence, Judgement, ServiceHealth, judge
+from ..control.records import SERVICES
+from ..core.config.degradation import DegradationLevel
+from ..core.states import CircuitState
+from ..security.access import Permission
+from ..storage.transaction import Transaction
+from .caller import SYSTEM, Caller
+from .errors import MissingError
+
+if TYPE_CHECKING:
+    from .use_cases import UseCases
+
+
+class Health:
+    """The use cases around health; everything on the event loop."""
+
+    def __init__(self, use_cases: UseCases) -> None:
+        self._use_cases = use_cases
+        self._plane = use_cases.plane
+        self._known: dict[str, ServiceHealth] = {}
+
+    def names(self, caller: Caller) -> list[str]:
+        """Return all services that the caller may see: registered, joined or degraded ones."""
+        names = set(self._plane.records.table(SERVICES))
+        names.update(session.service for session in self._plane.fleet.sessions())
+        return sorted(name for name in names if caller.sees(Permission.HEALTH_READ, name))
+
+    def of_service(self, caller: Caller, name: str) -> Judgement:
+        """Return how a service stands; raises MissingError when there is none that the caller may see."""
+        if name not in self.names(caller):
+            raise MissingError("service", name)
+        return self.judge(name)
+
+    def judge(self, name: str) -> Judgement:
+        """Return how a service stands."""
+        fleet = self._plane.fleet
+        sessions = [session for session in fleet.sessions() if session.service == name]
+        states: dict[str, CircuitState] = {}
+        for session in sessions:
+            for circuit, keys in session.circuits.items():
+                for held in keys.values():
+                    state = CircuitState(held.report.state)
+                    if circuit not in states or _RANK[state] > _RANK[states[circuit]]:
+                        states[circuit] = state
+        level = self._use_cases.degradation.level(name)
+        return judge(
+            Evidence(
+                circuits=list(states.items()),
+                level=DegradationLevel.NONE if level is None else level.level,
+                replicas=len(sessions),
+                stale=sum(fleet.is_stale(session) for session in sessions),
+            )
+        )
+
+    def platform(self) -> dict[str, Any]:  # Any: JSON values
+        """Return how the control plane itself stands."""
+        use_cases, plane = self._use_cases, self._plane
+        fleet, writer = plane.fleet, plane.writer
+        sessions = fleet.sessions()
+        errors = dict(use_cases.loops.last_errors)
+        ok = plane.serving and not errors
+        return {
+            "status": "healthy" if ok else "degraded",
+            "version": __version__,
+            "started_at": plane.started_at,
+            "uptime": round((plane.now - plane.started_at).total_seconds(), 3),
+            "storage": {
+                "state": writer.state.value,
+                "for": round(plane.clock.monotonic() - writer.since, 3),
+                "dialect": plane.database.dialect,
+                "waiting": writer.waiting,
+                "commits": writer.commits,
+                "changes": writer.changes,
+                "problem": writer.last_error,
+            },
+            "audit": {"records": plane.ledger.log.head.sequence, "log_id": plane.ledger.log.log_id},
+            "replicas": {
+                "joined": len(sessions),
+                "stale": sum(fleet.is_stale(session) for session in sessions),
+                "facts_dropped": sum(session.dropped for session in sessions),
+            },
+            "access": "enforced" if use_cases.access.enforced else "off",
+            "journal_waiting": use_cases.break_glass.waiting,
+            "background_errors": errors,
+            "stale": not plane.serving,
+        }
+
+    def summary(self, caller: Caller) -> dict[str, Any]:  # Any: JSON values
+        """Return everything on one screen."""
+        use_cases, plane = self._use_cases, self._plane
+        plane.fleet.bring_up_to_date()
+        circuits = use_cases.circuits.visible(caller)
+        states = Counter(whole.state.value for whole in circuits)
+        services = {name: self.judge(name) for name in self.names(caller)}
+        degraded = use_cases.degradation.degraded(caller)
+        refusing = [whole for whole in circuits if whole.state in (CircuitState.OPEN, CircuitState.ISOLATED)]
+        sessions = [s for s in plane.fleet.sessions() if caller.sees(Permission.REPLICAS_READ, s.service)]
+        calls, failures = use_cases.ingest.last_minute(lambda service: caller.sees(Permission.METRICS_READ, service))
+        return {
+            "sentence": _sentence(len(refusing), len(degraded), len(sessions), plane.serving),
+            "circuits": dict(states),
+            "services": dict(Counter(judgement.status.value for judgement in services.values())),
+            "refusing": [whole.name for whole in refusing[:50]],
+            "degraded": [level.service for level in degraded[:50]],
+            "calls_per_second": round(calls / 60.0, 3),
+            "success_rate": None if not calls else round(1.0 - failures / calls, 6),
+            "replicas": len(sessions),
+            "stale_replicas": sum(plane.fleet.is_stale(session) for session in sessions),
+            "storage": plane.writer.state.value,
+            "access": "enforced" if use_cases.access.enforced else "off",
+            "stale": not plane.serving,
+        }
+
+    async def note_changes(self) -> None:
+        """Keep a row of history for each service whose status has changed."""
+        now = {name: self.judge(name) for name in self.names(SYSTEM)}
+        changed = {name: found for name, found in now.items() if self._known.get(name) is not found.status}
+        if not changed or not self._plane.serving:
+            return
+
+        def decide(tx: Transaction) -> None:
+            for name, found in changed.items():
+                tx.append(
+                    "health_checks",
+                    at=tx.now,
+                    service=name,
+                    status=found.status.value,
+                    detail="; ".join(found.reasons)[:1000],
+                    latency=None,
+                    source="control plane",
+                )
+                self._plane.tell(
+                    tx, "service.health_changed", {"name": name, "status": found.status.value}, service=name
+                )
+
+        await self._plane.change(decide)
+        self._known = {name: found.status for name, found in now.items()}
+
+
+_RANK = {
+    CircuitState.DISABLED: 0,
+    CircuitState.METRICS_ONLY: 1,
+    CircuitState.CLOSED: 2,
+    CircuitState.HALF_OPEN: 3,
+    CircuitState.OPEN: 4,
+    CircuitState.ISOLATED: 5,
+}
+
+
+def _sentence(refusing: int, degraded: int, replicas: int, serving: bool) -> str:
+    if not serving:
+        return "The database is away: everything shown is as of then, and changes wait."
+    if not refusing and not degraded:
+        return "Everything is in order." if replicas else "No application has joined yet."
+    parts = []
+    if refusing:
+        parts.append(f"{refusing} circuit{'s' if refusing > 1 else ''} refuse{'' if refusing > 1 else 's'} calls")
+    if degraded:
+        parts.append(f"{degraded} service{'s are' if degraded > 1 else ' is'} degraded")
+    return f"{' and '.join(parts)}.".capitalize()

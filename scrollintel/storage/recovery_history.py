@@ -1,0 +1,65 @@
+"""Recoveries, queried where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, or_, select
+
+from ..control.records import RecoveryOperationRecord
+from ..models.recovery_tables import RecoveryOperation
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryFilter:
+    """Which recoveries are wanted; None says nothing.
+
+    Arguments:
+        services: Only these; None for all.
+        after: The place of the last one of the page before: when it started, and its id.
+    """
+
+    services: Collection[str] | None = None
+    service: str | None = None
+    status: str | None = None
+    outcome: str | None = None
+    failure_type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    after: tuple[datetime, str] | None = None
+
+
+def recoveries(connection: Connection, wanted: RecoveryFilter, limit: int) -> list[RecoveryOperationRecord]:
+    """Return recoveries, newest first."""
+    table = RecoveryOperation.__table__
+    query = select(table).order_by(table.c.started_at.desc(), table.c.id.desc()).limit(limit)
+    if wanted.services is not None:
+        query = query.where(table.c.service.in_(sorted(wanted.services)))
+    for name in ("service", "status", "outcome", "failure_type"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    if wanted.since is not None:
+        query = query.where(table.c.started_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(table.c.started_at < wanted.until)
+    if wanted.after is not None:
+        at, last = wanted.after
+        query = query.where(or_(table.c.started_at < at, and_(table.c.started_at == at, table.c.id < last)))
+    return [_record(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def recovery(connection: Connection, operation: str) -> RecoveryOperationRecord | None:
+    """Return one recovery, or None."""
+    table = RecoveryOperation.__table__
+    row = connection.execute(select(table).where(table.c.id == operation)).mappings().first()
+    return None if row is None else _record(dict(row))
+
+
+def _record(row: dict[str, object]) -> RecoveryOperationRecord:
+    row.pop("idempotency_key")
+    steps = row.pop("steps")
+    assert isinstance(steps, list)
+    return RecoveryOperationRecord(**row, steps=tuple(steps))  # type: ignore[arg-type]  # the columns of the table
