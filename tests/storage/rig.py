@@ -46,6 +46,11 @@ class Rig:
         with self._turned:
             return self._turned.wait_for(lambda: self.writer.state is state, timeout)
 
+    def passes(self, state: WriterState, timeout: float = 20.0) -> bool:
+        """Wait until the writer is or has been in a state."""
+        with self._turned:
+            return self._turned.wait_for(lambda: state in self.history, timeout)
+
     def change(self, decide: Callable[[Transaction], T]) -> T:
         """Make a change and wait for it."""
         return self.writer.change_blocking(decide, 20.0)
