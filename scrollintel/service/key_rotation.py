@@ -136,6 +136,8 @@ class KeyRotation:
         ring = self._plane.keys.ring
         done = 0
         for record in list(tx.values(DATA_KEYS)):
+            if done >= self._batch:
+                return True
             if ring.needs_rewrap(record):
                 self._store(tx, ring.rewrap(record))
                 done += 1

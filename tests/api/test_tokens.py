@@ -1,0 +1,119 @@
+"""Tokens over the API: made, used, revoked, expired; what nobody may learn stays where it is."""
+
+from __future__ import annotations
+
+import io
+import logging
+import stat
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from scrollintel.service.bootstrap import Bootstrap
+from scrollintel.testing import ManualClock
+from tests.api.rig import bearer, serving
+
+ADMIN = [{"role": "admin", "services": ["*"]}]
+
+
+@pytest.mark.asyncio
+async def test_token_revoked_is_refused_at_once(api: httpx2.AsyncClient) -> None:
+    """The request after the revocation is answered with 401."""
+    made = (await api.post("/tokens", json={"name": "ci", "bindings": ADMIN})).json()
+    assert (await api.get("/roles", headers=bearer(made["token"]))).status_code == 200
+    assert (await api.delete(f"/tokens/{made['id']}")).status_code == 204
+    assert (await api.get("/roles", headers=bearer(made["token"]))).status_code == 401
+
+
+@pytest.mark.asyncio
+async def test_token_past_its_end_is_refused(tmp_path: Path) -> None:
+    """A token ends by itself at the second it was made for."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as served:
+        body = {"name": "short", "bindings": ADMIN, "expires_in": 60}
+        token = (await served.client.post("/tokens", json=body)).json()["token"]
+        assert (await served.client.get("/roles", headers=bearer(token))).status_code == 200
+        clock.advance(61)
+        assert (await served.client.get("/roles", headers=bearer(token))).status_code == 401
+
+
+@pytest.mark.asyncio
+async def test_list_tokens_shows_neither_text_nor_digest(api: httpx2.AsyncClient) -> None:
+    """Whoever reads the list can use nothing of it."""
+    made = (await api.post("/tokens", json={"name": "ci", "bindings": ADMIN})).json()
+    listed = (await api.get("/tokens")).json()["items"]
+    assert [item["id"] for item in listed] == [made["id"]]
+    assert "token" not in listed[0] and "digest" not in listed[0]
+
+
+@pytest.mark.asyncio
+async def test_create_token_beyond_what_the_caller_holds_is_refused(api: httpx2.AsyncClient) -> None:
+    """An operator of one service has no permission to make tokens, and a longer life than 366 days is refused."""
+    bindings = [{"role": "operator", "services": ["orders"]}]
+    token = (await api.post("/tokens", json={"name": "op", "bindings": bindings})).json()["token"]
+    refused = await api.post("/tokens", json={"name": "x", "bindings": ADMIN}, headers=bearer(token))
+    assert refused.status_code == 403
+    long = await api.post("/tokens", json={"name": "x", "bindings": ADMIN, "expires_in": 367 * 86400})
+    assert long.status_code == 422
+
+
+@pytest.mark.asyncio
+async def test_first_start_with_access_enforced_leaves_the_token_in_a_private_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log names the file, never the token; the last admin's token cannot be revoked; a restart makes no other."""
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    caplog.set_level(logging.DEBUG)
+    file = tmp_path / "first-admin-token"
+    async with serving(tmp_path, enforced=True) as served:
+        token = file.read_text().strip()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert str(file) in caplog.text and token not in caplog.text
+        listed = (await served.client.get("/tokens", headers=bearer(token))).json()["items"]
+        refused = await served.client.delete(f"/tokens/{listed[0]['id']}", headers=bearer(token))
+        assert refused.status_code == 409
+    file.unlink()
+    async with serving(tmp_path, enforced=True) as served:
+        assert not file.exists()
+        assert len((await served.client.get("/tokens", headers=bearer(token))).json()["items"]) == 1
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.asyncio
+async def test_first_token_with_a_terminal_is_shown_there_and_in_no_file(tmp_path: Path) -> None:
+    """Where somebody looks on, the token is on the terminal alone."""
+    terminal = _Terminal()
+    async with serving(tmp_path) as served:
+        bootstrap = Bootstrap(served.use_cases.plane, tmp_path / "token", terminal=terminal)
+        assert await bootstrap.first_token()
+        token = next(word for word in terminal.getvalue().split() if word.startswith("sit_"))
+        assert (await served.client.get("/roles", headers=bearer(token))).status_code == 200
+        assert not (tmp_path / "token").exists()
+
+
+@pytest.mark.asyncio
+async def test_planted_secrets_are_in_no_file_log_export_or_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token's text and a secret value leave the request that carries them in no readable form."""
+    caplog.set_level(logging.DEBUG)
+    marker = "planted-marker-4711"
+    async with serving(tmp_path) as served:
+        client = served.client
+        key = {"Idempotency-Key": "once"}
+        token = (await client.post("/tokens", json={"name": "ci", "bindings": ADMIN}, headers=key)).json()["token"]
+        body = {"value": marker, "secret": True}
+        answers = [(await client.put("/configuration/hook", json=body, headers={"If-None-Match": "*"})).text]
+        for path in ("/configuration", "/configuration/hook", "/audit", "/audit/export", "/tokens", "/keys"):
+            answers.append((await client.get(path)).text)
+        files = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    files += b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    for secret in (token, marker):
+        assert secret.encode() not in files
+        assert secret not in caplog.text
+        assert all(secret not in answer for answer in answers)
