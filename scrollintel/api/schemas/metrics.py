@@ -1,0 +1,126 @@
+"""Metrics and dry runs as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from ...control.dry_run import ASSUMPTIONS, Bucket, Outcome
+from ...control.moments import moment
+from ...storage.metric_history import Row
+from .bodies import CircuitBreakerBody, Strict
+
+
+class BucketView(BaseModel):
+    """What happened to a circuit within a span of time, over all replicas; response times in seconds."""
+
+    start: datetime
+    successes: int
+    failures: int
+    slow: int
+    rejections: int
+    timeouts: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    mean: float | None
+    max: float | None
+    replicas: int
+
+
+class HistoryView(BaseModel):
+    """Buckets of a circuit, oldest first."""
+
+    circuit: str
+    resolution: int = Field(description="seconds of a bucket")
+    buckets: list[BucketView]
+
+
+class RetryView(BaseModel):
+    """What a policy's retries, hedges and fallbacks did in the last hour, over all replicas."""
+
+    policy: str
+    retries: int
+    hedges: int
+    fallbacks: int
+    lowest_budget: float | None = Field(description="fewest tokens of the retry budget on any replica")
+
+
+class RetryStatisticsView(BaseModel):
+    """Every policy that retried, hedged or fell back."""
+
+    items: list[RetryView]
+
+
+class DryRunRequest(Strict):
+    """A configuration to try on what was recorded."""
+
+    configuration: CircuitBreakerBody
+    since: Annotated[AwareDatetime | None, Field(alias="from", strict=False, description="default: an hour ago")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to", strict=False, description="default: now")] = None
+
+
+class OutcomeView(BaseModel):
+    """What would have happened."""
+
+    openings: int
+    first_opened: list[datetime]
+    seconds_open: float
+    calls: int
+    refused: int
+    failures_avoided: int
+    successes_lost: int
+    final_state: str
+
+
+class DryRunView(BaseModel):
+    """The present configuration beside the proposed one, on the same outcomes."""
+
+    circuit: str
+    since: datetime
+    until: datetime
+    resolution: int
+    unknown: int = Field(description="calls that were refused then, whose outcome nobody knows")
+    complete: bool
+    present: OutcomeView | None
+    proposed: OutcomeView
+    assumptions: list[str]
+
+
+def bucket_document(row: Row) -> dict[str, Any]:  # Any: JSON values
+    """Return a `BucketView`."""
+    names = ("successes", "failures", "slow", "rejections", "timeouts", "p50", "p95", "p99", "mean", "max", "replicas")
+    return {"start": row["bucket_start"], **{name: row[name] for name in names}}
+
+
+def to_bucket(row: Row, resolution: int) -> Bucket:
+    """Return a row as the replay takes it."""
+    return Bucket(
+        start=row["bucket_start"].timestamp(),
+        length=float(resolution),
+        successes=row["successes"],
+        failures=row["failures"],
+        slow=row["slow"],
+        rejections=row["rejections"],
+    )
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:  # Any: JSON values
+    """Return an `OutcomeView`."""
+    return {
+        "openings": len(outcome.openings),
+        "first_opened": [moment(at) for at in outcome.openings[:100]],
+        "seconds_open": round(outcome.seconds_open, 3),
+        "calls": outcome.calls,
+        "refused": outcome.refused,
+        "failures_avoided": outcome.avoided,
+        "successes_lost": outcome.lost,
+        "final_state": outcome.final.value,
+    }
+
+
+def assumptions() -> list[str]:
+    """Return what a dry run takes for granted."""
+    return list(ASSUMPTIONS)
