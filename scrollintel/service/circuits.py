@@ -15,6 +15,7 @@ from .caller import Caller
 from .errors import AccessDeniedError, AlreadyExistsError, MissingError
 from .plane import ControlPlane
 from .policies import Policies, Wish
+from .remembered import Remembered
 
 KIND = "circuit breaker"
 
@@ -24,6 +25,7 @@ class Circuits:
 
     def __init__(self, plane: ControlPlane, policies: Policies) -> None:
         self._plane = plane
+        self.remembered = Remembered(plane)
         self._policies = policies
 
     # ------------------------------------------------------------------ reading; on the event loop
@@ -34,7 +36,7 @@ class Circuits:
         if policy is not None and policy.content.get("breaker") is None:
             policy = None
         order = self._plane.records.get(CIRCUIT_ORDERS, name)
-        parts = self._plane.fleet.parts(name)
+        parts = [*self._plane.fleet.parts(name), *self.remembered.parts(name)]
         if policy is None and order is None and not parts:
             return None
         return CircuitWhole(name, None if policy is None else policy.service, policy, order, parts)
@@ -49,7 +51,7 @@ class Circuits:
 
     def visible(self, caller: Caller) -> list[CircuitWhole]:
         """Return all circuits that the caller may see, by name."""
-        names = set(self._plane.fleet.circuit_names())
+        names = {*self._plane.fleet.circuit_names(), *self.remembered.names()}
         names.update(self._plane.records.table(CIRCUIT_ORDERS))
         for record in self._plane.records.values(POLICIES):
             if record.content.get("breaker") is not None:

@@ -55,6 +55,7 @@ class LocalSession:
             and record.open_until > now
         )
         self._replica.apply_desired(read_desired(self._use_cases.replicas.desired(self._session.service)))
+        self._use_cases.circuits.remembered.forget(INSTANCE)
         plane.fleet.on_local.append(self._apply)
         plane.fleet.refresh.append(self.refresh)
         self._use_cases.loops.begin("report this process", 0.5, self._report)

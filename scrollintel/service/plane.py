@@ -20,6 +20,7 @@ from ..storage.engine import Database
 from ..storage.errors import StoreUnavailableError
 from ..storage.ledger import Ledger
 from ..storage.transaction import Records, Transaction
+from ..storage.transition_history import newest
 from ..storage.writer import Writer, WriterState
 from .authors import name_author
 from .caller import Caller
@@ -249,6 +250,18 @@ class ControlPlane:
         """Add a fact to the stream once the change is on disk."""
         content = {"at": tx.now.isoformat(), **data}
         tx.afterwards(lambda: self.on_loop(_tell, self.facts, event, content, service))
+
+    async def load_transitions(self) -> None:
+        """Take over the newest changes of state of the life before."""
+        if not self.serving:
+            return
+
+        def query() -> list[Mapping[str, Any]]:  # Any: the columns' values
+            with self.database.reader() as connection:
+                return newest(connection, MAX_TRANSITION_CIRCUITS)
+
+        for row in await asyncio.to_thread(query):
+            self.note_transition({name: value for name, value in row.items() if name != "id"})
 
     def note_transition(self, row: dict[str, Any]) -> None:  # Any: the columns' values
         """Keep a change of state at hand for whoever looks at the circuit; on the event loop."""

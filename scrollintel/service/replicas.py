@@ -16,6 +16,7 @@ from .fleet import MAX_REPLICAS, Change, Session, read_report
 from .ingest import Ingest
 from .plane import ControlPlane
 from .policies import spoken_content
+from .remembered import Remembered
 
 POLL_WAIT = 25.0
 """Seconds that a replica's request for changes may stay open."""
@@ -34,11 +35,15 @@ class Replicas:
     Arguments:
         plane: The control plane.
         ingest: Takes reports in.
+        remembered: Knows what replicas reported before a restart.
         push_interval: Seconds between reports that replicas are asked for.
     """
 
-    def __init__(self, plane: ControlPlane, ingest: Ingest, *, push_interval: float = 1.0) -> None:
+    def __init__(
+        self, plane: ControlPlane, ingest: Ingest, remembered: Remembered, *, push_interval: float = 1.0
+    ) -> None:
         self._plane = plane
+        self._remembered = remembered
         self._ingest = ingest
         self._push_interval = push_interval
 
@@ -117,6 +122,8 @@ class Replicas:
             report = read_report(message)
         except ProtocolError as error:
             raise BadMessageError(str(error)) from None
+        if report.full:
+            self._remembered.forget(session.instance)
         self._ingest.report(session, report)
 
     async def listen(

@@ -86,7 +86,7 @@ class UseCases:
         self.declarations = DeclarationKeeper(plane, self.policies, self.registry, declared or Declarations())
         self._declared = False
         self.ingest = Ingest(plane)
-        self.replicas = Replicas(plane, self.ingest, push_interval=push_interval)
+        self.replicas = Replicas(plane, self.ingest, self.circuits.remembered, push_interval=push_interval)
         self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
         self.recovery = Recoveries(plane, self.circuits, runner=runner)
         self._interrupted = False
@@ -95,6 +95,7 @@ class UseCases:
         self.loops = Loops()
         self.loops.add("flush reports", 1.0, self.ingest.flush)
         self.loops.add("sweep replicas", 1.0, self._sweep)
+        self.loops.add("forget silent replicas", 5.0, self.circuits.remembered.sweep)
         self.loops.add("note health", 5.0, self.health.note_changes)
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("write refusals", 1.0, self.access.write_refusals)
@@ -115,6 +116,8 @@ class UseCases:
         """Start the control plane and its background work."""
         await self.plane.start()
         await self._secure()
+        self.circuits.remembered.load()
+        await self.plane.load_transitions()
         await self._apply_declarations()
         self.loops.start()
 
