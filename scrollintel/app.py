@@ -14,6 +14,7 @@ from .security.oidc import OidcConfig
 from .service.use_cases import UseCases
 from .serving import Listening, run
 from .settings import Declared, Settings
+from .storage.retention import RetentionPolicy
 from .telemetry.logs import configure
 
 logger = logging.getLogger("scrollintel")
@@ -45,6 +46,8 @@ def build(settings: Settings) -> UseCases:
         key_provider=_keys(settings),
         oidc=_oidc(settings),
         declared=declarations(settings.declared),
+        checkpoint_file=settings.checkpoint_file,
+        retention=RetentionPolicy.from_dict(settings.retention),
         **_paces(settings),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .control.declared import Declarations
 from .core.clock import SYSTEM_CLOCK, Clock
+from .recovery.runner import RecoveryRunner
 from .security.key_files import FileKeyProvider
 from .security.key_providers import KeyProvider
 from .security.oidc import OidcConfig
@@ -14,6 +15,7 @@ from .service.fleet import Fleet
 from .service.plane import ControlPlane
 from .service.use_cases import UseCases
 from .storage.engine import Database
+from .storage.retention import RetentionPolicy
 
 NOTHING_DECLARED = Declarations()
 
@@ -35,6 +37,8 @@ def wire(
     dropped_after: float = 300.0,
     push_interval: float = 1.0,
     checkpoint_file: Path | None = None,
+    retention: RetentionPolicy | None = None,
+    runner: RecoveryRunner | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> UseCases:
     """Return the use cases of a control plane that is not started yet.
@@ -49,6 +53,8 @@ def wire(
         stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
         push_interval: Seconds between reports of replicas.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
+        retention: How long histories are kept; the defaults of `RetentionPolicy`.
+        runner: Recovery strategies of this process; none by default.
         clock: Source of time.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,4 +73,6 @@ def wire(
         declared=declared,
         push_interval=push_interval,
         checkpoint_file=checkpoint_file,
+        retention=retention,
+        runner=runner,
     )

@@ -207,6 +207,8 @@ class ControlRoute(APIRoute):
                 if has_body:
                     await _check_body(inbound)
                 response = await inner(inbound)
+                if not use_cases.plane.serving:
+                    response.headers["X-ScrollIntel-Stale"] = use_cases.plane.staleness()
             except (ScrollIntelError, RequestValidationError, HTTPException) as error:
                 translated = problem_of(error, request_id)
                 response = _failed(error, request_id) if translated is None else translated

@@ -66,7 +66,9 @@ class Health:
         fleet, writer = plane.fleet, plane.writer
         sessions = fleet.sessions()
         errors = dict(use_cases.loops.last_errors)
-        ok = plane.serving and not errors
+        checkpoints = use_cases.checkpoints
+        problems = [text for text in (plane.distrust, checkpoints.broken, checkpoints.last_error) if text is not None]
+        ok = plane.serving and not errors and not problems
         return {
             "status": "healthy" if ok else "degraded",
             "version": __version__,
@@ -81,7 +83,12 @@ class Health:
                 "changes": writer.changes,
                 "problem": writer.last_error,
             },
-            "audit": {"records": plane.ledger.log.head.sequence, "log_id": plane.ledger.log.log_id},
+            "problems": problems,
+            "audit": {
+                "records": plane.ledger.log.head.sequence,
+                "log_id": plane.ledger.log.log_id,
+                "intact": checkpoints.broken is None,
+            },
             "replicas": {
                 "joined": len(sessions),
                 "stale": sum(fleet.is_stale(session) for session in sessions),

@@ -136,6 +136,10 @@ class ControlPlane:
         """Whether changes can be written."""
         return self.writer.state is WriterState.SERVING
 
+    def staleness(self) -> str:
+        """Return how long the database has been away, for whoever reads from memory meanwhile."""
+        return f"storage {self.writer.state.value} for {self.clock.monotonic() - self.writer.since:.0f} s"
+
     def on_loop(self, action: Callable[..., object], *arguments: Any) -> None:  # Any: the action's own
         """Call `action` on the event loop, from whichever thread."""
         loop = self._loop

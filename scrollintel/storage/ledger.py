@@ -204,7 +204,8 @@ class Ledger:
             with connection.begin():
                 self._write_records(connection, changes)
                 for name, rows in _by_table(changes.rows).items():
-                    connection.execute(self._statement("insert", metadata.tables[name]), rows)
+                    how = "upsert" if name in _TOTALS else "insert"
+                    connection.execute(self._statement(how, metadata.tables[name]), rows)
                 for change in changes.updates:
                     table = metadata.tables[change.table]
                     wanted = [table.c[name] == value for name, value in change.where.items()]
@@ -273,6 +274,8 @@ class Ledger:
         return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
+_TOTALS = frozenset({"fault_tolerance_metrics", "retry_statistics"})
+"""Histories that may be written twice: a commit that seemed to fail may have taken effect, and is then repeated."""
 _IGNORED = frozenset[str]()
 _KEPT = frozenset({"created_by", "idempotency_key"})
 """Columns that a row keeps from when it was first written."""

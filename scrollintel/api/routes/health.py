@@ -45,6 +45,7 @@ class PlatformView(BaseModel):
     started_at: datetime
     uptime: float = Field(description="seconds")
     storage: StorageView
+    problems: list[str]
     audit: dict[str, Any]
     replicas: dict[str, int]
     access: str
