@@ -20,9 +20,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
-from tests.servers.postgres import Postgres
 
 from tests.servers.control_plane import ServerProcess, server_process
+from tests.servers.postgres import Postgres
 
 from .load import Load, resident_bytes, run
 

@@ -163,7 +163,10 @@ def _of_validation(error: RequestValidationError, request_id: str | None) -> Res
             violations += [violation_document(violation, prefix) for violation in nested.violations]
         else:
             field = ".".join(place[1:]) or (place[0] if place else "body")
-            violations.append({"field": field[:200], "value": None, "allowed": str(item.get("msg", ""))[:300]})
+            allowed = (
+                "left out: there is no such field" if item.get("type") == "extra_forbidden" else item.get("msg", "")
+            )
+            violations.append({"field": field[:200], "value": None, "allowed": str(allowed)[:300]})
     if malformed:
         return problem(400, code="malformed_json", detail="the body is not JSON", request_id=request_id)
     return problem(422, violations=violations, request_id=request_id)

@@ -36,7 +36,7 @@ def triggers(table: str, key: Sequence[str], dialect: str) -> list[str]:
         ]
     refuse = f"SELECT RAISE(ABORT, 'append-only: rows of {table} are never changed or deleted'); END"
     same = " AND ".join(f"{column} = NEW.{column}" for column in key)
-    exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - the names are ours
+    exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 # nosec B608 - our names
     return [
         f"CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN {refuse}",
         f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN {refuse}",

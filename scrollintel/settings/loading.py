@@ -97,13 +97,9 @@ def _check_retention(layers: Layers, findings: Findings) -> None:
     if policy is None:
         return
     try:
-        policy(**{key: value for key, (value, _) in values.items()})
+        policy.from_dict({key: value for key, (value, _) in values.items()})
     except ConfigError as error:
         findings.take(error, lambda field: values[field][1] if field in values else f"{RETENTION}.{field}")
-    except (TypeError, ValueError) as error:
-        for _, where in values.values():
-            findings.add(where, "the table", f"as retention takes it ({error})")
-            break
 
 
 def _retention_policy() -> Any:  # Any: the class is loaded when it is there

@@ -57,7 +57,7 @@ class ServerSettings(Config):
     @property
     def url(self) -> str:
         """The address at which this machine reaches the server."""
-        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
+        name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 # nosec B104 - read, not bound
         scheme = "https" if self.tls_certificate is not None else "http"
         return f"{scheme}://{f'[{name}]' if ':' in name else name}:{self.port}"
 

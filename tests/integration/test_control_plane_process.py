@@ -128,6 +128,7 @@ def test_policy_from_the_control_plane_holds_in_the_application(server: ServerPr
         assert eventually(lambda: httpx2.get(f"{server.api}/policies/payments").json()["replicas_current"] == 1)
         assert application.do("fail") == "ConnectionError"
         assert application.do("call") == "CircuitOpenError"
+        assert eventually(lambda: any('"open": [[' in path.read_text() for path in (tmp_path / "cache").glob("*.json")))
     finally:
         application.kill()
     server.stop()
@@ -233,20 +234,17 @@ def test_break_glass_isolates_without_the_database_and_is_imported_later(tmp_pat
             application.do("call")
             assert eventually(lambda: bool(shown(server)))
             local = httpx2.Client(transport=transport, base_url="http://local/api/v1/fault-tolerance")
-            with local as admin, engine.connect() as connection:
-                with connection.begin():
-                    # Whoever takes the lock first when the session is ended keeps the server from writing.
-                    connection.execute(
-                        text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
-                    )
-                    taken = connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": 0x5C0117})
-                    taken.close()
-                    assert eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 503)
-                    refused = httpx2.post(f"{server.api}/circuit-breakers/payments/isolate", json={"reason": "x"})
-                    assert refused.status_code == 503
-                    done = admin.post("/circuit-breakers/payments/isolate", json={"reason": "fire"})
-                    assert done.json()["journalled"] is True
-                    assert eventually(lambda: application.do("call") == "CircuitIsolatedError")
+            with local as admin, engine.connect() as connection, connection.begin():
+                # Whoever takes the lock first when the session is ended keeps the server from writing.
+                connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))
+                taken = connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": 0x5C0117})
+                taken.close()
+                assert eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 503)
+                refused = httpx2.post(f"{server.api}/circuit-breakers/payments/isolate", json={"reason": "x"})
+                assert refused.status_code == 503
+                done = admin.post("/circuit-breakers/payments/isolate", json={"reason": "fire"})
+                assert done.json()["journalled"] is True
+                assert eventually(lambda: application.do("call") == "CircuitIsolatedError")
             engine.dispose()
             assert eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 200, 20)
             assert eventually(lambda: shown(server).get("order") is not None, 20)

@@ -85,7 +85,7 @@ def test_project_has_no_required_dependency() -> None:
 
 SERVER_FLOORS = {
     "api": {"fastapi", "pydantic", "pydantic_core", "starlette"},
-    "cli": {"click", "rich"},
+    "cli": {"alembic", "click", "rich", "sqlalchemy"},
     "models": {"sqlalchemy"},
     "security": {"cryptography", "joserfc"},
     "service": {"pydantic_core"},
@@ -96,7 +96,7 @@ SERVER_FLOORS = {
 
 
 def test_project_library_imports_the_standard_library_only() -> None:
-    """No module but those for other people's clients, the test tools and the server's floors imports what is foreign."""
+    """No module but those for other clients, the test tools and the server imports anything that is installed."""
     package = ROOT / "scrollintel"
     foreign = {
         str(path.relative_to(ROOT)): sorted(names)

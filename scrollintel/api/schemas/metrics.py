@@ -58,8 +58,8 @@ class DryRunRequest(Strict):
     """A configuration to try on what was recorded."""
 
     configuration: CircuitBreakerBody
-    since: Annotated[AwareDatetime | None, Field(alias="from", strict=False, description="default: an hour ago")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to", strict=False, description="default: now")] = None
+    since: Annotated[AwareDatetime | None, Field(strict=False, description="default: an hour ago")] = None
+    until: Annotated[AwareDatetime | None, Field(strict=False, description="default: now")] = None
 
 
 class OutcomeView(BaseModel):

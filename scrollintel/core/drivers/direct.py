@@ -226,7 +226,7 @@ def _compile(
     text = _TEMPLATE.format(
         name=name, parameters=parameters, fallback=fallback, unbrought=unbrought, **inner, **lines, **blocks
     )
-    exec(compile(text, "<scrollintel short way>", "exec"), environment)  # noqa: S102 - fixed text and parameter names
+    exec(compile(text, "<scrollintel short way>", "exec"), environment)  # noqa: S102 # nosec B102 - fixed text and names
     return environment[name]
 
 

@@ -1,0 +1,25 @@
+"""`scrollintel completion`."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from ..program import Command, build
+from ..session import Session
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_obj
+def completion(session: Session, shell: str) -> None:
+    """Print a completion script.
+
+    \b
+    bash: scrollintel completion bash > ~/.local/share/bash-completion/completions/scrollintel
+    zsh:  scrollintel completion zsh > "${fpath[1]}/_scrollintel"
+    fish: scrollintel completion fish > ~/.config/fish/completions/scrollintel.fish
+    """
+    found = get_completion_class(shell)
+    assert found is not None
+    session.output.raw(found(build(), {}, "scrollintel", "_SCROLLINTEL_COMPLETE").source())

@@ -1,0 +1,34 @@
+"""`scrollintel doctor`: what is well, what is not, and what to do."""
+
+from __future__ import annotations
+
+import click
+
+from ...core.errors import ConfigError
+from ..diagnosis import Finding, examine
+from ..exit_codes import ExitCode
+from ..program import Command
+from ..server_diagnosis import examine_server
+from ..session import Session
+
+
+@click.command(cls=Command)
+@click.pass_obj
+def doctor(session: Session) -> int:
+    """Check machine, settings, database, keys and server, and say what to do. Exit code 1 when something fails."""
+    try:
+        settings = session.settings()
+    except ConfigError as error:
+        todo = "correct: " + "; ".join(str(violation) for violation in error.violations)
+        findings = [Finding("settings", "fail", f"{len(error.violations)} mistakes", todo), *examine(None)]
+    else:
+        source = "defaults and variables" if settings.file is None else str(settings.file)
+        findings = [Finding("settings", "ok", f"valid ({source})"), *examine(settings)]
+        findings += examine_server(session)
+    failed = any(finding.state == "fail" for finding in findings)
+    if session.json:
+        session.output.json({"ok": not failed, "checks": [finding._asdict() for finding in findings]})
+    else:
+        rows = [finding._asdict() for finding in findings]
+        session.output.table(rows, {"": "state", "Check": "name", "Found": "found", "To do": "todo"}, "")
+    return ExitCode.FAILED if failed else ExitCode.OK

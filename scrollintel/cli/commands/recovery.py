@@ -1,0 +1,69 @@
+"""`scrollintel recovery`: start recoveries and read their history."""
+
+from __future__ import annotations
+
+import click
+
+from ..client import path
+from ..output import Columns, age_of
+from ..program import Group
+from ..session import Session
+from ..values import MOMENT
+
+
+@click.group(cls=Group)
+def recovery() -> None:
+    """Start recoveries and read their history."""
+
+
+@recovery.command()
+@click.argument("service")
+@click.option("--failure-type", default="unknown", show_default=True, help="What is wrong, as strategies know it.")
+@click.option("--reason", required=True, help="Why, for the audit log.")
+@click.pass_obj
+def start(session: Session, service: str, failure_type: str, reason: str) -> None:
+    """Start a recovery of a service."""
+    body = {"service": service, "failure_type": failure_type, "reason": reason}
+    answer = session.client().request("POST", path("recovery", "initiate"), body=body)
+    number = "" if session.json else (answer.json() or {}).get("id", "")
+    session.show_done(answer, f"Recovery {number} of {service} has started; `scrollintel recovery show {number}`.")
+
+
+@recovery.command("list")
+@click.option("--service", help="Only those of this service.")
+@click.option("--status", help="Only pending, running, finished or interrupted ones.")
+@click.option("--outcome", help="Only those that ended recovered, not_needed, refused or failed.")
+@click.option("--since", type=MOMENT, help="Only those since then: a time, or a duration such as 2h.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
+@click.option("--cursor", help="Where to go on, as the list before said.")
+@click.pass_obj
+def list_(session: Session, /, since: str | None, **query: object) -> None:
+    """List recoveries, the latest first."""
+    answer = session.client().request("GET", path("recovery", "history"), query={**query, "from": since})
+    columns: Columns = {
+        "Id": "id",
+        "Service": "service",
+        "Failure": "failure_type",
+        "Status": "status",
+        "Outcome": "outcome",
+        "Started": age_of("started_at"),
+        "Reason": "reason",
+    }
+    session.show_list(answer, columns, "No recoveries.")
+
+
+@recovery.command()
+@click.argument("number", metavar="ID")
+@click.pass_obj
+def show(session: Session, number: str) -> None:
+    """Show a recovery with its steps."""
+    answer = session.client().request("GET", path("recovery", number))
+    if session.json:
+        session.output.raw(answer.text)
+        return
+    item = answer.json()
+    session.output.facts((name.replace("_", " "), value) for name, value in item.items() if name != "steps")
+    steps = [step for step in item.get("steps") or [] if isinstance(step, dict)]
+    if steps:
+        session.output.raw("\nSteps")
+        session.output.table(steps, {name.replace("_", " "): name for name in steps[0]}, "None.")

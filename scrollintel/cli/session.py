@@ -1,0 +1,169 @@
+"""One run of the command line: its global options, settings, client and output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..core.errors import ConfigError
+from .client import TIMEOUT, Answer, Client
+from .exit_codes import ExitCode
+from .output import Columns, Output, plain
+from .problems import CommandError
+from .target import Target
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+URL_VARIABLE = "SCROLLINTEL_URL"
+TOKEN_VARIABLE = "SCROLLINTEL_TOKEN"  # noqa: S105 - the name of a variable
+TOKEN_FILE_VARIABLE = "SCROLLINTEL_TOKEN_FILE"  # noqa: S105 - the name of a variable
+_MAX_TOKEN_FILE = 64 * 1024
+
+
+@dataclass(slots=True)
+class Session:
+    """Global options; `None` and False mean "not given"."""
+
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+    socket: str | None = None
+    config: str | None = None
+    json: bool = False
+    verbose: int = 0
+    no_color: bool = False
+    yes: bool = False
+    _settings: Settings | None = None
+
+    @property
+    def output(self) -> Output:
+        """Where results and remarks go."""
+        return Output(as_json=self.json, color=not (self.no_color or os.environ.get("NO_COLOR")))
+
+    def settings(self, overrides: Mapping[str, object] | None = None) -> Settings:
+        """Return the settings in force.
+
+        Raises:
+            ConfigError: with every mistake.
+        """
+        if self._settings is None or overrides:
+            from ..settings import load
+
+            self._settings = load(self.config, os.environ, overrides or {})
+        return self._settings
+
+    def client(self, *, timeout: float = TIMEOUT) -> Client:
+        """Return a client of the control plane that the options, the environment or the settings name.
+
+        Arguments:
+            timeout: Seconds that connecting and each wait for an answer may take.
+        """
+        target = self._target()
+        if target.exposes_token:
+            self.output.note("warning: the token crosses the network unencrypted; use https")
+        if self.verbose:
+            self.output.note(f"asking {target.name}")
+        return Client(target, timeout=timeout)
+
+    def _target(self) -> Target:
+        if self.socket is not None:
+            return Target(socket=Path(self.socket).expanduser())
+        url = self.url or os.environ.get(URL_VARIABLE)
+        if url:
+            return Target(url=url, token=self._token())
+        settings = self.settings()
+        if settings.admin_socket.is_socket():
+            return Target(socket=settings.admin_socket)
+        return Target(url=settings.server.url, token=self._token())
+
+    def _token(self) -> str | None:
+        if self.token is not None:
+            return self.token
+        source = self.token_file
+        if source is None:
+            if os.environ.get(TOKEN_VARIABLE):
+                return os.environ[TOKEN_VARIABLE].strip()
+            source = os.environ.get(TOKEN_FILE_VARIABLE)
+        if not source:
+            return None
+        try:
+            with Path(source).expanduser().open(encoding="utf-8") as stream:
+                return stream.read(_MAX_TOKEN_FILE).strip()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "not text"
+            message = f"the token file {source} cannot be read: {reason.lower()}"
+            raise CommandError(message, ExitCode.USAGE, "unreadable_token_file") from None
+
+    def confirm(self, consequence: str, *, required: bool = True) -> None:
+        """Ask before something that cannot be undone, naming what it does.
+
+        Arguments:
+            consequence: What happens, as one sentence without a full stop.
+            required: False when a reason was given, which shows that the command is meant.
+
+        Raises:
+            CommandError: when nobody can be asked (exit code 2), or the answer is no (exit code 1).
+        """
+        if self.yes or not required:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError(f"{consequence}: confirm with --yes", ExitCode.USAGE, "not_confirmed")
+        if not click.confirm(f"{plain(consequence)}. Go on?", err=True):
+            raise CommandError("nothing was done", code="not_confirmed")
+
+    def show_list(self, answer: Answer, columns: Columns, empty: str) -> None:
+        """Show a page of a list, and how to get the next one."""
+        output = self.output
+        if self.json:
+            output.raw(answer.text)
+            return
+        page = answer.json()
+        items = page.get("items", []) if isinstance(page, dict) else page
+        output.table(items, columns, empty)
+        if isinstance(page, dict) and page.get("next_cursor"):
+            output.note(f"there are more: --cursor {page['next_cursor']}")
+
+    def show_facts(self, answer: Answer, pairs: Columns | None = None) -> None:
+        """Show one object: the chosen fields, or all."""
+        if self.json:
+            self.output.raw(answer.text or "null")
+            return
+        item: Any = answer.json()  # Any: JSON values
+        if not isinstance(item, dict):
+            self.output.raw(plain(item))
+            return
+        chosen = pairs if pairs is not None else {name.replace("_", " "): name for name in item}
+        self.output.facts(
+            (name, item.get(cell) if isinstance(cell, str) else cell(item)) for name, cell in chosen.items()
+        )
+
+    def show_done(self, answer: Answer, sentence: str) -> None:
+        """Show that a change was made."""
+        if self.json:
+            self.output.raw(answer.text or "null")
+        else:
+            self.output.say(sentence)
+
+
+def config_problem(error: ConfigError) -> CommandError:
+    """Return settings that are not valid as an error of the command, one line for each mistake."""
+    return _SettingsError(error)
+
+
+class _SettingsError(CommandError):
+    def __init__(self, error: ConfigError) -> None:
+        super().__init__(f"the {error.subject} are not valid", ExitCode.USAGE, error.code)
+        self._error = error
+
+    def lines(self) -> list[str]:
+        return [*super().lines(), *(f"  {violation}" for violation in self._error.violations)]
+
+    def document(self) -> dict[str, Any]:  # Any: JSON values
+        return {"code": self.code, "detail": str(self), **self._error.details}
