@@ -27,10 +27,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo test check fmt lint types layers bench coverage requirements clean distclean
+.PHONY: help setup demo serve test check fmt lint types layers security coverage kills bench bench-control-plane requirements clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --------------------------------------------------------------------------------------------------------- environment
 # Each stamp says: .venv holds what this list pins. A second run finds the stamps and starts at once.
@@ -86,11 +86,14 @@ demo: $(VENV)/.demo ## break real services and watch them be survived; options b
 
 # -------------------------------------------------------------------------------------------------------------- checks
 
-test: lint types layers ## every check and every test; options for pytest by ARGS="-k breaker"
+serve: $(VENV)/.dev ## run the control plane from this checkout; options by ARGS
+	@$(BIN)/python -m scrollintel serve $(ARGS)
+
+test: lint types layers security ## every check and every test; options for pytest by ARGS="-k breaker"
 	$(call say,tests)
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: lint types layers ## what must be green before a review: lint, types, layers, the fast tests
+check: lint types layers security ## what must be green before a review: lint, types, layers, the fast tests
 	$(call say,fast tests)
 	@$(BIN)/python -m pytest $(PARALLEL) $(QUICK) $(ARGS)
 
@@ -112,6 +115,16 @@ types: $(VENV)/.dev ## mypy --strict
 layers: $(VENV)/.dev ## import contracts: which way imports point
 	$(call say,import layers)
 	@report=$$($(BIN)/lint-imports --no-logo 2>&1); status=$$?; echo "$$report" | sed '/^$$/d'; exit $$status
+
+security: $(VENV)/.dev ## bandit: no finding of medium or high severity
+	$(call say,bandit)
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive scrollintel --severity-level medium 2>/dev/null
+
+kills: $(VENV)/.dev ## SIGKILL the writer 200 times under load on each database; nothing acknowledged may be lost
+	@SCROLLINTEL_KILLS=200 $(BIN)/python -m pytest tests/storage/test_kills.py --timeout 3600 $(ARGS)
+
+bench-control-plane: $(VENV)/.dev ## measure the control plane beside a bare FastAPI route; needs wrk; options by ARGS
+	@$(BIN)/python -m benchmarks.control_plane $(ARGS)
 
 coverage: $(VENV)/.dev ## run the tests in one process under branch coverage and report
 	@$(BIN)/coverage erase

@@ -31,7 +31,7 @@ CHANGE = """
 local number = 0
 request = function()
   number = number + 1
-  local path = "/api/v1/fault-tolerance/circuit-breakers/circuit-" .. (number % 100) .. "/isolate"
+  local path = "/api/v1/fault-tolerance/circuit-breakers/circuit-" .. (number %% 100) .. "/isolate"
   local headers = {["content-type"] = "application/json", ["authorization"] = "Bearer %s"}
   return wrk.format("POST", path, headers, '{"reason":"measured ' .. number .. '"}')
 end

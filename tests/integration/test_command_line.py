@@ -27,6 +27,7 @@ def scrollintel(tmp_path: Path) -> Iterator[Command]:
         done = subprocess.run(
             [sys.executable, "-m", "scrollintel", *arguments],
             capture_output=True,
+            check=False,
             text=True,
             cwd=ROOT,
             env=environment,
