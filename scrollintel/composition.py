@@ -11,6 +11,7 @@ from .recovery.runner import RecoveryRunner
 from .security.key_files import FileKeyProvider
 from .security.key_providers import KeyProvider
 from .security.oidc import OidcConfig
+from .service.access import BAD_TOKENS_PER_MINUTE
 from .service.fleet import Fleet
 from .service.plane import ControlPlane
 from .service.use_cases import UseCases
@@ -37,6 +38,7 @@ def wire(
     dropped_after: float = 300.0,
     push_interval: float = 1.0,
     checkpoint_file: Path | None = None,
+    bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
     retention: RetentionPolicy | None = None,
     runner: RecoveryRunner | None = None,
     clock: Clock = SYSTEM_CLOCK,
@@ -53,6 +55,7 @@ def wire(
         stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
         push_interval: Seconds between reports of replicas.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
+        bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         runner: Recovery strategies of this process; none by default.
         clock: Source of time.
@@ -73,6 +76,7 @@ def wire(
         declared=declared,
         push_interval=push_interval,
         checkpoint_file=checkpoint_file,
+        bad_tokens_per_minute=bad_tokens_per_minute,
         retention=retention,
         runner=runner,
     )

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import HTTPException
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from .. import __version__
 from ..service.use_cases import UseCases
@@ -67,4 +67,15 @@ def create_api(use_cases: UseCases) -> FastAPI:
 async def _http_problem(request: Request, error: Exception) -> Response:
     """Answer what no route has answered, such as an unknown path, in the form of all other errors."""
     assert isinstance(error, StarletteHTTPException)
-    return problem(error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_offered(request))
+    return problem(error.status_code, headers=headers)
+
+
+def _offered(request: Request) -> list[str]:
+    """Return the methods that a path offers, over all of its routes."""
+    routes = [route for route in request.app.router.routes if isinstance(route, Route)]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    literal = [route for route in matching if route.path == request.url.path]
+    return sorted({method for route in literal or matching for method in route.methods or ()})

@@ -37,9 +37,18 @@ class Access:
         plane: The control plane.
         enforced: Whether a request without a token is refused.
         jwt: Verifies tokens of the identity provider; None when none is configured.
+        bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
     """
 
-    def __init__(self, plane: ControlPlane, *, enforced: bool, jwt: JwtVerifier | None = None) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        *,
+        enforced: bool,
+        jwt: JwtVerifier | None = None,
+        bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
+    ) -> None:
+        self._bad_tokens_per_minute = bad_tokens_per_minute
         self._plane = plane
         self.enforced = enforced
         self._jwt = jwt
@@ -102,7 +111,7 @@ class Access:
         self._attempts[peer] = (began, count + 1)
         while len(self._attempts) > MAX_ADDRESSES:
             self._attempts.popitem(last=False)
-        if count >= BAD_TOKENS_PER_MINUTE:
+        if count >= self._bad_tokens_per_minute:
             raise TooManyRequestsError("too many requests without a valid token", retry_after=60.0 - (now - began))
 
     async def write_refusals(self) -> None:

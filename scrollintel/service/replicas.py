@@ -58,6 +58,7 @@ class Replicas:
         protocol = message.get("protocol")
         if type(protocol) is not int or protocol < 1:
             raise BadMessageError("the message names no version of the protocol")
+        _check(message, {"host": (str,), "pid": (int,), "version": (str,)})
         if name_problem(service) or name_problem(instance):
             raise BadMessageError("a replica joins with the names of its service and of its instance")
         assert isinstance(service, str)
@@ -118,6 +119,9 @@ class Replicas:
             BadMessageError: when the report is none; nothing of it is taken.
         """
         session = self._own(caller, session_id)
+        _check(message, {"full": (bool,), "dropped": (int,)})
+        if message.get("dropped", 0) < 0:
+            raise BadMessageError("dropped is no count")
         try:
             report = read_report(message)
         except ProtocolError as error:
@@ -134,6 +138,9 @@ class Replicas:
         sequence, wait = message.get("sequence"), message.get("wait", POLL_WAIT)
         if type(sequence) is not int or sequence < 0 or isinstance(wait, bool) or not isinstance(wait, int | float):
             raise BadMessageError("the message says not what was applied, or how long to wait")
+        _check(message, {"applied": (dict,), "refused": (list,)})
+        if not all(isinstance(item, dict) for item in message.get("refused", ())):
+            raise BadMessageError("refused is no list of objects")
         self._acknowledge(session, sequence, message)
         fleet = self._plane.fleet
         if not fleet.known_since(sequence):
@@ -207,6 +214,15 @@ class Replicas:
                 if not order.expired(now)
             },
         }
+
+
+def _check(message: Mapping[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:  # Any: JSON values
+    """Raise BadMessageError when a field that is there is of another kind; unknown fields are a newer version's."""
+    for name, allowed in kinds.items():
+        if name in message and (
+            not isinstance(message[name], allowed) or (isinstance(message[name], bool) and bool not in allowed)
+        ):
+            raise BadMessageError(f"{name} is of the wrong kind")
 
 
 def _wire(change: Change) -> dict[str, Any]:  # Any: JSON values

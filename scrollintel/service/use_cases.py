@@ -11,7 +11,7 @@ from ..control.declared import Declarations
 from ..recovery.runner import RecoveryRunner
 from ..security.oidc import OidcConfig
 from ..storage.retention import RetentionPolicy
-from .access import Access
+from .access import BAD_TOKENS_PER_MINUTE, Access
 from .audit import AuditLog
 from .bootstrap import FILE_NAME, Bootstrap
 from .break_glass import BreakGlass
@@ -47,6 +47,7 @@ class UseCases:
         oidc: Which tokens of an identity provider are accepted, or None.
         declared: What a file declares; nothing by default.
         push_interval: Seconds between reports of replicas.
+        bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
         runner: Recovery strategies of this process; none by default.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
@@ -62,6 +63,7 @@ class UseCases:
         declared: Declarations | None = None,
         push_interval: float = 1.0,
         checkpoint_file: Path | None = None,
+        bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
         runner: RecoveryRunner | None = None,
         retention: RetentionPolicy | None = None,
     ) -> None:
@@ -78,7 +80,7 @@ class UseCases:
         self.audit = AuditLog(plane, self.checkpoints)
         self._bootstrap = Bootstrap(plane, directory / FILE_NAME) if enforced else None
         login = None if oidc is None else ProviderLogin(plane, oidc)
-        self.access = Access(plane, enforced=enforced, jwt=login)
+        self.access = Access(plane, enforced=enforced, jwt=login, bad_tokens_per_minute=bad_tokens_per_minute)
         self.policies = Policies(plane)
         self.circuits = Circuits(plane, self.policies)
         self.degradation = Degradation(plane)

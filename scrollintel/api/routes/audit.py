@@ -109,7 +109,7 @@ async def show_audit_key(ask: Ask) -> Response:
     return json_response({"key_id": key.key_id, "pem": key.verifying_key.to_pem()})
 
 
-@router.get("/audit/{sequence}", response_model=AuditShown, summary="Show a record of the audit log")
+@router.get("/audit/{sequence:int}", response_model=AuditShown, summary="Show a record of the audit log")
 @requires(Permission.AUDIT_READ)
 async def show_audit_record(sequence: Annotated[int, Path(ge=1, lt=2**53)], ask: Ask) -> Response:
     """One record in full."""

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from ...control.dry_run import replay
@@ -19,7 +18,7 @@ from ...service.errors import RequestError
 from ...storage.metric_history import Row, buckets, retry_totals
 from ..context import Ask, json_response
 from ..route import requires, resource_router
-from ..schemas.bodies import Name, PathName
+from ..schemas.bodies import Moment, Name, PathName
 from ..schemas.metrics import (
     DryRunRequest,
     DryRunView,
@@ -87,8 +86,8 @@ async def _read(ask: Ask, circuit: str, resolution: int, begin: datetime, end: d
 async def show_history(
     ask: Ask,
     circuit: Annotated[Name, Query()],
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="default: an hour ago")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="default: now")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="default: an hour ago")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="default: now")] = None,
     resolution: Resolution = Resolution.AUTO,
 ) -> Response:
     """At most 5,000 buckets, oldest first; the newest ones when there are more."""

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from ...control.records import RecoveryOperationRecord
@@ -21,7 +20,7 @@ from ...storage.transaction import Transaction
 from ..context import Ask, answer, json_response
 from ..paging import BadCursorError, decode_cursor, encode_cursor
 from ..route import requires, resource_router
-from ..schemas.bodies import Cursor, Limit
+from ..schemas.bodies import Cursor, Limit, Moment
 from ..schemas.recovery import RecoveryPage, RecoveryRequest, RecoveryView, document
 
 router = resource_router("recovery")
@@ -60,8 +59,8 @@ async def search_recoveries(
     status: Status | None = None,
     outcome: RecoveryOutcome | None = None,
     failure_type: Word = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from ...security.audit_chain import SealedRecord
 from ...security.chain_verifier import VerificationReport
 from ...security.checkpoints import SignedCheckpoint
 from ...service.persons import Persons
-from .bodies import TEXT_PATTERN
+from .bodies import TEXT_PATTERN, Moment
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC)
@@ -26,9 +26,9 @@ def _within_the_calendar(value: datetime) -> datetime:
     return _LATEST if value.year >= 9999 else max(value.astimezone(UTC), _EARLIEST)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_within_the_calendar)]
-Since = Annotated[Moment | None, Query(alias="from", description="first moment, included")]
-Until = Annotated[Moment | None, Query(alias="to", description="last moment, included")]
+CalendarMoment = Annotated[Moment, AfterValidator(_within_the_calendar)]
+Since = Annotated[CalendarMoment | None, Query(alias="from", description="first moment, included")]
+Until = Annotated[CalendarMoment | None, Query(alias="to", description="last moment, included")]
 Wanted = Annotated[str | None, Query(min_length=1, max_length=200, pattern=TEXT_PATTERN)]
 
 

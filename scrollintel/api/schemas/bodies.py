@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from ...core.config.base import MAX_NAME_LENGTH, NAME_PATTERN, Config, check_name
@@ -82,6 +92,19 @@ Name = Annotated[str, _NameRule()]
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=TEXT_PATTERN)]
 """Free text of an operator: 1 to 1000 characters without control characters."""
+
+
+def _written_out(value: object) -> object:
+    """Refuse numbers, which would be taken for seconds since 1970."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise ValueError("must be a moment in RFC 3339, such as 2026-01-31T09:30:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), Field(strict=False)]
+"""A moment in RFC 3339 with its offset."""
 
 PathName = Annotated[Name, Path(description="1 to 200 characters")]
 CircuitBreakerBody = Annotated[CircuitBreakerConfig, OfConfig(CircuitBreakerConfig)]

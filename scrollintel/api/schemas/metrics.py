@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from ...control.dry_run import ASSUMPTIONS, Bucket, Outcome
 from ...control.moments import moment
 from ...storage.metric_history import Row
-from .bodies import CircuitBreakerBody, Strict
+from .bodies import CircuitBreakerBody, Moment, Strict
 
 
 class BucketView(BaseModel):
@@ -58,8 +58,8 @@ class DryRunRequest(Strict):
     """A configuration to try on what was recorded."""
 
     configuration: CircuitBreakerBody
-    since: Annotated[AwareDatetime | None, Field(strict=False, description="default: an hour ago")] = None
-    until: Annotated[AwareDatetime | None, Field(strict=False, description="default: now")] = None
+    since: Annotated[Moment | None, Field(description="default: an hour ago")] = None
+    until: Annotated[Moment | None, Field(description="default: now")] = None
 
 
 class OutcomeView(BaseModel):
