@@ -58,7 +58,8 @@ class Records:
                 table.pop(key, None)
             else:
                 table[key] = record
-        self.version += 1
+        if overlay:
+            self.version += 1
 
 
 @dataclass(frozen=True, slots=True)
