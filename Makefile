@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo serve test check fmt lint types layers security coverage kills bench bench-control-plane requirements clean distclean
+.PHONY: help setup demo serve test check fmt lint types layers security coverage kills tamper bench bench-control-plane requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ security: $(VENV)/.dev ## bandit: no finding of medium or high severity
 
 kills: $(VENV)/.dev ## SIGKILL the writer 200 times under load on each database; nothing acknowledged may be lost
 	@SCROLLINTEL_KILLS=200 $(BIN)/python -m pytest tests/storage/test_kills.py --timeout 3600 $(ARGS)
+
+tamper: $(VENV)/.dev ## 10,000 random tamperings with an audit log; all must be found
+	@SCROLLINTEL_TAMPERINGS=10000 $(BIN)/python -m pytest tests/unit/security/test_audit_verify.py -k tampering --timeout 600 $(ARGS)
 
 bench-control-plane: $(VENV)/.dev ## measure the control plane beside a bare FastAPI route; needs wrk; options by ARGS
 	@$(BIN)/python -m benchmarks.control_plane $(ARGS)
