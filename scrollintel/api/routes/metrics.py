@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from fastapi import Query
 from starlette.responses import Response
 
+from ...control.circuit_view import CircuitWhole
 from ...control.dry_run import replay
 from ...control.records import POLICIES
 from ...core.config.breaker import CircuitBreakerConfig
 from ...security.access import Permission
-from ...service.errors import RequestError
+from ...service.errors import AccessDeniedError, RequestError
 from ...storage.metric_history import Row, buckets, retry_totals
 from ..context import Ask, json_response
 from ..route import requires, resource_router
@@ -51,6 +52,16 @@ class BadSpanError(RequestError):
 
     code = "invalid_span"
     status = 422
+
+
+def _whole_in_scope(ask: Ask, name: str, permission: Permission) -> CircuitWhole:
+    """Return a circuit whose sums over all services the caller may see; totals cannot be taken apart by service."""
+    found = ask.use_cases.circuits.find(ask.caller, name)
+    whole = ask.use_cases.circuits.whole(name)
+    assert whole is not None
+    if not all(ask.caller.sees(permission, part.service) for part in whole.parts):
+        raise AccessDeniedError("other services use the circuit as well, and its totals hold their calls")
+    return found
 
 
 def _span(ask: Ask, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
@@ -91,7 +102,7 @@ async def show_history(
     resolution: Resolution = Resolution.AUTO,
 ) -> Response:
     """At most 5,000 buckets, oldest first; the newest ones when there are more."""
-    ask.use_cases.circuits.find(ask.caller, circuit)
+    _whole_in_scope(ask, circuit, Permission.METRICS_READ)
     begin, end = _span(ask, since, until)
     seconds = _resolution(ask, resolution, begin, end)
     rows = await _read(ask, circuit, seconds, begin, end)
@@ -115,6 +126,9 @@ async def show_retry_statistics(ask: Ask) -> Response:
     for session in fleet.sessions():
         if caller.sees(Permission.METRICS_READ, session.service):
             mine.update(session.policies)
+    for session in fleet.sessions():
+        if not caller.sees(Permission.METRICS_READ, session.service):
+            mine.difference_update(session.policies)
     everything = caller.sees_everything(Permission.METRICS_READ)
     items = [
         {**row, "retries": int(row["retries"]), "hedges": int(row["hedges"]), "fallbacks": int(row["fallbacks"])}
@@ -128,7 +142,7 @@ async def show_retry_statistics(ask: Ask) -> Response:
 @requires(Permission.CIRCUITS_READ)
 async def dry_run(name: PathName, body: DryRunRequest, ask: Ask) -> Response:
     """What the proposed configuration would have done on the recorded outcomes; nothing is changed."""
-    whole = ask.use_cases.circuits.find(ask.caller, name)
+    whole = _whole_in_scope(ask, name, Permission.CIRCUITS_READ)
     begin, end = _span(ask, body.since, body.until)
     seconds = _resolution(ask, Resolution.AUTO, begin, end)
     recorded = [to_bucket(row, seconds) for row in await _read(ask, name, seconds, begin, end)]
