@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .api.application import create_api
-from .app import build
+from .composition import from_settings
 from .settings import load
 
-app = create_api(build(load()))
+app = create_api(from_settings(load()))

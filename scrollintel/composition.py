@@ -1,20 +1,22 @@
-"""Wires a control plane from plain values: database, keys, fleet, use cases. Nothing is started here."""
+"""Wires a control plane from settings or plain values: database, keys, fleet, use cases. Nothing is started here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from .control.declared import Declarations
+from .control.declared import Declarations, PolicyDeclaration, ServiceDeclaration
+from .control.records import Dependency
 from .core.clock import SYSTEM_CLOCK, Clock
 from .recovery.runner import RecoveryRunner
 from .security.key_files import FileKeyProvider
-from .security.key_providers import KeyProvider
+from .security.key_providers import CommandKeyProvider, EnvironmentKeyProvider, KeyProvider
 from .security.oidc import OidcConfig
 from .service.access import BAD_TOKENS_PER_MINUTE
 from .service.fleet import Fleet
 from .service.plane import ControlPlane
 from .service.use_cases import UseCases
+from .settings import Declared, Settings
 from .storage.engine import Database
 from .storage.retention import RetentionPolicy
 
@@ -79,4 +81,65 @@ def wire(
         bad_tokens_per_minute=bad_tokens_per_minute,
         retention=retention,
         runner=runner,
+    )
+
+
+def from_settings(settings: Settings) -> UseCases:
+    """Return the use cases that settings describe, not started yet."""
+    replicas = settings.replicas
+    return wire(
+        directory=settings.directory,
+        database_url=settings.database_url,
+        enforced=settings.is_access_enforced,
+        key_provider=_keys(settings),
+        oidc=_oidc(settings),
+        declared=declarations(settings.declared),
+        stale_after=replicas.stale_after,
+        dropped_after=replicas.dropped_after,
+        push_interval=replicas.push_interval,
+        checkpoint_file=settings.checkpoint_file,
+        retention=RetentionPolicy.from_dict(settings.retention),
+    )
+
+
+def declarations(declared: Declared) -> Declarations:
+    """Return what a settings file declares, as the control plane takes it."""
+    return Declarations(
+        policies=tuple(PolicyDeclaration(item.policy, item.service, item.location) for item in declared.policies),
+        services=tuple(
+            ServiceDeclaration(
+                name=item.service.name,
+                tier=item.service.tier,
+                owner=item.service.owner,
+                description=item.service.description,
+                depends_on=tuple(Dependency(name=name, kind=kind) for name, kind in item.service.depends_on),
+                location=item.location,
+            )
+            for item in declared.services
+        ),
+    )
+
+
+def _keys(settings: Settings) -> Callable[[bool], KeyProvider]:
+    keys = settings.keys
+    if keys.provider.value == "environment":
+        return lambda create: EnvironmentKeyProvider()
+    if keys.provider.value == "command":
+        command = keys.command or ()
+        return lambda create: CommandKeyProvider(command)
+    return file_keys(settings.keys_directory)
+
+
+def _oidc(settings: Settings) -> OidcConfig | None:
+    access = settings.access
+    if access.oidc_issuer is None or access.oidc_audience is None:
+        return None
+    return OidcConfig(
+        issuer=access.oidc_issuer,
+        audience=access.oidc_audience,
+        key_set_url=access.oidc_jwks_url,
+        key_set_file=access.oidc_jwks_file,
+        algorithms=access.oidc_algorithms,
+        groups_claim=access.oidc_groups_claim,
+        grants=dict(access.oidc_grants),
     )

@@ -105,3 +105,13 @@ class TooManyRequestsError(RequestError):
 
     code = "rate_limited"
     status = 429
+
+
+class NameDiffersError(RequestError):
+    """The name in the body is not the one that the request is about."""
+
+    code = "name_differs"
+    status = 422
+
+    def __init__(self, kind: str, given: str, wanted: str) -> None:
+        super().__init__(f"the {kind} is named {given!r}, and the request is about {wanted!r}")

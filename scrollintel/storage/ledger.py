@@ -116,7 +116,7 @@ class Ledger:
                 extra = self._dependencies(connection) if codec.kind is SERVICES else {}
                 table: RecordTable = {}
                 for row in connection.execute(select(codec.model.__table__)).mappings():
-                    values = {key: value for key, value in row.items() if key not in _IGNORED}
+                    values = dict(row)
                     if codec.kind is SERVICES:
                         values["depends_on"] = extra.get(values["name"], ())
                     record = codec.record(values)
@@ -276,7 +276,6 @@ class Ledger:
 
 _TOTALS = frozenset({"fault_tolerance_metrics", "retry_statistics"})
 """Histories that may be written twice: a commit that seemed to fail may have taken effect, and is then repeated."""
-_IGNORED = frozenset[str]()
 _KEPT = frozenset({"created_by", "idempotency_key"})
 """Columns that a row keeps from when it was first written."""
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from ...core.states import CircuitState
 from ...security.access import Permission
-from ...service.errors import RequestError
+from ...service.errors import NameDiffersError
 from ...service.plane import Answer
 from ...service.policies import etag, expected_revision
 from ...storage.transaction import Transaction
+from ..conditions import IfMatch
 from ..context import Ask, answer, json_response
 from ..paging import decode_cursor, page_of
 from ..route import requires, resource_router
@@ -33,8 +34,6 @@ from ..schemas.circuits import (
 
 router = resource_router("circuit breakers")
 
-IfMatch = Annotated[str | None, Header(max_length=100, description='revision that is changed, such as "3"; or *')]
-
 
 class Sort(StrEnum):
     """What the list is sorted by."""
@@ -43,13 +42,6 @@ class Sort(StrEnum):
     STATE = "state"
     FAILURES = "failures"
     REJECTIONS = "rejections"
-
-
-class NameDiffersError(RequestError):
-    """The name in the body is not the one in the path."""
-
-    code = "name_differs"
-    status = 422
 
 
 @router.get("/circuit-breakers", response_model=CircuitPage, summary="List circuit breakers")
@@ -125,7 +117,7 @@ async def update_circuit_breaker(
     circuits = ask.use_cases.circuits
     expected = expected_revision(if_match)
     if body.configuration.name != name:
-        raise NameDiffersError(f"the configuration is named {body.configuration.name!r}, the path says {name!r}")
+        raise NameDiffersError("configuration", body.configuration.name, name)
     known = circuits.whole(name)
 
     def decide(tx: Transaction) -> Answer:

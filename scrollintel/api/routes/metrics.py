@@ -70,7 +70,7 @@ def _span(ask: Ask, since: datetime | None, until: datetime | None) -> tuple[dat
     begin = max(EARLIEST, since or end - timedelta(hours=1))
     if begin >= end:
         raise BadSpanError("the span of time ends before it begins")
-    return begin.astimezone(UTC), end.astimezone(UTC)
+    return begin, end
 
 
 def _resolution(ask: Ask, wanted: Resolution, begin: datetime, end: datetime) -> int:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import Header, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from ...control.records import POLICIES
 from ...core.config.policy import Policy
 from ...security.access import Permission
-from ...service.errors import ConflictError, MissingError, RequestError
+from ...service.errors import ConflictError, MissingError, NameDiffersError
 from ...service.plane import Answer
 from ...service.policies import ANY_REVISION, Wish, changes_between, etag, expected_revision
 from ...storage.policy_history import Revision, revision, revisions
 from ...storage.transaction import Transaction
+from ..conditions import IfMatch, IfNoneMatch
 from ..context import Ask, answer, json_response
 from ..paging import decode_cursor, encode_cursor, page_of
 from ..route import requires, resource_router
@@ -36,17 +37,8 @@ from ..schemas.policies import (
 
 router = resource_router("policies")
 
-IfMatch = Annotated[str | None, Header(max_length=100, description='revision that is changed, such as "3"; or *')]
-IfNoneMatch = Annotated[str | None, Header(max_length=100, description="* to create")]
 Number = Annotated[int, Path(ge=1, lt=2**53)]
 Revisions = Annotated[int | None, Query(ge=1, lt=2**53)]
-
-
-class PolicyNameDiffersError(RequestError):
-    """The name in the body is not the one in the path."""
-
-    code = "name_differs"
-    status = 422
 
 
 @router.get("/policies", response_model=PolicyPage, summary="List policies")
@@ -96,7 +88,7 @@ async def put_policy(
     """`If-Match` names the revision that is changed; `If-None-Match: *` creates."""
     expected = expected_revision(if_match, if_none_match)
     if body.policy.name != name:
-        raise PolicyNameDiffersError(f"the policy is named {body.policy.name!r}, the path says {name!r}")
+        raise NameDiffersError("policy", body.policy.name, name)
     wish = Wish(content=body.policy, service=body.service, reason=body.reason, expected=expected)
 
     def decide(tx: Transaction) -> Answer:

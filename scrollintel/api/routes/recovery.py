@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -73,8 +73,8 @@ async def search_recoveries(
         status=None if status is None else status.value,
         outcome=None if outcome is None else outcome.value,
         failure_type=failure_type,
-        since=_utc(since),
-        until=_utc(until),
+        since=since,
+        until=until,
         after=None if position is None else (_moment(position[0]), position[1]),
     )
 
@@ -113,12 +113,3 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise BadCursorError("the cursor is none of this list")
     return moment
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if moment.year > 5000 else datetime.min.replace(tzinfo=UTC)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Header
 from starlette.responses import Response
 
 from ...security.access import Permission
@@ -12,6 +9,7 @@ from ...service.plane import Answer
 from ...service.policies import etag, expected_revision
 from ...service.registry import ServiceWish
 from ...storage.transaction import Transaction
+from ..conditions import IfMatch, IfNoneMatch
 from ..context import Ask, answer
 from ..paging import decode_cursor, page_of
 from ..route import requires, resource_router
@@ -19,9 +17,6 @@ from ..schemas.bodies import Cursor, Limit, PathName
 from ..schemas.services import ServiceBody, ServiceCreate, ServicePage, ServiceView, document
 
 router = resource_router("services")
-
-IfMatch = Annotated[str | None, Header(max_length=100, description='revision that is changed, such as "3"; or *')]
-IfNoneMatch = Annotated[str | None, Header(max_length=100, description="* to create")]
 
 
 @router.get("/services", response_model=ServicePage, summary="List services")

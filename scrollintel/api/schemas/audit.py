@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator, BaseModel
+from pydantic import BaseModel
 
 from ...security.audit_chain import SealedRecord
 from ...security.chain_verifier import VerificationReport
@@ -15,20 +15,8 @@ from ...security.checkpoints import SignedCheckpoint
 from ...service.persons import Persons
 from .bodies import TEXT_PATTERN, Moment
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def _within_the_calendar(value: datetime) -> datetime:
-    """Return the moment in UTC; what no log can reach becomes the nearest that databases and calendars hold."""
-    if value.year < 1970:
-        return _EARLIEST
-    return _LATEST if value.year >= 9999 else max(value.astimezone(UTC), _EARLIEST)
-
-
-CalendarMoment = Annotated[Moment, AfterValidator(_within_the_calendar)]
-Since = Annotated[CalendarMoment | None, Query(alias="from", description="first moment, included")]
-Until = Annotated[CalendarMoment | None, Query(alias="to", description="last moment, included")]
+Since = Annotated[Moment | None, Query(alias="from", description="first moment, included")]
+Until = Annotated[Moment | None, Query(alias="to", description="last moment, included")]
 Wanted = Annotated[str | None, Query(min_length=1, max_length=200, pattern=TEXT_PATTERN)]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Path, Query
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -103,8 +104,21 @@ def _written_out(value: object) -> object:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), Field(strict=False)]
-"""A moment in RFC 3339 with its offset."""
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _within_the_calendar(value: datetime) -> datetime:
+    """Return the moment in UTC; what no log can reach becomes the nearest that databases and calendars hold."""
+    if value.year < 1970:
+        return _EARLIEST
+    return _LATEST if value.year >= 9999 else max(value.astimezone(UTC), _EARLIEST)
+
+
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_written_out), AfterValidator(_within_the_calendar), Field(strict=False)
+]
+"""A moment in RFC 3339 with its offset, in UTC afterwards."""
 
 PathName = Annotated[Name, Path(description="1 to 200 characters")]
 CircuitBreakerBody = Annotated[CircuitBreakerConfig, OfConfig(CircuitBreakerConfig)]
