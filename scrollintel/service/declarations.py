@@ -66,7 +66,14 @@ class DeclarationKeeper:
                 same = (known.tier, known.owner, known.description, known.depends_on)
                 if same == (wanted.tier, wanted.owner, wanted.description, wanted.depends_on):
                     continue
-            self._registry.put(tx, SYSTEM, wanted, expected=ANY_REVISION, source=Source.FILE, location=service.location)
+            self._registry.put(
+                tx,
+                SYSTEM,
+                wanted,
+                expected=None if known is None else ANY_REVISION,
+                source=Source.FILE,
+                location=service.location,
+            )
 
     def _stale_policies(self, tx: Transaction) -> list[str]:
         kept = {declared.policy.name for declared in self._declared.policies}

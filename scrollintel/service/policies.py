@@ -211,6 +211,7 @@ class Policies:
     @staticmethod
     def _expect(before: PolicyRecord | None, expected: int | None, kind: str, name: str) -> None:
         if expected == ANY_REVISION:
+            require_any(before, kind, name)
             return
         if expected is None:
             if before is not None:
@@ -223,6 +224,12 @@ class Policies:
                 f"the {kind} {name!r} is at revision {before.revision}, not {expected}",
                 headers={"ETag": etag(before.revision)},
             )
+
+
+def require_any(before: object, kind: str, name: str) -> None:
+    """Raise RevisionConflictError unless there is something: `If-Match: *` says so (RFC 9110, section 13.1.1)."""
+    if before is None:
+        raise RevisionConflictError(f"there is no {kind} {name!r} to change")
 
 
 def etag(revision: int) -> str:

@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from ..control.records import RECOVERIES, SERVICES, RecoveryOperationRecord
@@ -14,6 +15,7 @@ from ..core.errors import ScrollIntelError
 from ..recovery.runner import RecoveryConfig, RecoveryRunner
 from ..recovery.strategy import StepResult
 from ..security.access import Permission
+from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
 from .built_in_recovery import ResetCircuits
 from .caller import SYSTEM, Caller
@@ -22,6 +24,8 @@ from .errors import ConflictError, MissingError
 from .plane import ControlPlane
 
 T = TypeVar("T")
+LAUNCH_WAIT = timedelta(seconds=5)
+"""Age from which a recovery that no task of this process runs counts as interrupted."""
 SHUTDOWN_WAIT = 2.0
 """Seconds that a running recovery may take to end when the service stops."""
 
@@ -107,9 +111,16 @@ class Recoveries:
     def _launch(self, record: RecoveryOperationRecord) -> None:
         if self._plane.stopping:
             return
-        task = asyncio.get_running_loop().create_task(self._run(record), name=f"scrollintel recovery {record.id}")
+        task = asyncio.get_running_loop().create_task(self._guarded(record), name=f"scrollintel recovery {record.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, record: RecoveryOperationRecord) -> None:
+        """Run a recovery; when its record cannot be written, it is ended later by `mark_interrupted`."""
+        try:
+            await self._run(record)
+        except StoreUnavailableError:
+            logger.warning("recovery %s was cut off: its record cannot be written now", record.id)
 
     async def _run(self, record: RecoveryOperationRecord) -> None:
         running = replace(record, status="running")
@@ -162,11 +173,13 @@ class Recoveries:
         await self._plane.change(decide)
 
     async def mark_interrupted(self) -> None:
-        """Give an end to what another life of this service has left unfinished."""
+        """Give an end to recoveries that nobody runs: of another life, or cut off by an outage of the database."""
+        if not self._plane.serving:
+            return
         mine = {task.get_name().rsplit(" ", 1)[1] for task in self._tasks}
         for record in self._plane.records.values(RECOVERIES):
-            if record.id not in mine:
-                detail = "the control plane ended while it ran; what it had done is not known"
+            if record.id not in mine and self._plane.now - record.started_at > LAUNCH_WAIT:
+                detail = "the control plane or its database went away while it ran; what it had done is not known"
                 await self._finish(replace(record, status="interrupted", outcome="failed", detail=detail))
 
     async def stop(self) -> None:

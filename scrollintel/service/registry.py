@@ -13,7 +13,7 @@ from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import AlreadyExistsError, ConflictError, DeclaredInFileError, MissingError, RevisionConflictError
 from .plane import ControlPlane
-from .policies import ANY_REVISION, etag
+from .policies import ANY_REVISION, etag, require_any
 
 MAX_SERVICES = 10_000
 
@@ -72,7 +72,9 @@ class ServiceRegistry:
         caller.require_for_new(Permission.SERVICES_WRITE, wish.name)
         before = tx.get(SERVICES, wish.name)
         if before is None:
-            if expected is not None and expected != ANY_REVISION:
+            if expected == ANY_REVISION:
+                require_any(before, "service", wish.name)
+            if expected is not None:
                 raise MissingError("service", wish.name)
         else:
             if expected is None:

@@ -91,7 +91,6 @@ class UseCases:
         self.replicas = Replicas(plane, self.ingest, self.circuits.remembered, push_interval=push_interval)
         self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
         self.recovery = Recoveries(plane, self.circuits, runner=runner)
-        self._interrupted = False
         self.health = Health(self)
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
@@ -112,7 +111,7 @@ class UseCases:
         self.loops.add("expire idempotency keys", 10.0, housekeeping.expire_idempotency)
         self.loops.add("roll up metrics", 10.0, housekeeping.roll_up)
         self.loops.add("expire histories", 60.0, housekeeping.expire_histories)
-        self.loops.add("end interrupted recoveries", 1.0, self._end_interrupted)
+        self.loops.add("end interrupted recoveries", 1.0, self.recovery.mark_interrupted)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
@@ -165,12 +164,6 @@ class UseCases:
         if not self._declared and self.plane.serving:
             await self.declarations.apply()
             self._declared = True
-
-    async def _end_interrupted(self) -> None:
-        """Mark what another life has left unfinished, once, as soon as that is possible."""
-        if not self._interrupted and self.plane.serving:
-            await self.recovery.mark_interrupted()
-            self._interrupted = True
 
     async def _import_journal(self) -> None:
         await self.break_glass.import_journal()

@@ -15,7 +15,7 @@ from ...control.dry_run import replay
 from ...control.records import POLICIES
 from ...core.config.breaker import CircuitBreakerConfig
 from ...security.access import Permission
-from ...service.errors import AccessDeniedError, RequestError
+from ...service.errors import AccessDeniedError, NameDiffersError, RequestError
 from ...storage.metric_history import Row, buckets, retry_totals
 from ..context import Ask, json_response
 from ..route import requires, resource_router
@@ -143,6 +143,8 @@ async def show_retry_statistics(ask: Ask) -> Response:
 async def dry_run(name: PathName, body: DryRunRequest, ask: Ask) -> Response:
     """What the proposed configuration would have done on the recorded outcomes; nothing is changed."""
     whole = _whole_in_scope(ask, name, Permission.CIRCUITS_READ)
+    if body.configuration.name != name:
+        raise NameDiffersError("configuration", body.configuration.name, name)
     begin, end = _span(ask, body.since, body.until)
     seconds = _resolution(ask, Resolution.AUTO, begin, end)
     recorded = [to_bucket(row, seconds) for row in await _read(ask, name, seconds, begin, end)]

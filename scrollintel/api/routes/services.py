@@ -13,7 +13,7 @@ from ..conditions import IfMatch, IfNoneMatch
 from ..context import Ask, answer
 from ..paging import decode_cursor, page_of
 from ..route import requires, resource_router
-from ..schemas.bodies import Cursor, Limit, PathName
+from ..schemas.bodies import Cursor, Limit, PathName, ServicePath
 from ..schemas.services import ServiceBody, ServiceCreate, ServicePage, ServiceView, document
 
 router = resource_router("services")
@@ -72,7 +72,7 @@ async def register_service(body: ServiceCreate, ask: Ask) -> Response:
 @router.put("/services/{name}", response_model=ServiceView, summary="Register or change a service")
 @requires(Permission.SERVICES_WRITE)
 async def put_service(
-    name: PathName, body: ServiceBody, ask: Ask, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
+    name: ServicePath, body: ServiceBody, ask: Ask, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
 ) -> Response:
     """`If-Match` names the revision that is changed; `If-None-Match: *` registers."""
     expected = expected_revision(if_match, if_none_match)

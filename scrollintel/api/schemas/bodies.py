@@ -23,6 +23,7 @@ from ...core.config.base import MAX_NAME_LENGTH, NAME_PATTERN, Config, check_nam
 from ...core.config.breaker import CircuitBreakerConfig
 from ...core.config.policy import Policy
 from ...core.errors import ConfigError
+from ...security.access import EVERY_SERVICE
 
 C = TypeVar("C", bound=Config)
 
@@ -86,6 +87,12 @@ def _allowed(error: ConfigError) -> dict[str, Any]:
     return {"allowed": error.violations[0].allowed}
 
 
+def _no_star(name: str) -> str:
+    if name == EVERY_SERVICE:
+        raise ValueError('"*" stands for all services and names none')
+    return name
+
+
 TEXT_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+$"
 
 Name = Annotated[str, _NameRule()]
@@ -120,7 +127,11 @@ Moment = Annotated[
 ]
 """A moment in RFC 3339 with its offset, in UTC afterwards."""
 
+ServiceName = Annotated[Name, AfterValidator(_no_star)]
+"""A name that a service can have."""
+
 PathName = Annotated[Name, Path(description="1 to 200 characters")]
+ServicePath = Annotated[ServiceName, Path(description="1 to 200 characters")]
 CircuitBreakerBody = Annotated[CircuitBreakerConfig, OfConfig(CircuitBreakerConfig)]
 PolicyBody = Annotated[Policy, OfConfig(Policy)]
 

@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 from ...control.circuit_view import CircuitWhole, ReplicaCircuit, explain, mean, worst_quantile
 from ...control.moments import moment
 from ...control.records import PolicyRecord
-from .bodies import CircuitBreakerBody, Name, Strict, Text
+from .bodies import CircuitBreakerBody, ServiceName, Strict, Text
 
 
 class CircuitBreakerCreate(Strict):
     """A circuit breaker to put in force on all replicas, or on those of one service."""
 
     configuration: CircuitBreakerBody
-    service: Name | None = None
+    service: ServiceName | None = None
     reason: Text | None = None
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ...control.records import LevelOrder
 from ...core.config.degradation import DegradationLevel
 from ...service.degradation import ServiceLevel
-from .bodies import Name, Strict, Text
+from .bodies import ServiceName, Strict, Text
 
 
 class LevelName(StrEnum):
@@ -27,7 +27,7 @@ class LevelName(StrEnum):
 class DegradationOrder(Strict):
     """A level to hold."""
 
-    service: Name
+    service: ServiceName
     level: Annotated[LevelName, Field(strict=False)]
     reason: Text
     expires_in: Annotated[float | None, Field(gt=0, le=31_536_000, description="seconds; null until restored")] = None

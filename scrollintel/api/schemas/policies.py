@@ -11,14 +11,14 @@ from ...control.diff import Difference
 from ...control.records import PolicyRecord
 from ...service.fleet import Fleet
 from ...storage.policy_history import Revision
-from .bodies import Name, PolicyBody, Strict, Text
+from .bodies import PolicyBody, ServiceName, Strict, Text
 
 
 class PolicyPut(Strict):
     """A policy to put in force on all replicas, or on those of one service."""
 
     policy: PolicyBody
-    service: Name | None = None
+    service: ServiceName | None = None
     reason: Text | None = None
 
 

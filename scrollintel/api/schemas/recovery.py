@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ...control.records import RecoveryOperationRecord
-from .bodies import Name, Strict, Text
+from .bodies import Name, ServiceName, Strict, Text
 
 
 class RecoveryRequest(Strict):
     """What is to be recovered, and from what."""
 
-    service: Name
+    service: ServiceName
     failure_type: Name = "unknown"
     reason: Text | None = None
 

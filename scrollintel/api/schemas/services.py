@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field
 
 from ...control.records import Dependency, ServiceRecord
-from .bodies import Name, Strict, Text
+from .bodies import ServiceName, Strict, Text
 
 
 class DependencyKind(StrEnum):
@@ -23,7 +23,7 @@ class DependencyKind(StrEnum):
 class DependencyBody(Strict):
     """One service that another one needs."""
 
-    name: Name
+    name: ServiceName
     kind: Annotated[DependencyKind, Field(strict=False)] = DependencyKind.HARD
 
     def to_domain(self) -> Dependency:
@@ -35,12 +35,6 @@ def _distinct(items: list[DependencyBody]) -> list[DependencyBody]:
     if len({item.name for item in items}) != len(items):
         raise ValueError("each dependency is named once")
     return items
-
-
-def _no_star(name: str) -> str:
-    if name == "*":
-        raise ValueError('"*" stands for all services and names none')
-    return name
 
 
 class ServiceBody(Strict):
@@ -55,7 +49,7 @@ class ServiceBody(Strict):
 class ServiceCreate(ServiceBody):
     """A service to register."""
 
-    name: Annotated[Name, AfterValidator(_no_star)]
+    name: ServiceName
 
 
 class DependencyView(BaseModel):
