@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .runner import RecoveryConfig, RecoveryRunner
 from .strategy import Observation, Plan, RecoveryOutcome, RecoveryRecord, RecoveryStrategy, Step, StepResult
+from .witness import Witness
 
 __all__ = [
     "Observation",
@@ -15,4 +16,5 @@ __all__ = [
     "RecoveryStrategy",
     "Step",
     "StepResult",
+    "Witness",
 ]

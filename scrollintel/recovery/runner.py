@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.config.base import Config, check_name, integer, number
 from ..core.errors import ConfigError, NotFoundError, PlanRefusedError, Violation
 from .strategy import Observation, Plan, RecoveryOutcome, RecoveryRecord, RecoveryStrategy, Step, StepResult
+from .witness import Unwitnessed, Witness
 
 _WORST_FIRST = (RecoveryOutcome.FAILED, RecoveryOutcome.REFUSED, RecoveryOutcome.NOT_NEEDED)
 
@@ -115,23 +116,35 @@ class RecoveryRunner:
         """Return the finished recoveries that are remembered, oldest first."""
         return tuple(record for record in self._history.copy() if service is None or record.service == service)
 
-    def recover(self, service: str, failure_type: str) -> RecoveryRecord:
+    def recover(
+        self,
+        service: str,
+        failure_type: str,
+        *,
+        strategies: Sequence[RecoveryStrategy] | None = None,
+        witness: Witness | None = None,
+    ) -> RecoveryRecord:
         """Try the strategies of `service` in order until one is verified; blocks until that or the end of the chain.
 
         A strategy that fails is undone before the next one starts. How it went is in the record, failures included.
 
+        Arguments:
+            strategies: Tried in place of the registered ones.
+            witness: Is told of each step as it begins and ends, and may end the recovery there; nobody by default.
+
         Raises:
-            NotFoundError: when no strategy is registered for that service and failure type.
+            NotFoundError: when no strategy is given or registered for that service and failure type.
             PlanRefusedError: when that service is being recovered already.
+            Exception: what the witness raised. Nothing is undone then, and the history has no record of it.
         """
-        chain = self.chain(service, failure_type)
+        chain = self.chain(service, failure_type) if strategies is None else tuple(strategies)
         if not chain:
             raise NotFoundError("recovery strategy", f"{service}/{failure_type}")
         began, started_at = self._clock.monotonic(), _utc(self._clock)
         if (since := self._running.setdefault(service, started_at)) is not started_at:
             raise PlanRefusedError(f"service {service!r} is being recovered already, since {since:%H:%M:%S} UTC")
         try:
-            run = _Run(self._config, self._clock)
+            run = _Run(self._config, self._clock, Unwitnessed(self._clock) if witness is None else witness)
             outcome, winner = run.through(chain)
             record = RecoveryRecord(
                 service=service,
@@ -151,9 +164,10 @@ class RecoveryRunner:
 class _Run:
     """One recovery under way: takes the steps and notes each."""
 
-    def __init__(self, config: RecoveryConfig, clock: Clock) -> None:
+    def __init__(self, config: RecoveryConfig, clock: Clock, witness: Witness) -> None:
         self._config = config
         self._clock = clock
+        self._witness = witness
         self.steps: list[StepResult] = []
 
     def through(self, chain: tuple[RecoveryStrategy, ...]) -> tuple[RecoveryOutcome, str | None]:
@@ -235,7 +249,7 @@ class _Run:
                 detail = f"the time limit of {config.timeout:g} s is over; last look: {detail}"
                 break
             if rounds:
-                self._clock.sleep(min(config.verify_interval, left))
+                self._witness.wait(min(config.verify_interval, left))
             rounds += 1
             try:
                 healthy = strategy.verify(plan)
@@ -256,6 +270,7 @@ class _Noting:
     def __init__(self, run: _Run, strategy: str, step: Step) -> None:
         self._run, self._strategy, self._step = run, strategy, step
         self._started_at, self._began = _utc(run._clock), run._clock.monotonic()
+        run._witness.began(strategy, step, self._started_at)
 
     def end(self, succeeded: bool, detail: str, rounds: int = 0) -> None:
         result = StepResult(
@@ -268,6 +283,7 @@ class _Noting:
             verify_rounds=rounds,
         )
         self._run.steps.append(result)
+        self._run._witness.ended(result)
 
 
 def _utc(clock: Clock) -> datetime:
