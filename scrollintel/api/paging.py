@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from ..service.errors import RequestError
@@ -48,6 +49,11 @@ def decode_cursor(cursor: str | None, kinds: Sequence[type]) -> tuple[Any, ...] 
         if (isinstance(part, int) and abs(part) >= 2**63) or (isinstance(part, str) and "\x00" in part):
             raise BadCursorError("the cursor is none of this list")
     return tuple(parts)
+
+
+def moment_place(moment: datetime) -> str:
+    """Return a moment in UTC as text that sorts as the moments do."""
+    return moment.isoformat(timespec="microseconds")
 
 
 def page_of(

@@ -164,7 +164,10 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleBindingRecord:
-    """A role given to a person or group of the identity provider."""
+    """A role given to a person or group of the identity provider.
+
+    `subject` is a JSON text: which of both, the opaque id, and the name sealed under a key of its own.
+    """
 
     id: str
     subject: str

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Protocol
 
-from ..security.access import Identity, Permission
+from ..security.access import Identity, IdentityKind, Permission
 from ..security.audit_chain import AuditEntry
 from ..security.kinds import TOKENS
 from ..storage.errors import StoreUnavailableError
@@ -28,6 +28,9 @@ class JwtVerifier(Protocol):
 
     def verify(self, text: str) -> Identity | None:
         """Return the identity, or None when the token is not valid."""
+
+    def still_grants(self, identity: Identity) -> bool:
+        """Tell whether an identity that came from here would be given the same roles now; waits for nothing."""
 
 
 class Access:
@@ -71,7 +74,9 @@ class Access:
         """Tell whether an identity that was accepted before would still be; for requests that last."""
         if identity.is_expired(self._plane.now):
             return False
-        if identity.kind.value != "token":
+        if identity.kind is IdentityKind.OIDC:
+            return self._jwt is not None and self._jwt.still_grants(identity)
+        if identity.kind is not IdentityKind.TOKEN:
             return True
         record = self._plane.records.get(TOKENS, identity.id)
         return record is not None and record.refusal(self._plane.now) is None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..security.access import ALL, LOCAL_OPERATOR, Identity, Permission
+from ..security.access import ALL, EVERY_SERVICE, LOCAL_OPERATOR, ROLES, Binding, Identity, Permission, Role
 from ..security.audit_chain import AuditEntry
 from .errors import AccessDeniedError, MissingError
 
@@ -80,6 +80,17 @@ class Caller:
         if not self.identity.allows(permission, service):
             wanted = "all services" if service is None else f"the service {service!r}"
             raise AccessDeniedError(f"this needs the permission {permission.value} for {wanted}")
+
+    def require_holding(self, binding: Binding) -> None:
+        """Raise AccessDeniedError unless the caller holds all that a binding would grant to somebody else.
+
+        An administrator of everything may grant every role, those with permissions that administrators lack included.
+        """
+        if any(held.role is Role.ADMIN and held.everywhere for held in self.identity.bindings):
+            return
+        places = [None if name == EVERY_SERVICE else name for name in binding.services]
+        if not all(self.identity.allows(permission, place) for permission in ROLES[binding.role] for place in places):
+            raise AccessDeniedError(f"you cannot grant the role {binding.role.value!r} there: you do not hold it")
 
     def sees_everything(self, permission: Permission) -> bool:
         """Tell whether the permission holds for all services."""

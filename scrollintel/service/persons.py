@@ -13,6 +13,7 @@ from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import MissingError
 from .keys import Keys
+from .role_bindings import remove_bindings_of
 from .tokens import Tokens
 
 
@@ -51,7 +52,9 @@ class Persons:
         return {**shown, "subject": opened.get("subject"), "address": opened.get("address")}
 
     def erase(self, tx: Transaction, caller: Caller, subject_id: str, reason: str) -> None:
-        """Destroy the key of a person and take the name out of tokens, which are revoked; records stay as they are.
+        """Destroy the key of a person, take out their roles, and revoke their tokens, which lose the name.
+
+        Records of the audit log stay as they are.
 
         Raises:
             MissingError: when nobody is known under the id.
@@ -66,5 +69,6 @@ class Persons:
             tx.put(SUBJECTS, erased(known, tx.now))
         for token in theirs:
             self._tokens.take_out(tx, token, keeps_subject=False)
-        after = {"erased": True, "tokens_revoked": len(theirs)}
+        unbound = remove_bindings_of(tx, subject_id)
+        after = {"erased": True, "tokens_revoked": len(theirs), "roles_taken_out": unbound}
         tx.audit(caller.entry("subject.erase", "subject", subject_id, at=tx.now, reason=reason, after=after))

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from ..security.access import Identity
+import json
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass, field
+
+from ..security.access import Binding, Identity
 from ..security.errors import SecurityError
-from ..security.oidc import OidcConfig, OidcVerifier
+from ..security.oidc import MAX_GROUPS, OidcConfig, OidcVerifier
 from .plane import ControlPlane
+from .role_bindings import RoleBindings
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderIdentity(Identity):
+    """Someone whom the provider vouches for.
+
+    Arguments:
+        groups: As the token names them, so that a request that lasts can look its roles up again.
+    """
+
+    groups: tuple[str, ...] = field(default=(), repr=False)
 
 
 class ProviderLogin:
@@ -13,12 +29,14 @@ class ProviderLogin:
 
     Arguments:
         plane: The control plane, whose key makes the opaque ids of persons.
-        config: Which tokens are accepted.
+        config: Which tokens are accepted, and what groups grant by configuration.
+        bindings: What persons and groups are granted by the API.
     """
 
-    def __init__(self, plane: ControlPlane, config: OidcConfig) -> None:
+    def __init__(self, plane: ControlPlane, config: OidcConfig, bindings: RoleBindings) -> None:
         self._plane = plane
         self._config = config
+        self._bindings = bindings
         self._verifier: OidcVerifier | None = None
 
     def verify(self, text: str) -> Identity | None:
@@ -32,6 +50,33 @@ class ProviderLogin:
             if self._verifier is None:
                 return None
         try:
-            return self._verifier.authenticate(text, self._plane.now)
+            known = self._verifier.authenticate(text, self._plane.now)
+            groups = _groups(text, self._config.groups_claim)
+            bindings = self._granted(known.subject or "", groups)
         except SecurityError:
             return None
+        return ProviderIdentity(known.id, known.kind, known.subject, bindings, known.expires_at, groups=groups)
+
+    def still_grants(self, identity: Identity) -> bool:
+        """Tell whether someone who was let in before would be given the same roles now; asks nobody."""
+        assert isinstance(identity, ProviderIdentity)
+        try:
+            return identity.bindings == self._granted(identity.subject or "", identity.groups)
+        except SecurityError:
+            return False
+
+    def _granted(self, person: str, groups: tuple[str, ...]) -> tuple[Binding, ...]:
+        """Return what the configuration and the API grant together."""
+        configured = (binding for group in groups for binding in self._config.grants.get(group, ()))
+        return tuple(dict.fromkeys((*configured, *self._bindings.granted(person, groups))))
+
+
+def _groups(text: str, claim: str) -> tuple[str, ...]:
+    """Return the groups of a token that was verified a moment ago; shapes that a verifier grants nothing are none."""
+    payload = text.split(".")[1]
+    groups = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get(claim)
+    if isinstance(groups, str):
+        groups = [groups]
+    if not isinstance(groups, list) or len(groups) > MAX_GROUPS:
+        return ()
+    return tuple(group for group in groups if isinstance(group, str))

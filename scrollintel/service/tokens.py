@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from ..security.access import EVERY_SERVICE, ROLES, Binding, Identity, Permission, Role
+from ..security.access import Binding, Permission
 from ..security.kinds import TOKENS
 from ..security.tokens import DEFAULT_LIFETIME, MintedToken, TokenRecord, issue, leaves_no_admin
 from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
 from .caller import Caller
-from .errors import AccessDeniedError, ConflictError, MissingError
+from .errors import ConflictError, MissingError
 from .plane import ControlPlane
 
 MAX_TOKENS = 10_000
@@ -55,8 +55,7 @@ class Tokens:
         caller.require_for_new(Permission.TOKENS_WRITE, None)
         granted = tuple(bindings)
         for binding in granted:
-            if not _holds(caller.identity, binding):
-                raise AccessDeniedError(f"you cannot grant the role {binding.role.value!r} there: you do not hold it")
+            caller.require_holding(binding)
         if sum(1 for _ in tx.values(TOKENS)) >= MAX_TOKENS:
             raise ConflictError(f"{MAX_TOKENS} tokens are kept; that is all there can be")
         minted, record = issue(
@@ -115,14 +114,6 @@ class Tokens:
             await self._plane.change(decide)
         except StoreUnavailableError:
             return
-
-
-def _holds(identity: Identity, binding: Binding) -> bool:
-    """Tell whether an identity holds all that a binding would grant; an administrator of everything may grant all."""
-    if any(held.role is Role.ADMIN and held.everywhere for held in identity.bindings):
-        return True
-    places = [None if name == EVERY_SERVICE else name for name in binding.services]
-    return all(identity.allows(permission, place) for permission in ROLES[binding.role] for place in places)
 
 
 def _summary(record: TokenRecord) -> dict[str, object]:

@@ -32,6 +32,7 @@ from .recovery import Recoveries
 from .registry import ServiceRegistry
 from .rendered import Rendered
 from .replicas import Replicas
+from .role_bindings import RoleBindings
 from .tokens import Tokens
 
 logger = logging.getLogger("scrollintel.service")
@@ -79,7 +80,8 @@ class UseCases:
         )
         self.audit = AuditLog(plane, self.checkpoints)
         self._bootstrap = Bootstrap(plane, directory / FILE_NAME) if enforced else None
-        login = None if oidc is None else ProviderLogin(plane, oidc)
+        self.role_bindings = RoleBindings(plane)
+        login = None if oidc is None else ProviderLogin(plane, oidc, self.role_bindings)
         self.access = Access(plane, enforced=enforced, jwt=login, bad_tokens_per_minute=bad_tokens_per_minute)
         self.policies = Policies(plane)
         self.circuits = Circuits(plane, self.policies)

@@ -23,6 +23,7 @@ from . import (
     policies,
     recovery,
     replicas,
+    role_bindings,
     services,
     tokens,
 )
@@ -41,6 +42,7 @@ _PARTS = (
     metrics,
     configuration,
     tokens,
+    role_bindings,
     keys,
     audit,
 )

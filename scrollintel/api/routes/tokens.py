@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -12,7 +12,7 @@ from ...security.access import ROLES, Permission
 from ...service.plane import Answer
 from ...storage.transaction import Transaction
 from ..context import Ask, answer, json_response
-from ..paging import decode_cursor, page_of
+from ..paging import decode_cursor, moment_place, page_of
 from ..route import requires, resource_router
 from ..schemas.access import RoleList, TokenCreate, TokenMade, TokenPage, binding_of, token_document
 from ..schemas.bodies import TEXT_PATTERN, Cursor, Limit
@@ -32,14 +32,10 @@ async def list_tokens(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> Re
         ask.use_cases.tokens.all(),
         position=position,
         limit=limit,
-        place=lambda record: (_sortable(record.created_at), record.id),
+        place=lambda record: (moment_place(record.created_at), record.id),
     )
     items = [token_document(record, persons.subject_id(record.subject), plane.now) for record in page]
     return json_response({"items": items, "next_cursor": following})
-
-
-def _sortable(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")
 
 
 @router.post("/tokens", status_code=201, response_model=TokenMade, summary="Make an API token")
