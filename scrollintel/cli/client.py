@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from .problems import CommandError, ProblemError, UnreachableError
+from .exit_codes import ExitCode, of_status
+from .problems import CommandError, ProblemError, UnexpectedAnswerError, UnreachableError
 from .target import Target
 
 PREFIX = "/api/v1/fault-tolerance"
@@ -20,6 +21,11 @@ TIMEOUT = 10.0
 """Seconds that connecting and each wait for an answer may take."""
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer that is read as a whole; streams have no such limit."""
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one line of a stream."""
+PIECE = 64 * 1024
+"""Bytes of a stream that are read at a time."""
+MAX_PROBLEM = 1024 * 1024
 _AGENT = "scrollintel-cli"
 
 
@@ -37,11 +43,26 @@ class Answer:
         return self.headers.get("etag")
 
     def json(self) -> Any:  # Any: JSON values
-        """Return the parsed body, or None when it is empty."""
+        """Return the parsed body, or None when it is empty.
+
+        Raises:
+            UnexpectedAnswerError: when it is not JSON.
+        """
         try:
             return json.loads(self.text) if self.text else None
         except (ValueError, RecursionError):
-            raise CommandError("the answer is not JSON; is this a control plane?", code="unexpected_answer") from None
+            raise UnexpectedAnswerError("the answer is not JSON; is this a control plane?") from None
+
+    def item(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the object in the body.
+
+        Raises:
+            UnexpectedAnswerError: when it is none.
+        """
+        found = self.json()
+        if not isinstance(found, dict):
+            raise UnexpectedAnswerError("the answer is not an object; is this a control plane?")
+        return found
 
 
 def path(*parts: str) -> str:
@@ -82,36 +103,61 @@ class Client:
 
         Raises:
             UnreachableError: when nobody answers in time.
+            UnexpectedAnswerError: when what answers is no control plane.
             ProblemError: when the answer is an error.
         """
-        with self._exchange(method, route, body, query, headers, self._timeout) as response:
-            data = response.read(MAX_ANSWER + 1)
+        with self._exchange(method, route, body, query, headers) as response:
+            with self._network():
+                data = response.read(MAX_ANSWER + 1)
+                if response.length and len(data) <= MAX_ANSWER:
+                    raise http.client.IncompleteRead(data, response.length)
             if len(data) > MAX_ANSWER:
-                raise CommandError(f"the answer has more than {MAX_ANSWER} bytes", code="unexpected_answer")
+                raise UnexpectedAnswerError(f"the answer has more than {MAX_ANSWER} bytes")
             return Answer(response.status, _headers(response), data.decode("utf-8", errors="replace"))
 
-    def get(self, route: str, **query: object) -> Any:  # Any: JSON values
-        """Return the JSON that a GET answers."""
-        return self.request("GET", route, query=query).json()
+    def get(self, route: str, **query: object) -> dict[str, Any]:  # Any: JSON values
+        """Return the object that a GET answers."""
+        return self.request("GET", route, query=query).item()
 
     @contextmanager
     def lines(
         self,
         route: str,
+        kind: str,
         *,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
-        silence: float | None = None,
     ) -> Iterator[Iterator[str]]:
         """Give the lines of an answer as they come, without line ends.
 
+        Silence for as long as the timeout breaks the stream off.
+
         Arguments:
             route, query, headers: As `request` takes them.
-            silence: Seconds without a line after which the stream counts as broken; default is the timeout.
+            kind: The media type that the answer must have.
         """
-        wait = self._timeout if silence is None else silence
-        with self._exchange("GET", route, None, query, headers, wait) as response:
-            yield (line.decode("utf-8", errors="replace").rstrip("\r\n") for line in response)
+        with self._exchange("GET", route, None, query, {"Accept": kind, **(headers or {})}) as response:
+            if response.headers.get_content_type() != kind:
+                raise UnexpectedAnswerError(f"the answer is not {kind}; is this a control plane?")
+            yield self._lines(response)
+
+    def _lines(self, response: http.client.HTTPResponse) -> Iterator[str]:
+        rest = b""
+        while True:
+            with self._network():
+                # Unlike `readline`, this tells a connection that broke from an answer that has ended.
+                piece = response.read1(PIECE)
+                if not piece and response.length:
+                    raise http.client.IncompleteRead(b"", response.length)
+            if not piece:
+                break
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                yield _text(line)
+            if len(rest) > MAX_LINE:
+                raise UnexpectedAnswerError(f"a line of the answer has more than {MAX_LINE} bytes")
+        if rest:
+            yield _text(rest)
 
     @contextmanager
     def _exchange(
@@ -121,7 +167,6 @@ class Client:
         body: object,
         query: Mapping[str, object] | None,
         headers: Mapping[str, str] | None,
-        timeout: float,
     ) -> Iterator[http.client.HTTPResponse]:
         sent = {"Accept": "application/json", "User-Agent": _AGENT, **(headers or {})}
         if self.target.token is not None and self.target.socket is None:
@@ -134,29 +179,49 @@ class Client:
             sent.setdefault("Idempotency-Key", secrets.token_hex(16))
         chosen = {name: value for name, value in (query or {}).items() if value is not None}
         full = self.target.path + route + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
-        connection = self.target.connection(timeout)
+        connection = self.target.connection(self._timeout)
         try:
-            connection.request(method, full, body=data, headers=sent)
-            response = connection.getresponse()
+            with self._network():
+                connection.request(method, full, body=data, headers=sent)
+                response = connection.getresponse()
             if not 200 <= response.status < 300:
-                raise _problem(response)
+                raise self._problem(response)
             yield response
-        except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"{self.target.name} cannot be reached: {_reason(error)}") from error
         finally:
             connection.close()
+
+    @contextmanager
+    def _network(self) -> Iterator[None]:
+        """Translate what the network raises; what is done with an answer stays outside."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(f"{self.target.name} cannot be reached: {_reason(error)}") from error
+
+    def _problem(self, response: http.client.HTTPResponse) -> CommandError:
+        with self._network():
+            text = response.read(MAX_PROBLEM).decode("utf-8", errors="replace")
+        if self.target.token:
+            text = text.replace(self.target.token, "***")  # a stranger may send back what it was sent
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, dict) and isinstance(document.get("code"), str):
+            return ProblemError(response.status, document)
+        if of_status(response.status) is ExitCode.ACCESS:
+            return ProblemError(response.status, {})
+        if 300 <= response.status < 400:
+            return UnexpectedAnswerError(f"{self.target.name} sends to another address; name that one")
+        return UnexpectedAnswerError(f"{self.target.name} answered {response.status}, not as a control plane does")
 
 
 def _headers(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}
 
 
-def _problem(response: http.client.HTTPResponse) -> ProblemError:
-    try:
-        document = json.loads(response.read(1024 * 1024))
-    except (ValueError, RecursionError):
-        document = None
-    return ProblemError(response.status, document if isinstance(document, dict) else {})
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", errors="replace").rstrip("\r")
 
 
 def _reason(error: Exception) -> str:
@@ -169,6 +234,8 @@ def _reason(error: Exception) -> str:
         return "it does not speak TLS"
     if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
         return "it closed the connection"
+    if isinstance(error, http.client.IncompleteRead):
+        return "it broke the answer off"
     if isinstance(error, http.client.HTTPException):
         return "it does not speak HTTP"
     text = getattr(error, "strerror", None) or "the address is not known"

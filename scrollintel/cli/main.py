@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 
-MISSING = "The command line needs click and rich: pip install 'scrollintel[cli]'\n"
+MISSING = "the command line needs click and rich, which are not installed"
+HINT = 'pip install "scrollintel[cli]"'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in {"click", "rich"}:
             raise
-        sys.stderr.write(MISSING)
+        told = {"code": "missing_extra", "detail": MISSING, "hint": HINT}
+        as_json = "--json" in (sys.argv if arguments is None else arguments)
+        sys.stderr.write(f"{json.dumps(told)}\n" if as_json else f"Error: {MISSING} [missing_extra]\n  {HINT}\n")
         return 1
     return run(arguments)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .problems import CommandError
+from .problems import CommandError, UnexpectedAnswerError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,12 +58,36 @@ def age_of(name: str, missing: str = "–") -> Cell:
     return lambda item: ago(item[name]) if item.get(name) else missing
 
 
+def part(item: Mapping[str, Any], name: str) -> dict[str, Any]:  # Any: JSON values
+    """Return the object in a field of an answer, or an empty one when nothing of the kind is there."""
+    found = item.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def parts(item: Mapping[str, Any], name: str) -> list[dict[str, Any]]:  # Any: JSON values
+    """Return the objects in a list of an answer, or none when nothing of the kind is there."""
+    found = item.get(name)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
 def span(seconds: float) -> str:
     """Return a duration in the largest unit that fits, such as `3 min`."""
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:.0f} ms"
+
+
+def _cell(item: object, cell: str | Cell) -> object:
+    """Return what a column shows; an item of another shape than the API's is not taken for a mistake of ours."""
+    if not isinstance(item, dict):
+        raise UnexpectedAnswerError("the answer lists something that is no object; is this a control plane?")
+    if isinstance(cell, str):
+        return item.get(cell)
+    try:
+        return cell(item)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UnexpectedAnswerError("the answer has another shape than this version knows") from None
 
 
 class Output:
@@ -101,8 +125,9 @@ class Output:
             self.raw(plain(sentence))
 
     def note(self, sentence: str) -> None:
-        """Write a remark to standard error."""
-        sys.stderr.write(f"{plain(sentence)}\n")
+        """Write a remark to standard error; programs get it as `{"note": ...}`."""
+        text = json.dumps({"note": sentence}, ensure_ascii=False) if self.as_json else plain(sentence)
+        sys.stderr.write(f"{text}\n")
 
     def table(self, items: Sequence[Mapping[str, Any]], columns: Columns, empty: str) -> None:
         """Write items as a table.
@@ -122,7 +147,7 @@ class Output:
         for heading in columns:
             table.add_column(heading, overflow="fold")
         for item in items:
-            texts = [plain(item.get(cell) if isinstance(cell, str) else cell(item)) for cell in columns.values()]
+            texts = [plain(_cell(item, cell)) for cell in columns.values()]
             table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
         self.console().print(table)
 
@@ -155,7 +180,7 @@ class Output:
             task = bar.add_task(what, total=None)
 
             def tell(part: str, done: int, total: int) -> None:
-                bar.update(task, description=f"{what} {plain(part)}", completed=done, total=total)
+                bar.update(task, description=f"{what} {plain(part)}", completed=done, total=total or None)
 
             yield tell
 
@@ -165,8 +190,11 @@ class Output:
             sys.stderr.write(json.dumps(error.document(), ensure_ascii=False, default=str) + "\n")
             return
         first, *rest = error.lines()
-        from rich.text import Text
-
+        try:
+            from rich.text import Text
+        except ModuleNotFoundError:  # that it is missing may be what is to be told
+            sys.stderr.write("".join(f"{line}\n" for line in (f"Error: {plain(first)}", *map(plain, rest))))
+            return
         console = self.console(error=True)
         console.print(Text("Error: ", style="bold red").append(plain(first), style="not bold default"))
         for line in rest:

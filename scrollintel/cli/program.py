@@ -10,6 +10,7 @@ import click
 
 from .exit_codes import MEANINGS
 from .session import Session
+from .values import DURATION
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serving:serve", "Run the control plane."),
@@ -40,7 +41,9 @@ EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {text}" for code, tex
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:  # Any: what click parsed
     """Keep a global option, wherever on the line it stands; one that is not given changes nothing."""
-    if value and parameter.name is not None:
+    if value == "":  # a variable that is not set, most likely; the default would be another identity
+        raise click.BadParameter("is empty", context, parameter)
+    if value not in (None, False, 0) and parameter.name is not None:
         setattr(context.ensure_object(Session), parameter.name, value)
 
 
@@ -52,6 +55,11 @@ _GLOBAL: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (  # Any: what cli
         ("--socket",),
         {"metavar": "FILE", "help": "Admin socket, which needs no token; default: that of the data folder."},
     ),
+    (
+        ("--ca-file",),
+        {"metavar": "FILE", "help": "Authorities to trust for https, in PEM form; default $SCROLLINTEL_CA_FILE."},
+    ),
+    (("--timeout",), {"type": DURATION, "help": "How long to wait for each answer, such as 30s; default 10s."}),
     (("--config",), {"metavar": "FILE", "help": "Settings file; default $SCROLLINTEL_CONFIG or scrollintel.toml."}),
     (("--json",), {"is_flag": True, "help": "Print the API's JSON instead of tables."}),
     (("-v", "--verbose"), {"count": True, "help": "Say more."}),
@@ -70,6 +78,13 @@ def global_options(*, hidden: bool) -> list[click.Option]:
 
 class Command(click.Command):
     """A command that takes the global options as well."""
+
+    def invoke(self, context: click.Context) -> Any:  # Any: what the command returns
+        """Run the command; Ctrl-C ends it without a word, with what a shell gives for SIGINT."""
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(130) from None
 
     def __init__(self, *arguments: Any, **more: Any) -> None:  # Any: as click.Command takes them
         super().__init__(*arguments, **more)

@@ -13,6 +13,7 @@ from .exit_codes import ExitCode
 from .problems import CommandError
 from .session import Session, config_problem
 
+NAME = "scrollintel"
 _EXTRAS = {
     "server": ("alembic", "cryptography", "fastapi", "joserfc", "sqlalchemy", "uvicorn"),
     "postgres": ("psycopg",),
@@ -27,22 +28,25 @@ def run_program(program: click.Command, arguments: Sequence[str] | None) -> int:
         program: The whole command line.
         arguments: Its arguments; None takes those of the process.
     """
+    given = sys.argv[1:] if arguments is None else list(arguments)
     session = Session()
     try:
         # Not standalone: click returns what the command returns, an exit code or None.
-        given = None if arguments is None else list(arguments)
-        result = program.main(given, prog_name="scrollintel", standalone_mode=False, obj=session)
+        result = program.main(given, prog_name=NAME, standalone_mode=False, obj=session)
         return result if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        # What is wrong may stand before --json.
+        session.json = session.json or "--json" in given
+        if session.json:
+            session.output.failure(_misused(error))
+        else:
+            error.show()
         return error.exit_code
     except click.Abort:
-        sys.stderr.write("Nothing was done.\n")
+        session.output.failure(CommandError("nothing was done", code="not_confirmed"))
         return ExitCode.FAILED
-    except KeyboardInterrupt:
-        return 130  # what a shell gives for SIGINT
     except BrokenPipeError:
         # Who read the output has gone; the interpreter must not find it out again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,19 +57,38 @@ def run_program(program: click.Command, arguments: Sequence[str] | None) -> int:
         return known.exit_code
 
 
+def _misused(error: click.ClickException) -> CommandError:
+    """Return what click says of a command line as an error for programs."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        message = "missing command"
+    else:
+        message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    hint = None if context is None else f"`{context.command_path} --help`"
+    return CommandError(message, ExitCode.USAGE, "usage", hint)
+
+
 def _known(error: CommandError | ScrollIntelError | ModuleNotFoundError | OSError) -> CommandError:
     if isinstance(error, CommandError):
         return error
     if isinstance(error, ConfigError):
         return config_problem(error)
     if isinstance(error, ScrollIntelError):
-        return CommandError(str(error), code=error.code)
+        return CommandError(str(error), _OF_CODE.get(error.code, ExitCode.FAILED), error.code)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return CommandError(f"{place}{(error.strerror or str(error)).lower()}", code="os_error")
     module = (error.name or "").partition(".")[0]
     for extra, modules in _EXTRAS.items():
         if module in modules:
-            message = f"this command needs {module}: pip install 'scrollintel[{extra}]'"
-            return CommandError(message, code="missing_extra")
+            message = f"this command needs {module}, which is not installed"
+            return CommandError(message, code="missing_extra", hint=f'pip install "scrollintel[{extra}]"')
     raise error
+
+
+_OF_CODE = {
+    "database_locked": ExitCode.CONFLICT,
+    "standby": ExitCode.CONFLICT,
+    "target_occupied": ExitCode.CONFLICT,
+    "not_found": ExitCode.NOT_FOUND,
+}

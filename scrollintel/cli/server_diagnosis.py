@@ -8,7 +8,7 @@ import time
 from .. import __version__
 from .client import Client, path
 from .diagnosis import Finding
-from .output import span
+from .output import part, span
 from .problems import CommandError, ProblemError, UnreachableError
 from .session import Session
 
@@ -37,10 +37,10 @@ def examine_server(session: Session) -> list[Finding]:
 
 def _version(client: Client) -> Finding:
     try:
-        found = str(client.get(path("health")).get("platform", {}).get("version"))
+        found = str(part(client.get(path("health")), "platform").get("version"))
     except ProblemError as error:
         return Finding("server version", "warn", str(error), "give a token that may read health: --token-file")
-    except (CommandError, AttributeError):
+    except CommandError:
         return Finding("server version", "warn", "not told", "check that a control plane answers there")
     if found != __version__:
         return Finding("server version", "warn", f"{found}, this is {__version__}", "install the same version on both")

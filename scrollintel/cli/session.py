@@ -15,7 +15,7 @@ from ..core.errors import ConfigError
 from .client import TIMEOUT, Answer, Client
 from .exit_codes import ExitCode
 from .output import Columns, Output, plain
-from .problems import CommandError
+from .problems import CommandError, UnexpectedAnswerError
 from .target import Target
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 URL_VARIABLE = "SCROLLINTEL_URL"
 TOKEN_VARIABLE = "SCROLLINTEL_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE_VARIABLE = "SCROLLINTEL_TOKEN_FILE"  # noqa: S105 - the name of a variable
+CA_FILE_VARIABLE = "SCROLLINTEL_CA_FILE"
 _MAX_TOKEN_FILE = 64 * 1024
 
 
@@ -35,6 +36,8 @@ class Session:
     token: str | None = field(default=None, repr=False)
     token_file: str | None = None
     socket: str | None = None
+    ca_file: str | None = None
+    timeout: float | None = None
     config: str | None = None
     json: bool = False
     verbose: int = 0
@@ -63,25 +66,30 @@ class Session:
         """Return a client of the control plane that the options, the environment or the settings name.
 
         Arguments:
-            timeout: Seconds that connecting and each wait for an answer may take.
+            timeout: Seconds that connecting and each wait for an answer may take, unless --timeout says otherwise.
         """
         target = self._target()
         if target.exposes_token:
             self.output.note("warning: the token crosses the network unencrypted; use https")
         if self.verbose:
             self.output.note(f"asking {target.name}")
-        return Client(target, timeout=timeout)
+        return Client(target, timeout=timeout if self.timeout is None else self.timeout)
 
     def _target(self) -> Target:
         if self.socket is not None:
+            if self.url is not None or self.token is not None or self.token_file is not None:
+                message = "--socket is the admin socket of this machine: it goes with neither --url nor a token"
+                raise CommandError(message, ExitCode.USAGE, "contradictory_options")
             return Target(socket=Path(self.socket).expanduser())
-        url = self.url or os.environ.get(URL_VARIABLE)
-        if url:
-            return Target(url=url, token=self._token())
-        settings = self.settings()
-        if settings.admin_socket.is_socket():
-            return Target(socket=settings.admin_socket)
-        return Target(url=settings.server.url, token=self._token())
+        url, token = self.url or os.environ.get(URL_VARIABLE), self._token()
+        if not url:
+            settings = self.settings()
+            # Who gives a token means the identity of the token, not that of the owner of the machine.
+            if token is None and settings.admin_socket.is_socket():
+                return Target(socket=settings.admin_socket)
+            url = settings.server.url
+        authorities = self.ca_file or os.environ.get(CA_FILE_VARIABLE)
+        return Target(url=url, token=token, authorities=Path(authorities).expanduser() if authorities else None)
 
     def _token(self) -> str | None:
         if self.token is not None:
@@ -95,11 +103,14 @@ class Session:
             return None
         try:
             with Path(source).expanduser().open(encoding="utf-8") as stream:
-                return stream.read(_MAX_TOKEN_FILE).strip()
+                token = stream.read(_MAX_TOKEN_FILE).strip()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "not text"
             message = f"the token file {source} cannot be read: {reason.lower()}"
             raise CommandError(message, ExitCode.USAGE, "unreadable_token_file") from None
+        if not token:
+            raise CommandError(f"the token file {source} is empty", ExitCode.USAGE, "unreadable_token_file")
+        return token
 
     def confirm(self, consequence: str, *, required: bool = True) -> None:
         """Ask before something that cannot be undone, naming what it does.
@@ -113,32 +124,37 @@ class Session:
         """
         if self.yes or not required:
             return
-        if not sys.stdin.isatty():
-            raise CommandError(f"{consequence}: confirm with --yes", ExitCode.USAGE, "not_confirmed")
+        if self.json or not sys.stdin.isatty():
+            hint = "repeat the command with --yes to confirm it"
+            raise CommandError(consequence, ExitCode.USAGE, "not_confirmed", hint)
         if not click.confirm(f"{plain(consequence)}. Go on?", err=True):
             raise CommandError("nothing was done", code="not_confirmed")
+
+    def show_json(self, answer: Answer) -> None:
+        """Show the API's JSON as it came, once it is known to be JSON; an empty answer is null."""
+        answer.json()
+        self.output.raw(answer.text or "null")
 
     def show_list(self, answer: Answer, columns: Columns, empty: str) -> None:
         """Show a page of a list, and how to get the next one."""
         output = self.output
         if self.json:
-            output.raw(answer.text)
+            self.show_json(answer)
             return
-        page = answer.json()
-        items = page.get("items", []) if isinstance(page, dict) else page
+        page = answer.item()
+        items = page.get("items")
+        if not isinstance(items, list):
+            raise UnexpectedAnswerError("the answer is no list; is this a control plane?")
         output.table(items, columns, empty)
-        if isinstance(page, dict) and page.get("next_cursor"):
-            output.note(f"there are more: --cursor {page['next_cursor']}")
+        if page.get("next_cursor"):
+            output.note(f"There are more: repeat the command with --cursor {page['next_cursor']}")
 
     def show_facts(self, answer: Answer, pairs: Columns | None = None) -> None:
         """Show one object: the chosen fields, or all."""
         if self.json:
-            self.output.raw(answer.text or "null")
+            self.show_json(answer)
             return
-        item: Any = answer.json()  # Any: JSON values
-        if not isinstance(item, dict):
-            self.output.raw(plain(item))
-            return
+        item = answer.item()
         chosen = pairs if pairs is not None else {name.replace("_", " "): name for name in item}
         self.output.facts(
             (name, item.get(cell) if isinstance(cell, str) else cell(item)) for name, cell in chosen.items()
@@ -147,9 +163,10 @@ class Session:
     def show_done(self, answer: Answer, sentence: str) -> None:
         """Show that a change was made."""
         if self.json:
-            self.output.raw(answer.text or "null")
-        else:
-            self.output.say(sentence)
+            self.show_json(answer)
+            return
+        answer.json()  # only a control plane has done it
+        self.output.say(sentence)
 
 
 def config_problem(error: ConfigError) -> CommandError:

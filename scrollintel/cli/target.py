@@ -36,20 +36,25 @@ class Target:
         url: `http://HOST[:PORT][/PATH]` or https; ignored when there is a socket.
         socket: The admin socket, or None.
         token: API token, or None.
+        authorities: File with the certificates, in PEM form, of the authorities that are trusted; None trusts those
+            of this machine.
     """
 
     url: str = "http://127.0.0.1:8400"
     socket: Path | None = None
     token: str | None = field(default=None, repr=False)
+    authorities: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse an address that cannot be meant."""
         try:
             parts = urlsplit(self.url)
             valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+            # A password or a query would be an address that holds a secret; it would be shown and left out.
+            valid = valid and parts.username is None and not parts.query and not parts.fragment
         except ValueError:
             valid = False
-        if not valid or urlsplit(self.url).username is not None or not self.url.isprintable():
+        if not valid or not self.url.isprintable() or not self.url.isascii() or " " in self.url:
             message = "the address of the control plane must be http://HOST:PORT or https://HOST:PORT"
             raise CommandError(message, ExitCode.USAGE, "invalid_url")
         if self.token is not None and (not self.token.isascii() or not self.token.isprintable() or " " in self.token):
@@ -84,6 +89,15 @@ class Target:
         parts = urlsplit(self.url)
         assert parts.hostname is not None
         if parts.scheme == "https":
-            context = ssl.create_default_context()
+            context = self._trust()
             return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=None if self.authorities is None else str(self.authorities))
+        except (OSError, ssl.SSLError) as error:
+            # OpenSSL says for an empty or foreign file only that there is no certificate.
+            reason = "no certificates in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+            message = f"the file {self.authorities} cannot be used: {(reason or 'unreadable').lower()}"
+            raise CommandError(message, ExitCode.USAGE, "unreadable_ca_file") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,15 @@ import click
 
 from ..client import path
 from ..exit_codes import ExitCode
-from ..output import Columns, age_of
+from ..output import Columns, age_of, parts
 from ..problems import CommandError
 from ..program import Group
 from ..session import Session
 from ..values import MOMENT
 
+JSON_LINES = "application/x-ndjson"
+SILENCE = 60.0
+"""Seconds without a record after which an export counts as broken off."""
 _REPORT_EVERY = 1000  # lines between two looks of the progress bar
 
 
@@ -60,25 +63,47 @@ def search(session: Session, /, since: str | None, until: str | None, **query: o
 @click.pass_obj
 def export(session: Session, file: str | None, since: str | None, until: str | None) -> None:
     """Write the log as JSON lines to a new FILE with mode 0600, or to standard output."""
-    client = session.client()
-    with client.lines(path("audit", "export"), query={"from": since, "to": until}, silence=60.0) as lines:
-        if file is None:
+    target = None if file is None else Path(file).expanduser()
+    if target is not None and target.exists():
+        raise _occupied(target)
+    client = session.client(timeout=SILENCE)
+    with client.lines(path("audit", "export"), JSON_LINES, query={"from": since, "to": until}) as lines:
+        if target is None:
             for line in lines:
                 session.output.raw(line)
             return
-        count = 0
-        # Never over an older export, and under its name only when it is complete.
-        target = Path(file).expanduser()
-        part = target.with_name(f"{target.name}.part")
-        if target.exists():
-            raise CommandError(f"{target} exists; an export never replaces a file", ExitCode.CONFLICT, "file_exists")
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        count = _write(session, lines, target)
+    if session.json:
+        session.output.json({"file": str(target), "lines": count})
+    else:
+        session.output.say(f"{target}: {count} lines; `scrollintel audit verify {target}` checks them.")
+
+
+def _occupied(target: Path) -> CommandError:
+    return CommandError(f"{target} exists; an export never replaces a file", ExitCode.CONFLICT, "file_exists")
+
+
+def _write(session: Session, lines: Iterator[str], target: Path) -> int:
+    """Write lines into a new file, which appears under its name only when it is complete; returns how many."""
+    part = target.with_name(f"{target.name}.part")
+    count = 0
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        with (
+            os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream,
+            session.output.progress("export") as tell,
+        ):
             for line in lines:
                 stream.write(f"{line}\n")
                 count += 1
-        part.rename(target)
-    session.output.say(f"{target}: {count} lines.")
+                if count % _REPORT_EVERY == 0:
+                    tell(f"{count} lines", 0, 0)
+        os.link(part, target)  # unlike a renaming, this replaces nothing
+    except FileExistsError:
+        raise _occupied(target) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return count
 
 
 @audit.command()
@@ -108,9 +133,9 @@ def verify(
             raise CommandError(message, ExitCode.USAGE, "invalid_request")
         # Every record is read and hashed again, which takes its time.
         answer = session.client(timeout=600.0).request("POST", path("audit", "verify"))
-        verdict = answer.json()
+        verdict = answer.item()
         if session.json:
-            session.output.raw(answer.text)
+            session.show_json(answer)
     else:
         verdict = _verify_file(session, Path(export_file).expanduser(), checkpoint_file, public_key, not partial)
         if session.json:
@@ -169,7 +194,7 @@ def _show(session: Session, verdict: Mapping[str, Any]) -> None:  # Any: JSON va
         bad = verdict.get("first_bad")
         where = "" if bad is None else f"; the first bad record is {bad}"
         output.say(f"The log is NOT intact ({counts}){where}.")
-        for problem in verdict.get("problems") or []:
+        for problem in parts(verdict, "problems"):
             number = problem.get("sequence")
             output.say(f"  {'log' if number is None else f'record {number}'}: {problem.get('text')}")
     for note in verdict.get("notes") or []:

@@ -9,7 +9,7 @@ import click
 
 from ..client import path
 from ..exit_codes import ExitCode
-from ..output import Columns, age_of, ago, span
+from ..output import Columns, age_of, ago, part, parts, plain, span
 from ..problems import CommandError
 from ..program import Group
 from ..session import Session
@@ -25,15 +25,19 @@ def _seconds(value: object) -> str:
     return span(float(value)) if isinstance(value, int | float) else "–"
 
 
+def _ahead(value: object) -> str:
+    return f"in {span(float(value))}" if isinstance(value, int | float) else "–"
+
+
 LIST_COLUMNS: Columns = {
     "Circuit": "name",
     "State": "state",
     "Since": age_of("since"),
     "Replicas": _replicas,
-    "OK": lambda item: item.get("counters", {}).get("successes"),
-    "Failed": lambda item: item.get("counters", {}).get("failures"),
-    "Refused": lambda item: item.get("counters", {}).get("rejections"),
-    "p99": lambda item: _seconds(item.get("response_times", {}).get("p99")),
+    "OK": lambda item: part(item, "counters").get("successes"),
+    "Failed": lambda item: part(item, "counters").get("failures"),
+    "Refused": lambda item: part(item, "counters").get("rejections"),
+    "p99": lambda item: _seconds(part(item, "response_times").get("p99")),
     "Rev": "revision",
 }
 
@@ -64,11 +68,11 @@ def show(session: Session, name: str) -> None:
     """Show one circuit in full, and why it is in its state."""
     answer = session.client().request("GET", path("circuit-breakers", name))
     if session.json:
-        session.output.raw(answer.text)
+        session.show_json(answer)
         return
-    item = answer.json()
-    counters, times = item.get("counters") or {}, item.get("response_times") or {}
-    configured, failure = item.get("configured") or {}, item.get("last_failure") or {}
+    item = answer.item()
+    counters, times = part(item, "counters"), part(item, "response_times")
+    configured, failure = part(item, "configured"), part(item, "last_failure")
     output = session.output
     output.facts(
         [
@@ -76,19 +80,19 @@ def show(session: Session, name: str) -> None:
             ("state", item.get("state")),
             ("why", item.get("why")),
             ("since", ago(item.get("since"))),
-            ("next probe", "–" if item.get("next_probe") is None else f"in {span(item['next_probe'])}"),
-            ("services", ", ".join(item.get("services") or []) or None),
+            ("next probe", _ahead(item.get("next_probe"))),
+            ("services", ", ".join(map(plain, item.get("services") or [])) or None),
             ("replicas", _replicas(item)),
             ("calls", ", ".join(f"{count} {kind}" for kind, count in counters.items()) or None),
             ("response times", ", ".join(f"{kind} {_seconds(value)}" for kind, value in times.items()) or None),
-            ("last failure", f"{failure['type']}, {ago(failure.get('at'))}" if failure else None),
+            ("last failure", f"{failure.get('type')}, {ago(failure.get('at'))}" if failure else None),
             ("revision", configured.get("revision")),
             ("configuration", configured.get("configuration")),
         ]
     )
     for heading, field, columns, empty in _DETAILS:
         output.raw(f"\n{heading}")
-        output.table(item.get(field) or [], columns, empty)
+        output.table(parts(item, field), columns, empty)
 
 
 _DETAILS: tuple[tuple[str, str, Columns, str], ...] = (
@@ -161,11 +165,12 @@ def update(
     """Change fields of a circuit breaker; the others stay. A change by somebody else meanwhile is noticed."""
     client = session.client()
     current = client.request("GET", path("circuit-breakers", name))
-    configured = current.json().get("configured")
-    if not configured or not configured.get("configuration"):
-        message = f"{name} is configured in the application's code only; `circuits create` puts one in force"
-        raise CommandError(message, ExitCode.NOT_FOUND, "not_configured")
-    fields = merged(configured["configuration"], merged(document(file), assignments(pairs)))
+    configured = part(current.item(), "configured")
+    if not configured.get("configuration"):
+        message = f"{name} is configured in the application's code only"
+        hint = f"`scrollintel circuits create {name}` puts a configuration in force"
+        raise CommandError(message, ExitCode.NOT_FOUND, "not_configured", hint)
+    fields = merged(part(configured, "configuration"), merged(document(file), assignments(pairs)))
     body = {"configuration": fields, "service": service or configured.get("service"), "reason": reason}
     headers = {"If-Match": current.etag or f'"{configured.get("revision")}"'}
     answer = client.request("PUT", path("circuit-breakers", name), body=body, headers=headers)
@@ -187,7 +192,7 @@ def _operate(session: Session, name: str, verb: str, reason: str | None, consequ
     session.confirm(consequence, required=reason is None)
     body = {} if reason is None else {"reason": reason}
     answer = session.client().request("POST", path("circuit-breakers", name, verb), body=body)
-    journalled = not session.json and (answer.json() or {}).get("journalled")
+    journalled = not session.json and answer.item().get("journalled")
     later = " The database is down: the order is journalled and imported later." if journalled else ""
     session.show_done(answer, done + later)
 
@@ -231,7 +236,7 @@ def dry_run(session: Session, name: str, pairs: tuple[str, ...], file: str | Non
     """Show what a changed configuration would have done on the recorded outcomes; nothing is changed."""
     client = session.client()
     current = client.get(path("circuit-breakers", name))
-    base = (current.get("configured") or {}).get("configuration") or {"name": name}
+    base = part(part(current, "configured"), "configuration") or {"name": name}
     fields = merged(base, merged(document(file), assignments(pairs)))
     body = {"configuration": fields, "since": since}
     session.show_facts(client.request("POST", path("circuit-breakers", name, "dry-run"), body=body))

@@ -22,4 +22,8 @@ def completion(session: Session, shell: str) -> None:
     """
     found = get_completion_class(shell)
     assert found is not None
-    session.output.raw(found(build(), {}, "scrollintel", "_SCROLLINTEL_COMPLETE").source())
+    script = found(build(), {}, "scrollintel", "_SCROLLINTEL_COMPLETE").source()
+    if session.json:
+        session.output.json({"shell": shell, "script": script})
+    else:
+        session.output.raw(script)

@@ -60,7 +60,7 @@ def set_(session: Session, key: str, value: str | None, secret: bool, descriptio
     headers = {"If-None-Match": "*"}
     try:
         current = client.request("GET", path("configuration", key))
-        headers = {"If-Match": current.etag or f'"{current.json().get("revision")}"'}
+        headers = {"If-Match": current.etag or f'"{current.item().get("revision")}"'}
     except ProblemError as error:
         if error.exit_code is not ExitCode.NOT_FOUND:
             raise

@@ -16,6 +16,7 @@ from ..problems import UnreachableError
 from ..program import Command
 from ..session import Session
 
+STREAM = "text/event-stream"
 SILENCE = 15.0
 """Seconds without a line, comments of the server included, after which the stream counts as broken."""
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
@@ -55,20 +56,20 @@ def parse(lines: Iterable[str]) -> Iterator[Event]:
 @click.pass_obj
 def events(session: Session, names: tuple[str, ...], last: str | None, count: int | None) -> None:
     """Follow what happens until Ctrl-C; a lost connection is taken up where it ended. --json gives JSON lines."""
-    client = session.client()
+    client = session.client(timeout=SILENCE)
     left, failures, began = count, 0, False
     while True:
-        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": last} if last else {})}
+        headers = {"Last-Event-ID": last} if last else {}
         try:
-            with client.lines(
-                path("events"), query={"event": names or None}, headers=headers, silence=SILENCE
-            ) as lines:
-                began, failures = True, 0
+            with client.lines(path("events"), STREAM, query={"event": names or None}, headers=headers) as lines:
+                began = True
                 for event in parse(lines):
+                    failures = 0
                     last = event.id or last
                     _show(session, event)
                     if left is not None and (left := left - 1) == 0:
                         return
+            session.output.note("the control plane has ended the stream; trying again")
         except UnreachableError as error:
             if not began:
                 raise

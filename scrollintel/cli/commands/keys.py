@@ -21,7 +21,7 @@ def status(session: Session) -> None:
     """Show which keys are in use and whether a rotation is under way."""
     answer = session.client().request("GET", path("keys"))
     if not session.json:
-        found = answer.json()
+        found = answer.item()
         rotating = "under way" if found.get("rotating") else "none"
         session.output.facts([("key-encryption key", found.get("key_encryption_key")), ("rotation", rotating)])
     columns: Columns = {

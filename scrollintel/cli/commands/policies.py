@@ -6,7 +6,7 @@ import click
 
 from ..client import path
 from ..exit_codes import ExitCode
-from ..output import Columns, age_of, plain
+from ..output import Columns, age_of, part, parts, plain
 from ..problems import ProblemError
 from ..program import Group
 from ..session import Session
@@ -68,9 +68,9 @@ def set_(
             raise
         headers, policy, former = {"If-None-Match": "*"}, {**given, "name": name}, None
     else:
-        found = current.json()
+        found = current.item()
         headers = {"If-Match": current.etag or f'"{found.get("revision")}"'}
-        policy, former = merged(found.get("policy") or {"name": name}, given), found.get("service")
+        policy, former = merged(part(found, "policy") or {"name": name}, given), found.get("service")
     body = {"policy": policy, "service": service or former, "reason": reason}
     answer = client.request("PUT", path("policies", name), body=body, headers=headers)
     session.show_done(answer, f"Policy {name} is in force.")
@@ -84,10 +84,10 @@ def set_(
 def diff(session: Session, name: str, first: int, last: int) -> None:
     """Show what differs between two revisions."""
     answer = session.client().request("GET", path("policies", name, "diff"), query={"from": first, "to": last})
-    found = {} if session.json else answer.json()
-    changes = found.get("differences") if isinstance(found, dict) else None
-    if session.json or not isinstance(changes, list):
-        session.show_facts(answer)
+    found = {} if session.json else answer.item()
+    changes = parts(found, "differences")
+    if session.json:
+        session.show_json(answer)
     elif not changes:
         session.output.raw("The revisions are the same.")
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..client import path
-from ..output import Columns, age_of
+from ..output import Columns, age_of, parts, plain
 from ..program import Group
 from ..session import Session
 from ..values import MOMENT
@@ -19,14 +19,16 @@ def recovery() -> None:
 @recovery.command()
 @click.argument("service")
 @click.option("--failure-type", default="unknown", show_default=True, help="What is wrong, as strategies know it.")
-@click.option("--reason", required=True, help="Why, for the audit log.")
+@click.option("--reason", help="Why, for the audit log.")
 @click.pass_obj
-def start(session: Session, service: str, failure_type: str, reason: str) -> None:
+def start(session: Session, service: str, failure_type: str, reason: str | None) -> None:
     """Start a recovery of a service."""
     body = {"service": service, "failure_type": failure_type, "reason": reason}
     answer = session.client().request("POST", path("recovery", "initiate"), body=body)
-    number = "" if session.json else (answer.json() or {}).get("id", "")
-    session.show_done(answer, f"Recovery {number} of {service} has started; `scrollintel recovery show {number}`.")
+    number = "" if session.json else plain(answer.item().get("id"))
+    session.show_done(
+        answer, f"Recovery {number} of {service} has started; `scrollintel recovery show {number}` tells how it goes."
+    )
 
 
 @recovery.command("list")
@@ -59,11 +61,11 @@ def show(session: Session, number: str) -> None:
     """Show a recovery with its steps."""
     answer = session.client().request("GET", path("recovery", number))
     if session.json:
-        session.output.raw(answer.text)
+        session.show_json(answer)
         return
-    item = answer.json()
+    item = answer.item()
     session.output.facts((name.replace("_", " "), value) for name, value in item.items() if name != "steps")
-    steps = [step for step in item.get("steps") or [] if isinstance(step, dict)]
+    steps = parts(item, "steps")
     if steps:
         session.output.raw("\nSteps")
         session.output.table(steps, {name.replace("_", " "): name for name in steps[0]}, "None.")

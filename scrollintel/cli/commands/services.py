@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..client import path
-from ..output import Columns
+from ..output import Columns, parts
 from ..program import Group
 from ..session import Session
 
@@ -16,7 +16,7 @@ KINDS = ("hard", "soft", "fallback")
 
 
 def _needs(item: Mapping[str, Any]) -> str:  # Any: JSON values
-    listed = [entry for entry in item.get("depends_on") or [] if isinstance(entry, dict)]
+    listed = parts(item, "depends_on")
     return ", ".join(
         str(entry.get("name")) + ("" if entry.get("kind") == "hard" else f" ({entry.get('kind')})") for entry in listed
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ...core.errors import ConfigError
-from ..exit_codes import ExitCode
 from ..program import Command
-from ..session import Session, config_problem
+from ..session import Session
 
 
 @click.command(cls=Command)
@@ -31,16 +29,11 @@ def config(session: Session) -> None:
 
 @click.command("check-config", cls=Command)
 @click.pass_obj
-def check_config(session: Session) -> int:
+def check_config(session: Session) -> None:
     """Check the settings; every mistake is listed, with its place and what is allowed."""
-    try:
-        settings = session.settings()
-    except ConfigError as error:
-        session.output.failure(config_problem(error))
-        return ExitCode.FAILED
+    settings = session.settings()
     if session.json:
         session.output.json({"valid": True, "file": None if settings.file is None else str(settings.file)})
     else:
         read = "no settings file; defaults and variables" if settings.file is None else str(settings.file)
         session.output.say(f"The settings are valid ({read}).")
-    return ExitCode.OK

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from ..client import path
 from ..exit_codes import ExitCode
+from ..output import plain
 from ..program import Command
 from ..session import Session
 
@@ -18,10 +16,10 @@ from ..session import Session
 def status(session: Session) -> int:
     """Show on one screen how everything is. Exit code 1 when a circuit refuses or changes cannot be written."""
     answer = session.client().request("GET", path("health", "summary"))
-    item: Mapping[str, Any] = answer.json()  # Any: JSON values
+    item = answer.item()
     well = not item.get("refusing") and not item.get("stale") and item.get("storage") in (None, "serving")
     if session.json:
-        session.output.raw(answer.text)
+        session.show_json(answer)
         return ExitCode.OK if well else ExitCode.FAILED
     output = session.output
     output.say(str(item.get("sentence") or ""))
@@ -30,16 +28,24 @@ def status(session: Session) -> int:
         [
             ("circuits", _counts(item.get("circuits"))),
             ("services", _counts(item.get("services"))),
-            ("refusing", ", ".join(item.get("refusing") or []) or "none"),
-            ("degraded", ", ".join(item.get("degraded") or []) or "none"),
-            ("calls", f"{item.get('calls_per_second', 0):g} per second"),
-            ("succeeded", "–" if rate is None else f"{100 * rate:.2f} %"),
+            ("refusing", _names(item.get("refusing")) or "none"),
+            ("degraded", _names(item.get("degraded")) or "none"),
+            ("calls", _rate(item.get("calls_per_second"))),
+            ("succeeded", f"{100 * rate:.2f} %" if isinstance(rate, int | float) else "–"),
             ("replicas", f"{item.get('replicas', 0)}, {item.get('stale_replicas', 0)} stale"),
             ("storage", item.get("storage")),
             ("access", item.get("access")),
         ]
     )
     return ExitCode.OK if well else ExitCode.FAILED
+
+
+def _names(found: object) -> str:
+    return ", ".join(map(plain, found)) if isinstance(found, list) else ""
+
+
+def _rate(found: object) -> str:
+    return f"{found:g} per second" if isinstance(found, int | float) else "–"
 
 
 def _counts(found: object) -> str:

@@ -8,14 +8,15 @@ from typing import Any
 import click
 
 from ..client import path
-from ..output import Columns, age_of
+from ..output import Columns, age_of, parts
+from ..problems import UnexpectedAnswerError
 from ..program import Command, Group
 from ..session import Session
 from ..values import DURATION, binding
 
 
 def _may(item: Mapping[str, Any]) -> str:  # Any: JSON values
-    listed = [entry for entry in item.get("bindings") or [] if isinstance(entry, dict)]
+    listed = parts(item, "bindings")
     return "; ".join(f"{entry.get('role')}: {', '.join(entry.get('services') or [])}" for entry in listed)
 
 
@@ -59,11 +60,13 @@ def create(session: Session, name: str, grants: tuple[str, ...], expires_in: flo
     }
     answer = session.client().request("POST", path("tokens"), body=body)
     if session.json:
-        session.output.raw(answer.text)
+        session.show_json(answer)
         return
-    found = answer.json()
+    found = answer.item()
+    if not isinstance(found.get("token"), str):
+        raise UnexpectedAnswerError("the answer holds no token; is this a control plane?")
     session.output.note(f"Token {found.get('id')} is shown this once; keep it where secrets are kept.")
-    session.output.raw(str(found.get("token")))
+    session.output.raw(found["token"])
 
 
 @tokens.command()
