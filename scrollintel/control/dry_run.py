@@ -16,6 +16,7 @@ ASSUMPTIONS = (
     "Within a bucket, failures and slow calls are spread evenly among the calls, and calls evenly over its time.",
     "Calls that were refused have an unknown outcome and take no part.",
     "One circuit sees the calls of all replicas, where each replica decides for itself.",
+    "A call is slow when the configuration of then said so; the proposed limit cannot be applied to it any more.",
 )
 
 
@@ -50,8 +51,10 @@ class Outcome:
         avoided: Of those, calls that failed.
         lost: Of those, calls that succeeded.
         calls: Recorded calls that were replayed.
+        until: Where the replay ended, on the scale of the buckets; None without any.
         unknown: Calls that were refused when it was recorded.
         final: State at the end.
+        complete: Whether all recorded calls were replayed.
     """
 
     openings: list[float] = field(default_factory=list)
@@ -63,10 +66,14 @@ class Outcome:
     unknown: int = 0
     final: CircuitState = CircuitState.CLOSED
     complete: bool = True
+    until: float | None = None
 
 
-def replay(config: CircuitBreakerConfig, buckets: Sequence[Bucket]) -> Outcome:
-    """Run the machine of a configuration over recorded buckets, oldest first. Deterministic."""
+def replay(config: CircuitBreakerConfig, buckets: Sequence[Bucket], *, max_calls: int = MAX_CALLS) -> Outcome:
+    """Run the machine of a configuration over recorded buckets, oldest first. Deterministic.
+
+    Beyond `max_calls` nothing is replayed; the bucket in which that is reached counts up to there.
+    """
     outcome = Outcome()
     if not buckets:
         return outcome
@@ -74,13 +81,15 @@ def replay(config: CircuitBreakerConfig, buckets: Sequence[Bucket]) -> Outcome:
     opened_at: float | None = None
     now = buckets[0].start
     for bucket in buckets:
-        outcome.unknown += bucket.rejections
         total = bucket.successes + bucket.failures
-        if outcome.calls + total > MAX_CALLS:
+        taken = min(total, max_calls - outcome.calls)
+        if taken < total:
             outcome.complete = False
-            break
-        outcome.calls += total
-        for number in range(total):
+            if not taken:
+                break
+        outcome.unknown += bucket.rejections
+        outcome.calls += taken
+        for number in range(taken):
             now = bucket.start + bucket.length * (number + 0.5) / total
             failed = _nth_of(number, bucket.failures, total)
             slow = _nth_of(number, min(bucket.slow, total), total)
@@ -93,7 +102,10 @@ def replay(config: CircuitBreakerConfig, buckets: Sequence[Bucket]) -> Outcome:
                 continue
             machine.settle(permit, Verdict.FAILURE if failed else Verdict.SUCCESS, now, slow, 0.5)
             opened_at = _note(machine, outcome, opened_at)
+        if taken < total:
+            break
         now = max(now, bucket.start + bucket.length)
+    outcome.until = now
     machine.advance(now, 0.5)
     opened_at = _note(machine, outcome, opened_at)
     if opened_at is not None:

@@ -17,6 +17,7 @@ from .errors import (
     AlreadyExistsError,
     DeclaredInFileError,
     MissingError,
+    NameDiffersError,
     PreconditionRequiredError,
     RevisionConflictError,
 )
@@ -87,8 +88,12 @@ class Policies:
                 caller takes it to be.
             DeclaredInFileError: when the configuration file declares it.
             AccessDeniedError, MissingError: when the caller may not.
+            NameDiffersError: when its breaker has another name, and so would not be the policy's circuit.
         """
         name = wish.content.name
+        breaker = wish.content.breaker
+        if breaker is not None and breaker.name != name:
+            raise NameDiffersError("circuit breaker", breaker.name, name)
         before = tx.get(POLICIES, name)
         if before is not None:
             caller.require(permission, before.service, see=see, kind=kind, name=name)

@@ -46,10 +46,6 @@ class ServiceRegistry:
         """Return the registered services that the caller may see."""
         return [r for r in self._plane.records.values(SERVICES) if caller.sees(Permission.SERVICES_READ, r.name)]
 
-    def dependents(self, caller: Caller, name: str) -> list[str]:
-        """Return the services that depend on `name`, as far as the caller may see them."""
-        return [item.name for item in self.visible(caller) if any(one.name == name for one in item.depends_on)]
-
     def put(
         self,
         tx: Transaction,

@@ -158,6 +158,10 @@ def _policy(
     except ConfigError as error:
         findings.take(error, _places(document, kind, index))
         return None
+    if policy.breaker is not None and policy.breaker.name != policy.name:
+        allowed = f"{policy.name!r}, as the policy: its circuit has the same name"
+        findings.add(document.where((kind, index, "breaker", "name")), policy.breaker.name, allowed)
+        return None
     return DeclaredPolicy(policy, service, document.location((kind, index)))
 
 

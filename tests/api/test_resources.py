@@ -10,7 +10,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from scrollintel.control.declared import Declarations, PolicyDeclaration
 from scrollintel.control.records import RECOVERIES, RecoveryOperationRecord
+from scrollintel.core.config.breaker import CircuitBreakerConfig
+from scrollintel.core.config.policy import Policy
+from scrollintel.service.errors import NameDiffersError
+from scrollintel.service.facts import MAX_LISTENERS
 
 from .rig import serving
 
@@ -45,6 +50,26 @@ async def test_names_in_body_and_path_must_agree(tmp_path: Path) -> None:
         await client.post("/circuit-breakers", json={"configuration": {"name": "a"}})
         dry = await client.post("/circuit-breakers/a/dry-run", json={"configuration": {"name": "b"}})
         assert (dry.status_code, dry.json()["code"]) == (422, "name_differs")
+
+
+@pytest.mark.asyncio
+async def test_policy_whose_breaker_has_another_name_gets_in_nowhere(tmp_path: Path) -> None:
+    """Not by the API, and not as the declaration of a program that wires a control plane itself."""
+    content = Policy("a", breaker=CircuitBreakerConfig("b"))
+    declared = Declarations(policies=(PolicyDeclaration(content, None, "here"),))
+    with pytest.raises(NameDiffersError, match="'b'"):
+        async with serving(tmp_path, declared=declared):
+            raise AssertionError("it has started")
+
+
+@pytest.mark.asyncio
+async def test_too_many_listeners_are_told_so_under_a_code_of_their_own(tmp_path: Path) -> None:
+    """A full house is no trouble with the database: the code says which, and when to come back."""
+    async with serving(tmp_path) as (client, use_cases):
+        use_cases.plane.facts.listeners = MAX_LISTENERS
+        refused = await client.get("/events")
+        assert (refused.status_code, refused.json()["code"]) == (503, "too_many_listeners")
+        assert refused.headers["Retry-After"] == "5"
 
 
 @pytest.mark.asyncio

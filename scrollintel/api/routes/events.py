@@ -10,16 +10,19 @@ from fastapi import Header, Query
 from starlette.responses import Response, StreamingResponse
 
 from ...security.access import Permission
+from ...service.errors import RequestError
 from ...service.facts import MAX_LISTENERS
-from ...storage.errors import StoreUnavailableError
 from ..context import Ask
 from ..route import requires, resource_router
 
 router = resource_router("events")
 
 
-class TooManyListenersError(StoreUnavailableError):
+class TooManyListenersError(RequestError):
     """No further listener is admitted now."""
+
+    code = "too_many_listeners"
+    status = 503
 
 
 @router.get(
@@ -38,7 +41,7 @@ async def follow_events(
     """Changes of states, orders, levels and policies; an event `stream.reset` says that something was missed."""
     facts, access, caller = ask.use_cases.plane.facts, ask.use_cases.access, ask.caller
     if facts.listeners >= MAX_LISTENERS:
-        raise TooManyListenersError("too many listeners", retry_after=5.0)
+        raise TooManyListenersError(f"{MAX_LISTENERS} listeners follow already", retry_after=5.0)
     events = facts.follow(
         last_id=last_event_id or after,
         names=frozenset(event or ()),

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ...control.circuit_view import CircuitWhole
 from ...control.dry_run import replay
+from ...control.moments import moment
 from ...control.records import POLICIES
 from ...core.config.breaker import CircuitBreakerConfig
 from ...security.access import Permission
@@ -35,6 +36,10 @@ router = resource_router("metrics")
 
 MAX_BUCKETS = 5_000
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+NOTHING_IN_FORCE = (
+    "No configuration of this circuit is in force here that you may see: the applications' code configures it, and "
+    "replicas report how circuits stand, not how they are configured."
+)
 
 
 class Resolution(StrEnum):
@@ -162,7 +167,9 @@ async def dry_run(name: PathName, body: DryRunRequest, ask: Ask) -> Response:
             "resolution": seconds,
             "unknown": proposed.unknown,
             "complete": proposed.complete,
+            "replayed_until": None if proposed.until is None else moment(proposed.until),
             "present": None if known is None else outcome_document(known),
+            "present_missing": None if known is not None else NOTHING_IN_FORCE,
             "proposed": outcome_document(proposed),
             "assumptions": assumptions(),
         }

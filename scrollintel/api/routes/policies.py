@@ -89,9 +89,6 @@ async def put_policy(
     expected = expected_revision(if_match, if_none_match)
     if body.policy.name != name:
         raise NameDiffersError("policy", body.policy.name, name)
-    breaker = body.policy.breaker
-    if breaker is not None and breaker.name != name:
-        raise NameDiffersError("circuit breaker", breaker.name, name)
     wish = Wish(content=body.policy, service=body.service, reason=body.reason, expected=expected)
 
     def decide(tx: Transaction) -> Answer:

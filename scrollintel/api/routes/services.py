@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
+from ...core.config.degradation import DegradationLevel
 from ...security.access import Permission
 from ...service.plane import Answer
 from ...service.policies import etag, expected_revision
@@ -14,7 +17,16 @@ from ..context import Ask, answer
 from ..paging import decode_cursor, page_of
 from ..route import requires, resource_router
 from ..schemas.bodies import Cursor, Limit, PathName, ServicePath
-from ..schemas.services import ServiceBody, ServiceCreate, ServicePage, ServiceView, document
+from ..schemas.services import (
+    ServiceBody,
+    ServiceCreate,
+    ServicePage,
+    ServiceView,
+    Standing,
+    document,
+    replica_document,
+    summary,
+)
 
 router = resource_router("services")
 
@@ -28,7 +40,8 @@ async def list_services(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> 
     def render() -> Answer:
         found = ask.use_cases.registry.visible(ask.caller)
         page, following = page_of(found, position=position, limit=limit, place=lambda record: (record.name,))
-        items = [document(record, ask.use_cases.registry.dependents(ask.caller, record.name)) for record in page]
+        standings = _standings(ask, {record.name for record in page})
+        items = [summary(record, standings[record.name]) for record in page]
         return answer(200, {"items": items, "next_cursor": following})
 
     return ask.rendered(Permission.SERVICES_READ, render)
@@ -41,10 +54,25 @@ async def show_service(name: PathName, ask: Ask) -> Response:
 
     def render() -> Answer:
         record = ask.use_cases.registry.find(ask.caller, name)
-        dependents = ask.use_cases.registry.dependents(ask.caller, name)
-        return answer(200, document(record, dependents), etag=etag(record.revision))
+        return answer(200, document(record, _standings(ask, {name})[name]), etag=etag(record.revision))
 
     return ask.rendered(Permission.SERVICES_READ, render)
+
+
+def _standings(ask: Ask, names: set[str]) -> dict[str, Standing]:
+    """Return how services stand; on the event loop, where replicas are."""
+    use_cases = ask.use_cases
+    replicas: dict[str, list[dict[str, Any]]] = {name: [] for name in names}  # Any: JSON values
+    for session in use_cases.plane.fleet.sessions():
+        if session.service in names:
+            replicas[session.service].append(replica_document(use_cases.plane.fleet, session))
+    dependents: dict[str, list[str]] = {name: [] for name in names}
+    for record in use_cases.registry.visible(ask.caller):
+        for needed in record.depends_on:
+            if needed.name in names:
+                dependents[needed.name].append(record.name)
+    levels = {level.service: level.level for level in use_cases.degradation.degraded(ask.caller)}
+    return {name: Standing(dependents[name], levels.get(name, DegradationLevel.NONE), replicas[name]) for name in names}
 
 
 def _wish(name: str, body: ServiceBody) -> ServiceWish:
@@ -61,10 +89,13 @@ def _wish(name: str, body: ServiceBody) -> ServiceWish:
 @requires(Permission.SERVICES_WRITE)
 async def register_service(body: ServiceCreate, ask: Ask) -> Response:
     """Register a service; what it depends on may be registered later."""
+    standing = _standings(ask, {body.name})[body.name]
 
     def decide(tx: Transaction) -> Answer:
         record = ask.use_cases.registry.put(tx, ask.caller, _wish(body.name, body), expected=None)
-        return answer(201, document(record, []), etag=etag(record.revision), location=ask.url("services", body.name))
+        return answer(
+            201, document(record, standing), etag=etag(record.revision), location=ask.url("services", body.name)
+        )
 
     return await ask.change(decide)
 
@@ -76,11 +107,11 @@ async def put_service(
 ) -> Response:
     """`If-Match` names the revision that is changed; `If-None-Match: *` registers."""
     expected = expected_revision(if_match, if_none_match)
-    dependents = ask.use_cases.registry.dependents(ask.caller, name)
+    standing = _standings(ask, {name})[name]
 
     def decide(tx: Transaction) -> Answer:
         record = ask.use_cases.registry.put(tx, ask.caller, _wish(name, body), expected=expected)
-        return answer(200, document(record, dependents), etag=etag(record.revision))
+        return answer(200, document(record, standing), etag=etag(record.revision))
 
     return await ask.change(decide)
 

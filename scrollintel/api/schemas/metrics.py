@@ -83,8 +83,10 @@ class DryRunView(BaseModel):
     until: datetime
     resolution: int
     unknown: int = Field(description="calls that were refused then, whose outcome nobody knows")
-    complete: bool
+    complete: bool = Field(description="false when there are more calls than one replay takes")
+    replayed_until: datetime | None = Field(description="null when nothing was recorded")
     present: OutcomeView | None
+    present_missing: str | None = Field(description="why there is nothing to compare with; null when there is")
     proposed: OutcomeView
     assumptions: list[str]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -9,7 +10,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field
 
 from ...control.records import Dependency, ServiceRecord
+from ...core.config.degradation import DegradationLevel
+from ...service.fleet import Fleet, Session
 from .bodies import ServiceName, Strict, Text
+from .degradation import LevelName
 
 
 class DependencyKind(StrEnum):
@@ -59,8 +63,19 @@ class DependencyView(BaseModel):
     kind: DependencyKind
 
 
-class ServiceView(BaseModel):
-    """One registered service."""
+class OfService(BaseModel):
+    """One replica of a service."""
+
+    replica: str
+    host: str | None
+    version: str
+    age: float = Field(description="seconds since it was heard of last")
+    stale: bool
+    level: LevelName | None = Field(description="level that it reports for the service; null when it reports none")
+
+
+class ServiceSummary(BaseModel):
+    """One registered service, with how it stands."""
 
     name: str
     tier: int
@@ -68,6 +83,9 @@ class ServiceView(BaseModel):
     description: str | None
     depends_on: list[DependencyView]
     dependents: list[str]
+    level: LevelName = Field(description="the worst level that is ordered or that a replica reports")
+    replicas: int
+    stale_replicas: int
     revision: int
     source: str
     location: str | None
@@ -75,22 +93,58 @@ class ServiceView(BaseModel):
     updated_at: datetime
 
 
+class ServiceView(ServiceSummary):
+    """One registered service in full."""
+
+    on_replicas: list[OfService]
+
+
 class ServicePage(BaseModel):
     """A page of services."""
 
-    items: list[ServiceView]
+    items: list[ServiceSummary]
     next_cursor: str | None
 
 
-def document(record: ServiceRecord, dependents: list[str]) -> dict[str, Any]:  # Any: JSON values
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a service beside its record."""
+
+    dependents: list[str]
+    level: DegradationLevel
+    replicas: list[dict[str, Any]]  # Any: JSON values
+
+
+def replica_document(fleet: Fleet, session: Session) -> dict[str, Any]:  # Any: JSON values
+    """Return an `OfService`."""
+    level = session.levels.get(session.service)
+    return {
+        "replica": session.instance,
+        "host": session.host,
+        "version": session.version,
+        "age": round(fleet.age(session), 3),
+        "stale": fleet.is_stale(session),
+        "level": None if level is None else DegradationLevel(level.level).name.lower(),
+    }
+
+
+def document(record: ServiceRecord, standing: Standing) -> dict[str, Any]:  # Any: JSON values
     """Return a `ServiceView`."""
+    return {**summary(record, standing), "on_replicas": standing.replicas}
+
+
+def summary(record: ServiceRecord, standing: Standing) -> dict[str, Any]:  # Any: JSON values
+    """Return a `ServiceSummary`."""
     return {
         "name": record.name,
         "tier": record.tier,
         "owner": record.owner,
         "description": record.description,
         "depends_on": [{"name": item.name, "kind": item.kind} for item in record.depends_on],
-        "dependents": dependents,
+        "dependents": standing.dependents,
+        "level": standing.level.name.lower(),
+        "replicas": len(standing.replicas),
+        "stale_replicas": sum(replica["stale"] for replica in standing.replicas),
         "revision": record.revision,
         "source": record.source.value,
         "location": record.location,

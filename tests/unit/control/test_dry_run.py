@@ -65,3 +65,18 @@ def test_dry_run_slow_calls_open_a_circuit_that_minds_them() -> None:
     minds = config(window_kind="count", window=10, minimum_calls=10, slow_call_duration=1, slow_call_rate=0.5)
     assert len(replay(minds, [bucket(0, successes=20, slow=20)]).openings) == 1
     assert replay(minds, [bucket(0, successes=20, slow=2)]).openings == []
+
+
+def test_dry_run_beyond_the_limit_replays_up_to_it_even_within_the_first_bucket() -> None:
+    """The first calls of a bucket that is too large are replayed, the rest is left out, and both are told."""
+    outcome = replay(config(failure_threshold=2), [bucket(0, failures=10), bucket(1, failures=5)], max_calls=4)
+    assert (outcome.calls, outcome.complete, outcome.until) == (4, False, 0.35)
+    assert (len(outcome.openings), outcome.refused) == (1, 2)
+    whole = replay(config(failure_threshold=2), [bucket(0, failures=4)], max_calls=4)
+    assert (whole.calls, whole.complete, whole.until) == (4, True, 1.0)
+
+
+def test_dry_run_bucket_after_the_limit_takes_no_part() -> None:
+    """What comes after a bucket that fits exactly is left out whole, its refused calls included."""
+    outcome = replay(config(), [bucket(0, successes=4), bucket(1, successes=1, rejections=3)], max_calls=4)
+    assert (outcome.calls, outcome.complete, outcome.unknown) == (4, False, 0)

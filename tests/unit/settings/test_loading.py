@@ -223,3 +223,12 @@ def test_load_reads_lists_and_switches_of_variables(loaded: Load) -> None:
     assert settings.access.enabled is True
     assert settings.audit.checkpoint_interval == 2.5
     assert settings.database.url is None
+
+
+def test_load_policy_whose_breaker_has_another_name_is_refused_with_its_place(loaded: Load) -> None:
+    """A policy and its circuit are one name; the mistake is told with the line where the breaker is named."""
+    text = '[[policies]]\nname = "payments"\n[policies.breaker]\nname = "billing"\nfailure_threshold = 3\n'
+    (mistake,) = mistakes(loaded, text)
+    assert "scrollintel.toml:4" in mistake and "'billing'" in mistake and "'payments', as the policy" in mistake
+    right = loaded(text.replace("billing", "payments"))
+    assert [item.policy.name for item in right.declared.policies] == ["payments"]
