@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class ConnectionStatus:
         connected: Whether the control plane knows this process.
         error: Code of the last error, such as "unreachable" or "access_denied", or None.
         sequence: The last change that was applied.
-        dropped: Facts that were lost because the buffer was full.
+        dropped: Facts that were lost because the buffer was full, and what the control plane refused of reports.
         lag: Seconds since the last exchange that succeeded, or None before the first.
         service, instance: How this process calls itself.
     """
@@ -53,18 +54,19 @@ class Connection:
 
     def __init__(
         self, url: SplitResult, token: str | None, service: str, instance: str, manager: FaultToleranceManager,
-        directory: Path, tls: ssl.SSLContext | str | None,
+        directory: Path | None, tls: ssl.SSLContext | str | None,
     ) -> None:  # fmt: skip
         self._arguments = (url, token, service)
         self._tls = tls
         self._manager = manager
         self._service = service
+        self._directory = directory
         self._copy = Copy(directory, service)
         self._replica = LocalReplica(manager, self._wake)
-        kept = self._copy.load()
-        if kept is not None:
-            self._replica.apply_desired(kept[0])
-            self._replica.restore_open(kept[1])
+        desired, opened = self._copy.load()
+        if desired is not None:
+            self._replica.apply_desired(desired)
+        self._replica.restore_open(opened)
         self._agent = self._new_agent(instance)
         self._agent.start()
 
@@ -95,8 +97,17 @@ class Connection:
     def after_fork_in_child(self) -> None:
         """Become a replica of its own at the next protected call."""
         self._agent.abandon()
+        self._copy.let_go()
+        self._copy = Copy(self._directory, self._service)
         self._agent = self._new_agent(token_hex(16))
-        self._manager.registry.await_first_call(self._agent.start)
+        self._manager.registry.await_first_call(self._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        try:
+            self._replica.restore_open(self._copy.load()[1])
+            self._agent.start()
+        except Exception as error:  # no thread, for instance; the protected call goes on
+            getLogger("scrollintel").warning("a forked child cannot join: %s", type(error).__name__)
 
 
 _CONNECTIONS: dict[int, Connection] = {}
@@ -155,8 +166,6 @@ def connect_from_environment() -> None:
         token = os.environ.get("SCROLLINTEL_TOKEN") or None
         connect(os.environ["SCROLLINTEL_URL"], token=token, service=os.environ.get("SCROLLINTEL_SERVICE") or None)
     except Exception as error:  # a protected call is on its way; it must not suffer
-        from logging import getLogger
-
         detail = str(error) if isinstance(error, ConfigError) else type(error).__name__
         getLogger("scrollintel").warning("cannot join the control plane: %s", detail)
 

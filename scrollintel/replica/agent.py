@@ -10,17 +10,18 @@ import ssl
 import sys
 import threading
 import time
-from collections import deque
 from datetime import UTC, datetime
 from logging import getLogger
+from math import inf
 from typing import Any
 from urllib.parse import SplitResult
 
-from ..core.events import Event
 from .apply import LocalReplica
 from .disk import Copy
 from .exchange import Channel, ExchangeError
-from .protocol import PROTOCOL, ProtocolError, read_heard, read_joined
+from .protocol import PROTOCOL, Heard, Joined, ProtocolError
+from .reading import read_heard, read_joined
+from .report import Reporter
 
 # Whatever the thread needs is imported before it starts: a fork in the middle of an import breaks the child.
 CALL_TIMEOUT = 5.0
@@ -28,8 +29,7 @@ LEAVE_TIMEOUT = 0.2
 FIRST_DELAY, LONGEST_DELAY = 0.2, 15.0
 FACT_DELAY = 0.01
 FACT_INTERVAL = 0.05
-MAX_FACTS = 2000
-MAX_ROWS = 2000
+SAVE_INTERVAL = 0.25
 
 
 class Agent:
@@ -56,9 +56,8 @@ class Agent:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._buffer = replica.registry.hub.buffer(size=MAX_FACTS, wake=self.wake)
-        self._facts: deque[Event] = deque()
-        self._overflow = 0
+        self._reporter = Reporter(replica, self.wake)
+        self._saved_at = -SAVE_INTERVAL
         self._stopping = False
         self._logged_at = -60.0
         self._failures = 0
@@ -66,8 +65,8 @@ class Agent:
 
     @property
     def dropped(self) -> int:
-        """Facts that were lost because nobody fetched them in time."""
-        return self._buffer.dropped + self._overflow
+        """Facts that nobody fetched in time, and rows and facts that the control plane refused."""
+        return self._reporter.dropped
 
     def start(self) -> None:
         """Start the thread."""
@@ -83,45 +82,46 @@ class Agent:
     def stop(self, timeout: float) -> None:
         """Leave the control plane and end the thread, waiting at most `timeout` seconds for it."""
         self._stopping = True
-        self._buffer.cancel()
+        self._reporter.cancel()
         self.wake()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
+            if self._thread.is_alive():  # it waits for the control plane, and the process may be at its end
+                self._copy.save(self._replica)
 
     def abandon(self) -> None:
         """Let go of the sockets: at the end of the thread, and in a forked child, where the thread does not exist."""
-        self._buffer.cancel()
+        self._reporter.cancel()
         self._reader.close()
         self._writer.close()
 
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
-        try:
-            context = self._tls()
-        except OSError:
-            self._failed("tls")
-            self.abandon()
-            return
         headers = {"User-Agent": "scrollintel-replica", "Accept": "application/json"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
-        listen, report = Channel(self._url, headers, context), Channel(self._url, headers, context)
         while not self._stopping:
+            channels: list[Channel] = []
             try:
-                self._session(listen, report)
+                context = self._tls()
+                channels += [Channel(self._url, headers, context) for _ in range(2)]
+                self._session(*channels)
             except ExchangeError as error:
                 self._failed(error.code)
             except ProtocolError:
                 self._failed("bad_answer")
+            except OSError:  # nothing but the file with certificate authorities
+                self._failed("tls")
             except Exception as error:  # a bug of ours must not end the thread
                 self._failed(type(error).__name__)
-            listen.close()
-            report.close()
+            for channel in channels:
+                channel.close()
             self.connected = False
             if not self._stopping:
                 self._rest()
         self._copy.save(self._replica)
+        self._copy.let_go()
         self.abandon()
 
     def _session(self, listen: Channel, report: Channel) -> None:
@@ -131,36 +131,59 @@ class Agent:
             self._replica.apply_desired(joined.desired)
             self.sequence = joined.sequence
             self._succeeded()
-            self._push(report, path, full=True)
+            self._reporter.join(report, path, self.sequence, CALL_TIMEOUT)
+            self._succeeded()
             self._listen(listen, path, joined.poll_wait)
-            began = time.monotonic()
-            answer_due = began + joined.poll_wait + 10.0
-            push_due = fact_due = began + joined.push_interval
-            last_fact_push = 0.0
-            while not self._stopping:
-                due = min(push_due, fact_due, answer_due)
-                woken = self._wait(listen.fileno(), max(0.0, due - time.monotonic()))
-                now = time.monotonic()
-                if woken and not self._stopping:
-                    fact_due = min(fact_due, max(now + FACT_DELAY, last_fact_push + FACT_INTERVAL))
-                if listen.arrived():
-                    heard = read_heard(listen.receive(CALL_TIMEOUT))
-                    self._take(heard.sequence, heard.changes, heard.desired)
-                    self._failures = 0
-                    self._listen(listen, path, joined.poll_wait)
-                    self._copy.save(self._replica)
-                    answer_due = time.monotonic() + joined.poll_wait + 10.0
-                elif now >= answer_due:
-                    self._failed("timeout")
-                    return
-                if now >= min(push_due, fact_due):
-                    self._push(report, path)
-                    last_fact_push = now
-                    push_due = fact_due = now + joined.push_interval
-                    self._copy.save(self._replica)
+            self._follow(listen, report, path, joined)
         finally:
             if self._stopping:
+                self._copy.save(self._replica)
                 report.call("DELETE", path, None, LEAVE_TIMEOUT)
+
+    def _follow(self, listen: Channel, report: Channel, path: str, joined: Joined) -> None:
+        """Take changes and send reports until something is wrong or the thread is to end."""
+        reporter = self._reporter
+        told_at = began = time.monotonic()
+        answer_due = began + joined.poll_wait + 10.0
+        push_due = began + joined.push_interval
+        fact_due, facts_told_at = inf, 0.0
+        save_due = began
+        while not self._stopping:
+            due = min(push_due, fact_due, answer_due, save_due)
+            woken = self._wait(listen.fileno(), max(0.0, due - time.monotonic()))
+            now = time.monotonic()
+            if woken:
+                fact_due = min(fact_due, max(now + FACT_DELAY, facts_told_at + FACT_INTERVAL))
+            if listen.arrived():
+                heard = read_heard(listen.receive(CALL_TIMEOUT))
+                self._take(heard)
+                self._failures = 0
+                self._listen(listen, path, joined.poll_wait)
+                now = time.monotonic()
+                answer_due = now + joined.poll_wait + 10.0
+                save_due = min(save_due, max(now, self._saved_at + SAVE_INTERVAL))
+            elif now >= answer_due:
+                raise ExchangeError("timeout")
+            if now >= push_due:
+                alive = now + joined.push_interval >= told_at + joined.quiet
+                if reporter.push(report, path, self.sequence, CALL_TIMEOUT, alive=alive):
+                    told_at = now
+                    self._succeeded()
+                push_due, fact_due = now + joined.push_interval, inf
+                save_due = min(save_due, now)
+            elif now >= fact_due:
+                if reporter.push_facts(report, path, self.sequence, CALL_TIMEOUT):
+                    facts_told_at = told_at = now
+                    self._succeeded()
+                fact_due = inf
+                save_due = min(save_due, max(now, self._saved_at + SAVE_INTERVAL))
+            if now >= save_due:
+                self._save()
+                save_due = inf
+
+    def _save(self) -> None:
+        self._saved_at = time.monotonic()
+        self._copy.save(self._replica)
 
     def _listen(self, channel: Channel, path: str, wait: float) -> None:
         refused = [
@@ -170,44 +193,16 @@ class Agent:
         message = {"sequence": self.sequence, "wait": wait, "applied": self._replica.applied(), "refused": refused}
         channel.send("POST", f"{path}/listen", message, CALL_TIMEOUT)
 
-    def _take(self, sequence: int, changes: Any, desired: Any) -> None:
-        if desired is not None:
-            self._replica.apply_desired(desired)
-        for change in changes:
-            if change.sequence > self.sequence:
-                self._replica.apply(change)
-        self.sequence = max(self.sequence, sequence) if desired is None else sequence
+    def _take(self, heard: Heard) -> None:
+        if heard.desired is not None:
+            self._replica.apply_desired(heard.desired)
+            self.sequence = heard.sequence
+        else:
+            for change in heard.changes:
+                if change.sequence > self.sequence:
+                    self._replica.apply(change)
+            self.sequence = max(self.sequence, heard.sequence)
         self._succeeded()
-
-    def _push(self, channel: Channel, path: str, *, full: bool = False) -> None:
-        self._collect()
-        facts = list(self._facts)
-        replica = self._replica
-        circuits = replica.circuits(full=full)
-        rest: dict[str, Any] = {
-            "policies": replica.policy_reports(full=full),
-            "levels": replica.level_reports(full=full),
-            "facts": [fact.to_dict() for fact in facts],
-        }
-        for start in range(0, len(circuits) or 1, MAX_ROWS):
-            message = {
-                "sequence": self.sequence,
-                "sent_at": datetime.now(UTC).isoformat(),
-                "full": full and start == 0,
-                "circuits": circuits[start : start + MAX_ROWS],
-                "dropped": self.dropped,
-                **(rest if start == 0 else {"policies": [], "levels": [], "facts": []}),
-            }
-            channel.call("POST", f"{path}/report", message, CALL_TIMEOUT)
-        for _ in facts:
-            self._facts.popleft()
-        self._succeeded()
-
-    def _collect(self) -> None:
-        self._facts.extend(self._buffer.take())
-        while len(self._facts) > MAX_FACTS:
-            self._facts.popleft()
-            self._overflow += 1
 
     # ------------------------------------------------------------------ waiting and failing
 
@@ -236,9 +231,10 @@ class Agent:
         bound = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures, 10))
         end = time.monotonic() + max(FIRST_DELAY / 2, random.random() * bound)
         while not self._stopping and (left := end - time.monotonic()) > 0.0:
-            if self._wait(-1, left):
-                self._collect()
-            self._copy.save(self._replica)
+            if self._wait(-1, min(left, 1.0)):
+                self._reporter.collect()
+            if time.monotonic() >= self._saved_at + SAVE_INTERVAL:
+                self._save()
 
     def _succeeded(self) -> None:
         self.connected = True

@@ -24,10 +24,13 @@ from .protocol import (
     Order,
     PolicyOrder,
     PolicyReport,
+    plain,
 )
 
 RESTORED = "restored after a restart: "
 ENDED = "the control plane no longer isolates it"
+REMEMBERED = 3600.0
+"""Seconds for which an open period that is over still lets its circuit begin with a probe after a restart."""
 OpenKey = tuple[str, str | None]
 
 
@@ -69,7 +72,9 @@ class LocalReplica:
         self.levels: dict[str, tuple[LevelOrder, float | None]] = {}
         self._refused: list[Refusal] = []
         self._pending: dict[OpenKey, OpenCircuit] = {}
-        self._circuit_marks: dict[int, tuple[Circuit, ReportMark]] = {}
+        self._marks: dict[int, tuple[Circuit, ReportMark]] = {}
+        self._seen: dict[OpenKey, Circuit] = {}
+        self._open: dict[int, tuple[Circuit, int, OpenCircuit]] = {}
         self._rows: dict[str, PolicyReport | LevelReport] = {}
         self._on_change = on_change
         self.registry.on_arrived = self._arrived
@@ -210,41 +215,67 @@ class LocalReplica:
     # ------------------------------------------------------------------ reporting
 
     def open_circuits(self) -> list[OpenCircuit]:
-        """Return the open periods that a restart must not end, those still waiting for their circuit included."""
-        found = [item for item in self._pending.values() if item.until > time.time()]
+        """Return the open periods that a restart must not end, those still waiting for their circuit included.
+
+        A half-open circuit is open with no time left, so that it begins with a probe again.
+        """
+        oldest = time.time() - REMEMBERED
+        with CONFIGURING:
+            found = [item for item in self._pending.values() if item.until > oldest]
+        present: dict[int, tuple[Circuit, int, OpenCircuit]] = {}
         for circuit in self.registry.all_circuits():
-            if circuit.machine.state is CircuitState.OPEN:
-                reading = circuit.report()
-                if reading is not None and reading.retry_after is not None:
-                    until = time.time() + reading.retry_after
-                    openings = reading.mark.openings
-                    found.append(OpenCircuit(circuit.name, circuit.key, until, reading.reason, openings))
+            machine = circuit.machine
+            if machine.state is not CircuitState.OPEN and machine.state is not CircuitState.HALF_OPEN:
+                continue
+            known = self._open.get(id(circuit))
+            if known is None or known[0] is not circuit or known[1] != machine.era:
+                known = _opened(circuit)
+            if known is not None:
+                present[id(circuit)] = known
+                found.append(known[2])
+        self._open = present
         return found
 
-    def circuits(self, *, full: bool = False) -> list[CircuitReport]:
-        """Return the circuits that have changed since the last time, or all."""
-        marks = {} if full else self._circuit_marks
-        now: dict[int, tuple[Circuit, ReportMark]] = {}
-        found: list[CircuitReport] = []
-        for circuit in self.registry.all_circuits():
-            known = marks.get(id(circuit))
-            reading = circuit.report(None if known is None or known[0] is not circuit else known[1])
-            if reading is None:
-                assert known is not None
-                now[id(circuit)] = known
-                continue
-            mark = now[id(circuit)] = (circuit, reading.mark)
-            _, tally, failures, openings, probes = mark[1]
-            times, last = reading.response_times, reading.last_failure
-            found.append(
-                CircuitReport(
-                    circuit.name, circuit.key, reading.state.value, reading.reason[:MAX_TEXT], reading.since,
-                    reading.retry_after, *tally, failures, openings, times.p50, times.p95, times.p99, times.mean,
-                    times.maximum, None if last is None else last[0], None if last is None else last[2], probes,
-                )
-            )  # fmt: skip
-        self._circuit_marks = now
+    def circuits(self, *, full: bool = False, only: Iterable[OpenKey] | None = None) -> list[CircuitReport]:
+        """Return the circuits that have changed since the last time, or all.
+
+        With `only`, nothing but those names and keys is looked at, as far as they were seen before.
+        """
+        if only is not None:
+            some = [self._seen[at] for at in only if at in self._seen]
+            return [row for circuit in some if (row := self._row(circuit, self._marks, self._marks)) is not None]
+        marks: dict[int, tuple[Circuit, ReportMark]] = {}
+        circuits = self.registry.all_circuits()
+        former = {} if full else self._marks
+        found = [row for circuit in circuits if (row := self._row(circuit, former, marks)) is not None]
+        if marks.keys() != self._marks.keys() or full:
+            self._seen = {(circuit.name, circuit.key): circuit for circuit in circuits}
+        self._marks = marks
         return found
+
+    @staticmethod
+    def _row(
+        circuit: Circuit,
+        former: dict[int, tuple[Circuit, ReportMark]],
+        marks: dict[int, tuple[Circuit, ReportMark]],
+    ) -> CircuitReport | None:
+        """Return a circuit's row and note its mark, or None when it stands as `former` says."""
+        known = former.get(id(circuit))
+        if known is not None and known[0] is not circuit:
+            known = None
+        reading = circuit.report(None if known is None else known[1])
+        if reading is None:
+            assert known is not None
+            marks[id(circuit)] = known
+            return None
+        _, tally, failures, openings, probes = reading.mark
+        marks[id(circuit)] = (circuit, reading.mark)
+        times, last = reading.response_times, reading.last_failure
+        return CircuitReport(
+            circuit.name, circuit.key, reading.state.value, plain(reading.reason), reading.since,
+            reading.retry_after, *tally, failures, openings, times.p50, times.p95, times.p99, times.mean,
+            times.maximum, None if last is None else plain(last[0]), None if last is None else last[2], probes,
+        )  # fmt: skip
 
     def policy_reports(self, *, full: bool = False) -> list[PolicyReport]:
         """Return the figures of policies that have changed since the last time, or of all."""
@@ -255,7 +286,7 @@ class LocalReplica:
         """Return the levels that have changed since the last time, or all; `since` is compared by the second."""
         degradation = self.manager.levels_in_use
         rows = [
-            LevelReport(one.service, int(one.level), one.reason[:MAX_TEXT], one.automatic, round(one.since))
+            LevelReport(one.service, int(one.level), plain(one.reason), one.automatic, round(one.since))
             for one in (() if degradation is None else degradation.standings())
         ]
         return [row for row in rows if self._is_new(f"level {row.service}", row) or full]
@@ -267,3 +298,13 @@ class LocalReplica:
     def _is_new(self, at: str, row: PolicyReport | LevelReport) -> bool:
         known, self._rows[at] = self._rows.get(at), row
         return known != row
+
+
+def _opened(circuit: Circuit) -> tuple[Circuit, int, OpenCircuit] | None:
+    """Return the open period of a circuit with the era that it is read in, or None when it is over."""
+    reading = circuit.report()
+    if reading is None or reading.state not in (CircuitState.OPEN, CircuitState.HALF_OPEN):
+        return None
+    until = time.time() + (reading.retry_after or 0.0)
+    mark = reading.mark
+    return circuit, mark.era, OpenCircuit(circuit.name, circuit.key, until, reading.reason, mark.openings)

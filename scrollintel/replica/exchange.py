@@ -13,10 +13,17 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import SplitResult
 
-from .protocol import MAX_BODY, ProtocolError, decode
+from .protocol import MAX_BODY, ProtocolError
+from .reading import decode
 
 BASE = "/api/v1/fault-tolerance"
-_STATUS = {401: "unauthenticated", 403: "access_denied", 404: "not_found", 409: "conflict", 413: "body_too_large"}
+MAX_REQUEST = 2**20
+"""Bytes of a request at most; the control plane takes no more."""
+_STATUS = {
+    400: "bad_request", 401: "unauthenticated", 403: "access_denied", 404: "not_found", 409: "conflict",
+    413: "body_too_large", 422: "refused", 429: "too_many_requests", 503: "unavailable",
+}  # fmt: skip
+_FAMILIES = {3: "redirected", 5: "server_error"}
 
 
 class ExchangeError(Exception):
@@ -61,8 +68,10 @@ class _Timed(io.RawIOBase):
 
     def sendall(self, data: bytes) -> None:
         """Send everything before the deadline."""
-        self._limit()
-        self._sock.sendall(data)
+        left = memoryview(data)
+        while left:
+            self._limit()
+            left = left[self._sock.send(left[:65536]) :]
 
     def makefile(self, *_: object) -> io.BufferedReader:
         """Return a reader for the response."""
@@ -105,12 +114,19 @@ class Channel:
 
     def send(self, method: str, path: str, message: Mapping[str, Any] | None, timeout: float) -> None:
         """Send a request without waiting for its answer; raises ExchangeError."""
-        body = None if message is None else json.dumps(message, separators=(",", ":")).encode()
+        body = None
+        if message is not None:
+            # Texts are the application's: one that is no Unicode must not make the control plane refuse the rest.
+            body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+            if len(body) > MAX_REQUEST:
+                raise ExchangeError("body_too_large")
         try:
             http, timed = self._connected(timeout)
             timed.deadline = time.monotonic() + timeout
             headers = {**self._headers, "Content-Type": "application/json"}
             http.request(method, f"{self._url.path.rstrip('/')}{BASE}{path}", body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # who refuses a request before its end may have said why
         except (OSError, HTTPException, ValueError) as error:
             self.close()
             raise ExchangeError(_code(error)) from None
@@ -135,7 +151,7 @@ class Channel:
             raise ExchangeError(_code(error)) from None
         if status not in _STATUS:
             self.close()
-        raise ExchangeError(_STATUS.get(status, "redirected" if 300 <= status < 400 else "bad_status"))
+        raise ExchangeError(_STATUS.get(status, _FAMILIES.get(status // 100, "bad_status")))
 
     def call(self, method: str, path: str, message: Mapping[str, Any] | None, timeout: float) -> dict[str, Any]:
         """Send a request and return its answer; a connection that had ended meanwhile is made anew once."""
@@ -193,6 +209,4 @@ def _code(error: Exception) -> str:
         return "tls"
     if isinstance(error, TimeoutError):
         return "timeout"
-    if isinstance(error, ConnectionError | HTTPException) and not isinstance(error, OSError):
-        return "bad_answer"
     return "unreachable" if isinstance(error, OSError) else "bad_answer"

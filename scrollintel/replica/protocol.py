@@ -1,26 +1,21 @@
-"""What a replica and the control plane say to each other; both sides build and read it here.
-
-Unknown fields and further items of rows are ignored, so that versions one apart understand each other.
-"""
+"""What a replica and the control plane say to each other: the messages and their rows."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
-
-from ..core.config.base import name_problem
-from ..core.states import CircuitState
+from typing import Any, NamedTuple
 
 PROTOCOL = 1
 MAX_BODY = 8 * 2**20
 """Bytes of a message at most."""
 MAX_TEXT = 1000
 """Characters of a reason at most; longer ones are cut by whoever writes them."""
-STATES = frozenset(state.value for state in CircuitState)
-T = TypeVar("T")
+
+
+def plain(text: str) -> str:
+    """Return a text of the application as a message may hold it: short, and without NUL, which databases refuse."""
+    return text[:MAX_TEXT].replace("\x00", "\ufffd")
 
 
 class ProtocolError(Exception):
@@ -136,12 +131,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The answer to a join; times in seconds."""
+    """The answer to a join; times in seconds. `quiet` is how long a replica may tell nothing when nothing changes."""
 
     replica: str
     sequence: int
     push_interval: float
     poll_wait: float
+    quiet: float
     desired: Desired
 
 
@@ -152,189 +148,3 @@ class Heard:
     sequence: int
     changes: tuple[Change, ...] = ()
     desired: Desired | None = None
-
-
-# ------------------------------------------------------------------ reading
-
-
-def decode(body: bytes) -> dict[str, Any]:  # Any: JSON values of mixed types
-    """Return the object in a message; raises ProtocolError when it is too large or none."""
-    if len(body) > MAX_BODY:
-        raise ProtocolError("the message is too large")
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise ProtocolError("the message is no JSON") from None
-    if not isinstance(found, dict):
-        raise ProtocolError("the message is no JSON object")
-    return found
-
-
-def read_joined(data: Mapping[str, Any]) -> Joined:
-    """Return the answer to a join; raises ProtocolError."""
-    replica = _text(data, "replica")
-    if not replica.replace("-", "").replace("_", "").isalnum() or len(replica) > 200:
-        raise ProtocolError("replica is no identifier")
-    return Joined(
-        replica=replica,
-        sequence=_whole(data, "sequence"),
-        push_interval=min(60.0, max(0.1, _number(data, "push_interval", 1.0))),
-        poll_wait=min(300.0, max(0.0, _number(data, "poll_wait", 25.0))),
-        desired=read_desired(_object(data, "desired")),
-    )
-
-
-def read_heard(data: Mapping[str, Any]) -> Heard:
-    """Return the answer to a listen; raises ProtocolError."""
-    sequence = _whole(data, "sequence")
-    if data.get("desired") is not None:
-        return Heard(sequence, desired=read_desired(_object(data, "desired")))
-    changes = data.get("changes", [])
-    if not isinstance(changes, list):
-        raise ProtocolError("changes is no list")
-    found = (read_change(item) for item in changes)
-    return Heard(sequence, tuple(change for change in found if change is not None))
-
-
-def read_desired(data: Mapping[str, Any]) -> Desired:
-    """Return what is wanted; an order may be one object or a list of such. Raises ProtocolError."""
-    orders: list[Order] = []
-    for name, given in _object(data, "orders", optional=True).items():
-        for item in given if isinstance(given, list) else [given]:
-            if _mapping(item).get("order", "isolate") in ("isolate", "isolated"):
-                key, sequence = _key(item), _whole(item, "sequence", 0)
-                orders.append(Order(_named(name), key, _reason(item), sequence))
-    return Desired(
-        policies={name: _policy(name, item) for name, item in _object(data, "policies", optional=True).items()},
-        orders=tuple(orders),
-        levels={name: _level(name, item) for name, item in _object(data, "levels", optional=True).items()},
-    )
-
-
-def read_change(item: object) -> Change | None:
-    """Return one increment, or None when a newer version made it up; raises ProtocolError."""
-    data = _mapping(item)
-    sequence, kind = _whole(data, "sequence"), _text(data, "kind")
-    if kind == "policy":
-        name = _named(data.get("name"))
-        return Change(sequence, kind, name, policy=_policy(name, data))
-    if kind == "policy_removed":
-        return Change(sequence, kind, _named(data.get("name")))
-    if kind in ("isolate", "close", "reset"):
-        return Change(sequence, kind, _named(data.get("name")), _key(data), _reason(data))
-    if kind == "level":
-        service = _named(data.get("service"))
-        return Change(sequence, kind, service, reason=_reason(data), level=_level(service, data))
-    if kind == "restore":
-        return Change(sequence, kind, _named(data.get("service")), reason=_reason(data))
-    return None
-
-
-def read_rows(rows: object, kind: Callable[..., T], types: tuple[tuple[type, ...], ...], least: int) -> list[T]:
-    """Return the rows of a report as `kind`; raises ProtocolError on a wrong type or a row that is too short."""
-    if not isinstance(rows, list):
-        raise ProtocolError("rows are no list")
-    found: list[T] = []
-    for row in rows:
-        if not isinstance(row, list) or len(row) < least or not isinstance(row[0], str) or name_problem(row[0]):
-            raise ProtocolError("a row is malformed")
-        for value, allowed in zip(row, types, strict=False):
-            if not isinstance(value, allowed) or (isinstance(value, float) and not math.isfinite(value)):
-                raise ProtocolError("a value in a row has the wrong type")
-        found.append(kind(*row[: len(types)]))
-    return found
-
-
-_NONE = type(None)
-_NUM, _OPT, _TEXT, _OPT_TEXT, _INT = (int, float), (int, float, _NONE), (str,), (str, _NONE), (int,)
-_CIRCUIT = (
-    _TEXT, _OPT_TEXT, _TEXT, _TEXT, _NUM, _OPT, *([_INT] * 10), *([_OPT] * 5), _OPT_TEXT, _OPT, _INT,
-)  # fmt: skip
-_POLICY: tuple[tuple[type, ...], ...] = (_TEXT, _INT, _OPT, _OPT, _OPT, _OPT, _INT, _INT, _INT, _INT, _INT)
-_LEVEL: tuple[tuple[type, ...], ...] = (_TEXT, _INT, _TEXT, (bool,), _NUM)
-
-
-def read_circuits(rows: object) -> list[CircuitReport]:
-    """Return the circuits of a report; raises ProtocolError."""
-    found: list[CircuitReport] = read_rows(rows, CircuitReport, _CIRCUIT, 24)
-    if any(circuit.state not in STATES for circuit in found):
-        raise ProtocolError("a circuit is in no known state")
-    return found
-
-
-def read_policies(rows: object) -> list[PolicyReport]:
-    """Return the policies of a report; raises ProtocolError."""
-    return read_rows(rows, PolicyReport, _POLICY, 10)
-
-
-def read_levels(rows: object) -> list[LevelReport]:
-    """Return the levels of a report; raises ProtocolError."""
-    return read_rows(rows, LevelReport, _LEVEL, 5)
-
-
-# ------------------------------------------------------------------ values
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ProtocolError("an object is missing")
-    return value
-
-
-def _object(data: Mapping[str, Any], field_name: str, *, optional: bool = False) -> Mapping[str, Any]:
-    value = data.get(field_name)
-    return {} if value is None and optional else _mapping(value)
-
-
-def _text(data: Mapping[str, Any], field_name: str) -> str:
-    value = data.get(field_name)
-    if not isinstance(value, str) or not value:
-        raise ProtocolError(f"{field_name} is no text")
-    return value
-
-
-def _named(value: object) -> str:
-    if not isinstance(value, str) or name_problem(value):
-        raise ProtocolError("a name is missing or malformed")
-    return value
-
-
-def _key(data: Mapping[str, Any]) -> str | None:
-    value = data.get("key")
-    if value is not None and (not isinstance(value, str) or len(value) > MAX_TEXT):
-        raise ProtocolError("key is no text")
-    return value
-
-
-def _reason(data: Mapping[str, Any]) -> str:
-    value = data.get("reason")
-    text = value[:MAX_TEXT] if isinstance(value, str) else ""
-    return text if text.strip() else "ordered by the control plane"
-
-
-def _whole(data: Mapping[str, Any], field_name: str, default: int | None = None) -> int:
-    value = data.get(field_name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise ProtocolError(f"{field_name} is no whole number")
-    return value
-
-
-def _number(data: Mapping[str, Any], field_name: str, default: float) -> float:
-    value = data.get(field_name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ProtocolError(f"{field_name} is no number")
-    return float(value)
-
-
-def _policy(name: str, item: object) -> PolicyOrder:
-    data = _mapping(item)
-    return PolicyOrder(_named(name), _whole(data, "revision"), _object(data, "policy"))
-
-
-def _level(service: str, item: object) -> LevelOrder:
-    data = _mapping(item)
-    level = _whole(data, "level")
-    if level > 4:
-        raise ProtocolError("level is none of 0 to 4")
-    seconds = None if data.get("expires_in") is None else _number(data, "expires_in", 0.0)
-    return LevelOrder(_named(service), level, _reason(data), seconds, _whole(data, "sequence", 0))

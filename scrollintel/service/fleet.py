@@ -17,15 +17,8 @@ from ..control.circuit_view import ReplicaCircuit
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.config.base import name_problem
 from ..core.states import CircuitState
-from ..replica.protocol import (
-    CircuitReport,
-    LevelReport,
-    PolicyReport,
-    ProtocolError,
-    read_circuits,
-    read_levels,
-    read_policies,
-)
+from ..replica.protocol import CircuitReport, LevelReport, PolicyReport, ProtocolError
+from ..replica.reading import read_circuits, read_levels, read_policies
 from .errors import MissingError
 
 FEED_LENGTH = 10_000

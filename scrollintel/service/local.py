@@ -10,7 +10,7 @@ from ..control.records import CIRCUIT_STATES
 from ..core.event_buffer import EventBuffer
 from ..core.manager import FaultToleranceManager
 from ..replica.apply import LocalReplica, OpenCircuit
-from ..replica.protocol import read_change, read_desired
+from ..replica.reading import read_change, read_desired
 from .fleet import Change, Report, Session
 from .use_cases import UseCases
 

@@ -122,9 +122,11 @@ def test_replica_obeys_reports_acknowledges_and_restarts_from_disk(plane: Contro
     )
     connection.close(5)
     assert plane.heard(lambda kind, message: kind == "r1")
-    (file,) = tmp_path.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert TOKEN not in file.read_text()
+    files = sorted(path.name.partition(".")[2] for path in tmp_path.iterdir())
+    assert files == ["0.json", "0.lock", "json"]
+    for file in tmp_path.iterdir():
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert TOKEN not in file.read_text()
 
     fresh = FaultToleranceManager()
     early = fresh.registry.circuit(CircuitBreakerConfig("other"))
