@@ -144,7 +144,7 @@ class RecoveryRunner:
         if (since := self._running.setdefault(service, started_at)) is not started_at:
             raise PlanRefusedError(f"service {service!r} is being recovered already, since {since:%H:%M:%S} UTC")
         try:
-            run = _Run(self._config, self._clock, Unwitnessed(self._clock) if witness is None else witness)
+            run = _Run(self._config, self._clock, Unwitnessed(self._clock.sleep) if witness is None else witness)
             outcome, winner = run.through(chain)
             record = RecoveryRecord(
                 service=service,

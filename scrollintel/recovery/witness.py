@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from ..core.clock import Clock
 from .strategy import Step, StepResult
 
 
@@ -30,11 +30,11 @@ class Unwitnessed:
     """Nobody watches.
 
     Arguments:
-        clock: What waits.
+        sleep: Waits for a number of seconds.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
 
     def began(self, strategy: str, step: Step, started_at: datetime) -> None:
         """Do nothing."""
@@ -44,4 +44,4 @@ class Unwitnessed:
 
     def wait(self, seconds: float) -> None:
         """Wait."""
-        self._clock.sleep(seconds)
+        self._sleep(seconds)

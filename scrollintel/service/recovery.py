@@ -1,4 +1,4 @@
-"""Recoveries: started on request, executed in a thread, recorded from beginning to end."""
+"""Recoveries: started on request, executed in threads of their own, recorded step by step from beginning to end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, TypeVar
 
 from ..control.records import RECOVERIES, SERVICES, RecoveryOperationRecord
 from ..core.errors import ScrollIntelError
 from ..recovery.runner import RecoveryConfig, RecoveryRunner
-from ..recovery.strategy import StepResult
 from ..security.access import Permission
 from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
@@ -21,13 +19,19 @@ from .built_in_recovery import ResetCircuits
 from .caller import SYSTEM, Caller
 from .circuits import Circuits
 from .errors import ConflictError, MissingError
+from .own_thread import in_own_thread
 from .plane import ControlPlane
+from .recovery_progress import MAX_DETAIL, CutShortError, Progress, interrupted, over
 
-T = TypeVar("T")
-LAUNCH_WAIT = timedelta(seconds=5)
-"""Age from which a recovery that no task of this process runs counts as interrupted."""
-SHUTDOWN_WAIT = 2.0
-"""Seconds that a running recovery may take to end when the service stops."""
+BUILT_IN_PATIENCE = RecoveryConfig(verify_rounds=10, verify_interval=0.5, timeout=30.0)
+MAX_RUNNING = 16
+"""Recoveries that run at once; further ones are pending until one of them ends."""
+LAUNCH_WAIT = 30.0
+"""Seconds from which a recovery that was asked for here and has not begun counts as one that nobody runs."""
+STOP_WAIT = 1.0
+"""Seconds that a step may take to end when the service stops, and seconds that writing the ends may take."""
+RESTARTED = "the control plane went away while it ran"
+STOPPED = "the control plane was stopped while it ran"
 
 logger = logging.getLogger("scrollintel.recovery")
 
@@ -39,22 +43,19 @@ class Recoveries:
         plane, circuits: The control plane and its circuits.
         runner: Holds the strategies that this process has registered; a service without any is recovered by
             letting its circuits try again.
-        config: Patience of that.
     """
 
-    def __init__(
-        self,
-        plane: ControlPlane,
-        circuits: Circuits,
-        *,
-        runner: RecoveryRunner | None = None,
-        config: RecoveryConfig | None = None,
-    ) -> None:
+    def __init__(self, plane: ControlPlane, circuits: Circuits, *, runner: RecoveryRunner | None = None) -> None:
         self._plane = plane
         self._circuits = circuits
-        self.runner = RecoveryRunner() if runner is None else runner
-        self._config = RecoveryConfig(verify_rounds=10, verify_interval=0.5, timeout=30.0) if config is None else config
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.runner = RecoveryRunner(config=BUILT_IN_PATIENCE, clock=plane.clock) if runner is None else runner
+        self._slots = asyncio.Semaphore(MAX_RUNNING)
+        self._asked_for: dict[str, float] = {}  # id → monotonic time, until it is launched
+        self._running: dict[str, tuple[Progress, asyncio.Task[None]]] = {}
+        self._unwritten: dict[str, RecoveryOperationRecord] = {}  # ends that the database has not taken yet
+        self._look: asyncio.Task[None] | None = None
+        self._stopping = False
+        plane.on_serving.append(lambda: plane.on_loop(self._look_soon))
 
     def may_start(self, caller: Caller, service: str) -> None:
         """Raise unless the caller may start a recovery of a service that is known; on the event loop."""
@@ -73,10 +74,13 @@ class Recoveries:
 
         Raises:
             ConflictError: when the service is being recovered already.
+            StoreUnavailableError: when the control plane is about to stop.
         """
-        for record in tx.values(RECOVERIES):
-            if record.service == service:
-                raise ConflictError(f"the service {service!r} is being recovered already, by {record.id}")
+        if self._stopping or self._plane.stopping:
+            raise StoreUnavailableError("the control plane is stopping", retry_after=2.0)
+        for known in tx.values(RECOVERIES):
+            if known.service == service and known.finished_at is None:
+                raise ConflictError(f"the service {service!r} is being recovered already, by {known.id}")
         record = RecoveryOperationRecord(
             id=f"rec_{secrets.token_hex(8)}",
             service=service,
@@ -103,55 +107,74 @@ class Recoveries:
             )
         )
         self._plane.tell(tx, "recovery.started", {"id": record.id, "failure_type": failure_type}, service=service)
+        self._asked_for[record.id] = self._plane.clock.monotonic()
         tx.afterwards(lambda: self._plane.on_loop(self._launch, record))
         return record
 
     # ------------------------------------------------------------------ running; on the event loop
 
     def _launch(self, record: RecoveryOperationRecord) -> None:
-        if self._plane.stopping:
+        if self._stopping:
             return
-        task = asyncio.get_running_loop().create_task(self._guarded(record), name=f"scrollintel recovery {record.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        progress = Progress(self._plane, record)
+        task = asyncio.get_running_loop().create_task(self._run(progress), name=f"scrollintel recovery {record.id}")
+        self._running[record.id] = progress, task
+        self._asked_for.pop(record.id, None)
+        task.add_done_callback(lambda _: self._running.pop(record.id, None))
 
-    async def _guarded(self, record: RecoveryOperationRecord) -> None:
-        """Run a recovery; when its record cannot be written, it is ended later by `mark_interrupted`."""
+    async def _run(self, progress: Progress) -> None:
+        """Run a recovery to its end; an end that cannot be written now is kept for `mark_interrupted`."""
+        async with self._slots:
+            end = await self._outcome(progress)
+        self._unwritten[end.id] = end
         try:
-            await self._run(record)
+            await self._write_end(end)
         except StoreUnavailableError:
-            logger.warning("recovery %s was cut off: its record cannot be written now", record.id)
+            logger.warning("recovery %s has ended, which cannot be written now", end.id)
 
-    async def _run(self, record: RecoveryOperationRecord) -> None:
-        running = replace(record, status="running")
-        await self._plane.change(lambda tx: tx.put(RECOVERIES, running))
-        loop = asyncio.get_running_loop()
+    async def _outcome(self, progress: Progress) -> RecoveryOperationRecord:
+        work = self._work(progress, asyncio.get_running_loop())
+        try:
+            end = await in_own_thread(work, f"scrollintel recovery {progress.record.id}")
+        except CutShortError as error:
+            return interrupted(progress.record, self._plane.now, str(error))
+        except StoreUnavailableError:
+            logger.warning("recovery %s is cut off: its steps cannot be written now", progress.record.id)
+            why = "the database went away while it ran; nothing more was done"
+            return interrupted(progress.record, self._plane.now, why)
+        except Exception as error:  # whatever a strategy does, the record has an end
+            logger.warning("recovery %s failed: %s", progress.record.id, type(error).__name__, exc_info=error)
+            detail = str(error) if isinstance(error, ScrollIntelError) else type(error).__name__
+            end = replace(progress.record, status="finished", outcome="failed", detail=detail[:MAX_DETAIL])
+        return over(end, self._plane.now)
+
+    def _work(self, progress: Progress, loop: asyncio.AbstractEventLoop) -> Callable[[], RecoveryOperationRecord]:
+        """Return what runs in the thread of the recovery."""
+        service, failure_type = progress.record.service, progress.record.failure_type
 
         def on_loop(look: Callable[[], list[str]]) -> list[str]:
             return asyncio.run_coroutine_threadsafe(_call(look), loop).result(10.0)
 
-        runner = self.runner
-        if not runner.chain(record.service, record.failure_type):
-            runner = RecoveryRunner(config=self._config)
-            strategy = ResetCircuits(self._plane, self._circuits, record.service, on_loop, self._plane.clock)
-            runner.register(strategy, service=record.service)
-        try:
-            done = await asyncio.to_thread(runner.recover, record.service, record.failure_type)
-        except Exception as error:  # whatever a strategy does, the record has an end
-            logger.warning("recovery %s failed: %s", record.id, type(error).__name__, exc_info=error)
-            detail = str(error) if isinstance(error, ScrollIntelError) else type(error).__name__
-            await self._finish(replace(running, status="finished", outcome="failed", detail=detail[:1000]))
-            return
-        steps = tuple(_step(step) for step in done.steps)
-        await self._finish(
-            replace(running, status="finished", outcome=done.outcome.value, strategy=done.strategy, steps=steps)
-        )
+        def work() -> RecoveryOperationRecord:
+            progress.start()
+            given = None
+            if not self.runner.chain(service, failure_type):
+                given = [ResetCircuits(self._plane, self._circuits, service, on_loop, self._plane.clock)]
+            done = self.runner.recover(service, failure_type, strategies=given, witness=progress)
+            return replace(progress.record, status="finished", outcome=done.outcome.value, strategy=done.strategy)
 
-    async def _finish(self, record: RecoveryOperationRecord) -> None:
+        return work
+
+    # ------------------------------------------------------------------ ends
+
+    async def _write_end(self, end: RecoveryOperationRecord) -> None:
+        """Write the end of a recovery, once: what has been ended already stays as it is."""
+
         def decide(tx: Transaction) -> None:
-            end = replace(record, finished_at=tx.now, duration=max(0.0, (tx.now - record.started_at).total_seconds()))
+            known = tx.get(RECOVERIES, end.id)
+            if known is None or known.finished_at is not None:
+                return
             tx.put(RECOVERIES, end)
-            outcome = "allowed" if end.outcome in ("recovered", "not_needed") else "failed"
             tx.audit(
                 SYSTEM.entry(
                     "recovery.finish",
@@ -159,48 +182,65 @@ class Recoveries:
                     end.id,
                     at=tx.now,
                     service=end.service,
-                    outcome=outcome,
+                    outcome="allowed" if end.outcome in ("recovered", "not_needed") else "failed",
                     after={"outcome": end.outcome, "status": end.status, "strategy": end.strategy},
                 )
             )
-            self._plane.tell(
-                tx,
-                "recovery.finished",
-                {"id": end.id, "outcome": end.outcome, "status": end.status},
-                service=end.service,
-            )
+            told = {"id": end.id, "outcome": end.outcome, "status": end.status}
+            self._plane.tell(tx, "recovery.finished", told, service=end.service)
 
         await self._plane.change(decide)
+        self._unwritten.pop(end.id, None)
+
+    def _look_soon(self) -> None:
+        """Look for recoveries of the life before, now that the database can be written."""
+        if not self._stopping:
+            self._look = asyncio.get_running_loop().create_task(self._look_now(), name="scrollintel recoveries")
+
+    async def _look_now(self) -> None:
+        with suppress(StoreUnavailableError):  # the loop that calls `mark_interrupted` goes on
+            await self.mark_interrupted()
 
     async def mark_interrupted(self) -> None:
-        """Give an end to recoveries that nobody runs: of another life, or cut off by an outage of the database."""
-        if not self._plane.serving:
+        """Give an end to recoveries that nobody runs, and write the ends that an outage has kept from being written."""
+        if not self._plane.serving or self._stopping:
             return
-        mine = {task.get_name().rsplit(" ", 1)[1] for task in self._tasks}
+        for end in list(self._unwritten.values()):
+            await self._write_end(end)
+        horizon = self._plane.clock.monotonic() - LAUNCH_WAIT
+        for name in [name for name, at in list(self._asked_for.items()) if at < horizon]:
+            self._asked_for.pop(name, None)
         for record in self._plane.records.values(RECOVERIES):
-            if record.id not in mine and self._plane.now - record.started_at > LAUNCH_WAIT:
-                detail = "the control plane or its database went away while it ran; what it had done is not known"
-                await self._finish(replace(record, status="interrupted", outcome="failed", detail=detail))
+            if not any(record.id in known for known in (self._asked_for, self._running, self._unwritten)):
+                await self._write_end(interrupted(record, self._plane.now, RESTARTED))
 
     async def stop(self) -> None:
-        """Wait a moment for what runs; the rest is marked at the next start."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=SHUTDOWN_WAIT)
-        for task in self._tasks:
+        """End what runs after the steps that it is in, and mark all that has not come to its end as interrupted.
+
+        Takes `STOP_WAIT` seconds for each of both; what cannot be written is marked at the next start.
+        """
+        self._stopping = True
+        running = dict(self._running)
+        tasks = [task for _, task in running.values()]
+        for progress, _ in running.values():
+            progress.end(STOPPED)
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_WAIT)
+        for task in tasks:
             task.cancel()
+        left = {record.id: record for record in self._plane.records.values(RECOVERIES)}
+        left.update((name, progress.record) for name, (progress, _) in running.items() if name in left)
+        ends = {name: interrupted(record, self._plane.now, STOPPED) for name, record in left.items()}
+        ends.update(self._unwritten)
+        if self._plane.serving and ends:
+            await asyncio.wait(
+                [asyncio.create_task(self._end_quietly(end)) for end in ends.values()], timeout=STOP_WAIT
+            )
+
+    async def _end_quietly(self, end: RecoveryOperationRecord) -> None:
+        with suppress(StoreUnavailableError):
+            await self._write_end(end)
 
 
 async def _call(look: Callable[[], list[str]]) -> list[str]:
     return look()
-
-
-def _step(step: StepResult) -> dict[str, Any]:  # Any: JSON values
-    return {
-        "strategy": step.strategy,
-        "step": step.step.value,
-        "succeeded": step.succeeded,
-        "started_at": step.started_at.isoformat(),
-        "duration": step.duration,
-        "detail": step.detail[:1000],
-        "verify_rounds": step.verify_rounds,
-    }

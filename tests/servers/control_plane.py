@@ -53,6 +53,9 @@ class ServerProcess:
         options: For `wire`, as JSON values.
     """
 
+    program = "tests.servers.serve"
+    """Module that is run with the directory, the port and the options."""
+
     def __init__(self, directory: Path, **options: Any) -> None:
         self.directory = directory
         self.port = _free_port()
@@ -72,7 +75,7 @@ class ServerProcess:
 
     def start(self, timeout: float = 20.0) -> None:
         """Start the process and wait until it answers."""
-        program = [sys.executable, "-m", "tests.servers.serve", str(self.directory), str(self.port)]
+        program = [sys.executable, "-m", self.program, str(self.directory), str(self.port)]
         log = (self.directory.parent / f"{self.directory.name}.log").open("ab")
         with log:
             self.process = subprocess.Popen(

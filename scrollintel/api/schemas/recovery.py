@@ -20,13 +20,15 @@ class RecoveryRequest(Strict):
 
 
 class StepView(BaseModel):
-    """One step that was taken."""
+    """One step that has begun."""
 
     strategy: str
-    step: str
-    succeeded: bool
+    step: str = Field(description="observe, plan, act, verify or undo")
+    succeeded: bool | None = Field(
+        description="null while it runs, and for good when it was cut off, so that its effect is not known"
+    )
     started_at: datetime
-    duration: float = Field(description="seconds")
+    duration: float | None = Field(description="seconds; null while it runs")
     detail: str
     verify_rounds: int
 

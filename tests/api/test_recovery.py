@@ -1,0 +1,113 @@
+"""Recoveries over the API: started, followed step by step, ended, found again; on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from scrollintel.service import recovery_progress
+
+from ..servers.outage import outage
+from .recovery_rig import Led, acting, finished, recovering, start, until
+
+
+@pytest.mark.asyncio
+async def test_recovery_shows_each_step_while_it_runs(tmp_path: Path, database_url: str) -> None:
+    """While a strategy acts, what came before has ended and the act has begun; afterwards everything has its end."""
+    led = Led()
+    async with recovering(tmp_path / "data", led, database_url=database_url) as (client, _):
+        operation = await start(client, failure_type="hung", reason="test")
+        await acting(led)
+        running = (await client.get(f"/recovery/{operation}")).json()
+        assert (running["status"], running["outcome"], running["finished_at"]) == ("running", None, None)
+        assert [(step["step"], step["succeeded"]) for step in running["steps"]] == [
+            ("observe", True), ("plan", True), ("act", None),
+        ]  # fmt: skip
+        assert running["steps"][2]["duration"] is None
+        led.release.set()
+        ended = await finished(client, operation)
+        assert (ended["status"], ended["outcome"], ended["strategy"]) == ("finished", "recovered", "led")
+        assert [(step["step"], step["succeeded"]) for step in ended["steps"]] == [
+            ("observe", True), ("plan", True), ("act", True), ("verify", True),
+        ]  # fmt: skip
+        assert ended["duration"] >= sum(step["duration"] for step in ended["steps"]) >= 0
+
+
+@pytest.mark.asyncio
+async def test_recovery_tells_each_step_on_the_event_stream(tmp_path: Path) -> None:
+    """A step is told when it begins and when it ends, numbered within the recovery, between its start and its end."""
+    led = Led(waits=False)
+    async with recovering(tmp_path, led) as (client, use_cases):
+        operation = await start(client)
+        await finished(client, operation)
+        facts = [fact for fact in use_cases.plane.facts.recent(100) if fact.event.startswith("recovery.")]
+        assert (facts[0].event, facts[-1].event) == ("recovery.started", "recovery.finished")
+        assert {fact.data["id"] for fact in facts} == {operation}
+        assert {fact.service for fact in facts} == {"orders"}
+        steps = [fact.data for fact in facts[1:-1]]
+        assert [(step["number"], step["step"], step["succeeded"]) for step in steps] == [
+            (1, "observe", None), (1, "observe", True), (2, "plan", None), (2, "plan", True),
+            (3, "act", None), (3, "act", True), (4, "verify", None), (4, "verify", True),
+        ]  # fmt: skip
+
+
+@pytest.mark.asyncio
+async def test_recovery_without_its_database_does_nothing_more_and_ends_when_it_is_back(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be written as begun is not begun; the step that finished meanwhile is written with the end."""
+    monkeypatch.setattr(recovery_progress, "PATIENCE", 0.0)
+    led = Led()
+    async with recovering(tmp_path / "data", led, database_url=database_url) as (client, use_cases):
+        operation = await start(client)
+        await acting(led)
+        with outage(database_url):
+            await until(lambda: not use_cases.plane.serving)
+            led.release.set()
+            await until(lambda: not use_cases.recovery.runner.in_progress)
+        await until(lambda: use_cases.plane.serving)
+        ended = await finished(client, operation)
+        assert (ended["status"], ended["outcome"]) == ("interrupted", "failed")
+        assert "the database went away" in ended["detail"]
+        assert [(step["step"], step["succeeded"]) for step in ended["steps"]] == [
+            ("observe", True), ("plan", True), ("act", True),
+        ]  # fmt: skip
+        assert led.asked == ["observe", "plan", "act"]
+
+
+@pytest.mark.asyncio
+async def test_recovery_outlives_a_short_outage_of_its_database(tmp_path: Path, database_url: str) -> None:
+    """A step waits for the database for a while; nothing is missing from what is recorded."""
+    led = Led()
+    async with recovering(tmp_path / "data", led, database_url=database_url) as (client, use_cases):
+        operation = await start(client)
+        await acting(led)
+        with outage(database_url):
+            await until(lambda: not use_cases.plane.serving)
+            led.release.set()
+        await until(lambda: use_cases.plane.serving)
+        ended = await finished(client, operation)
+        assert (ended["status"], ended["outcome"]) == ("finished", "recovered")
+        assert [step["step"] for step in ended["steps"]] == ["observe", "plan", "act", "verify"]
+
+
+@pytest.mark.asyncio
+async def test_recovery_that_is_stopped_with_the_control_plane_is_interrupted_after_its_step(tmp_path: Path) -> None:
+    """A step that ends in time is recorded with its end, no other begins, and nothing is undone."""
+    led = Led()
+    async with recovering(tmp_path, led) as (client, use_cases):
+        operation = await start(client)
+        await acting(led)
+        stopping = asyncio.create_task(use_cases.recovery.stop())
+        await asyncio.sleep(0)
+        led.release.set()
+        await stopping
+        ended = await finished(client, operation)
+        assert (ended["status"], ended["outcome"]) == ("interrupted", "failed")
+        assert "was stopped" in ended["detail"]
+        assert [(step["step"], step["succeeded"]) for step in ended["steps"]][-1] == ("act", True)
+        assert led.asked == ["observe", "plan", "act"]
+        refused = await client.post("/recovery/initiate", json={"service": "orders"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
