@@ -13,6 +13,7 @@ from .security.key_files import FileKeyProvider
 from .security.key_providers import CommandKeyProvider, EnvironmentKeyProvider, KeyProvider
 from .security.oidc import OidcConfig
 from .service.access import BAD_TOKENS_PER_MINUTE
+from .service.checkpoints import INTERVAL, RECORDS
 from .service.fleet import Fleet
 from .service.plane import ControlPlane
 from .service.use_cases import UseCases
@@ -40,6 +41,8 @@ def wire(
     dropped_after: float = 300.0,
     push_interval: float = 1.0,
     checkpoint_file: Path | None = None,
+    checkpoint_records: int = RECORDS,
+    checkpoint_interval: float = INTERVAL,
     bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
     retention: RetentionPolicy | None = None,
     runner: RecoveryRunner | None = None,
@@ -57,6 +60,8 @@ def wire(
         stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
         push_interval: Seconds between reports of replicas.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
+        checkpoint_records: Records after which one is signed; default 1,000.
+        checkpoint_interval: Seconds after which one is signed anyway; default 60.
         bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         runner: Recovery strategies of this process; none by default.
@@ -78,6 +83,8 @@ def wire(
         declared=declared,
         push_interval=push_interval,
         checkpoint_file=checkpoint_file,
+        checkpoint_records=checkpoint_records,
+        checkpoint_interval=checkpoint_interval,
         bad_tokens_per_minute=bad_tokens_per_minute,
         retention=retention,
         runner=runner,
@@ -98,6 +105,8 @@ def from_settings(settings: Settings) -> UseCases:
         dropped_after=replicas.dropped_after,
         push_interval=replicas.push_interval,
         checkpoint_file=settings.checkpoint_file,
+        checkpoint_records=settings.audit.checkpoint_records,
+        checkpoint_interval=settings.audit.checkpoint_interval,
         retention=RetentionPolicy.from_dict(settings.retention),
     )
 

@@ -33,6 +33,8 @@ from scrollintel.service.use_cases import UseCases
 from .servers.control_plane import client_of, control_plane
 
 Running = tuple[httpx2.AsyncClient, UseCases]
+FIRST = 2
+"""Number of the audit record of the first change, behind the introduction of the key that signs the log."""
 
 
 @pytest_asyncio.fixture
@@ -79,7 +81,7 @@ async def test_created_circuit_breaker_is_on_disk_when_it_is_acknowledged(runnin
     with use_cases.plane.database.reader() as connection:
         row = connection.execute(select(CircuitBreakerConfiguration.__table__)).mappings().one()
     assert (row["name"], row["failure_threshold"], row["revision"]) == ("payments", 7, 1)
-    assert use_cases.plane.ledger.log.head.sequence == 1
+    assert use_cases.plane.ledger.log.head.sequence == FIRST
 
 
 @pytest.mark.asyncio
@@ -144,7 +146,7 @@ async def test_the_same_idempotency_key_creates_once_and_answers_the_same(runnin
     assert later.headers["Idempotency-Replayed"] == "true"
     other = await client.post("/circuit-breakers", json=breaker("other"), headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    assert use_cases.plane.ledger.log.head.sequence == 1
+    assert use_cases.plane.ledger.log.head.sequence == FIRST
 
 
 # ------------------------------------------------------------------------------------------------------ error handling
@@ -194,7 +196,7 @@ async def test_bad_bodies_are_refused_with_their_reason(
     answer = await client.post("/circuit-breakers/payments/isolate", content=content, headers={"content-type": kind})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert (await client.get("/circuit-breakers/payments")).json()["order"] is None
-    assert use_cases.plane.ledger.log.head.sequence == 1
+    assert use_cases.plane.ledger.log.head.sequence == FIRST
 
 
 @pytest.mark.asyncio

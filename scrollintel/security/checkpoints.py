@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..core.errors import ScrollIntelError
 from .audit_chain import HASH_SIZE, canonical_json, timestamp
-from .signing_keys import SigningKey, VerifyingKey, sync_folder
+from .signing_keys import SigningKey, VerifyingKey
 
 VERSION = 1
 _DOMAIN = b"scrollintel/audit/checkpoint/1\n"
@@ -261,3 +261,18 @@ def unique_fields(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
     if len(fields) != len(listed):
         raise ValueError("a field is named twice")
     return fields
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable; does nothing where a folder cannot be opened, as on Windows.
+
+    Raises:
+        OSError: when the disk refuses.
+    """
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,12 +1,8 @@
-"""Ed25519 keys that sign the audit log's checkpoints, and the files that hold them."""
+"""Ed25519 keys that sign the audit log's checkpoints."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import stat
-from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -14,12 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ..core.errors import ScrollIntelError
 
-_LARGEST_FILE = 65_536  # bytes; a key in PEM has about 120
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-
 
 class SigningKeyError(ScrollIntelError):
-    """A signing key or its file cannot be used; the text says what to do, and never holds key material."""
+    """A signing key cannot be used; the text never holds key material."""
 
     code = "signing_key_unusable"
 
@@ -99,67 +92,17 @@ class SigningKey:
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
-    def load(cls, path: Path) -> SigningKey:
-        """Return the key in a PEM file that only its owner may read.
+    def from_bytes(cls, raw: bytes) -> SigningKey:
+        """Return the key that `to_bytes` gave.
 
         Raises:
-            SigningKeyError: when the file is missing, is open to group or others, or holds no Ed25519 key.
+            SigningKeyError: when these are not the 32 bytes of a key.
         """
         try:
-            with path.open("rb") as file:
-                # The opened file is judged, not the name: what is read is what was checked.
-                mode = os.fstat(file.fileno()).st_mode
-                if os.name == "posix" and mode & _OTHERS:
-                    shown = f"{stat.S_IMODE(mode):04o}"
-                    problem = f"may be used by others than its owner (mode {shown}); run: chmod 600 {path}"
-                    raise SigningKeyError(f"the signing key {path} {problem}")
-                text = file.read(_LARGEST_FILE)
-        except OSError as error:
-            raise SigningKeyError(f"the signing key {path} cannot be read: {error.strerror}") from error
-        try:
-            key = serialization.load_pem_private_key(text, password=None)
-        except Exception:  # the parser raises its own and OpenSSL's errors, whose text may quote the file
-            raise SigningKeyError(f"the file {path} holds no unencrypted private key in PEM form") from None
-        if not isinstance(key, Ed25519PrivateKey):
-            raise SigningKeyError(f"the file {path} holds a key that is not an Ed25519 key")
-        return cls(key)
+            return cls(Ed25519PrivateKey.from_private_bytes(raw))
+        except ValueError:
+            raise SigningKeyError("a signing key has 32 bytes") from None
 
-    def save(self, path: Path) -> None:
-        """Write the key to a new PEM file with mode 0600, durably. An existing file is never replaced.
-
-        Raises:
-            SigningKeyError: when the file exists or cannot be written.
-        """
-        form = serialization.PrivateFormat.PKCS8
-        text = self._key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise SigningKeyError(f"the file {path} exists; a key is never replaced") from None
-        except OSError as error:
-            raise SigningKeyError(f"the signing key {path} cannot be created: {error.strerror}") from error
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor has no path
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            sync_folder(path.parent)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                path.unlink()
-            raise SigningKeyError(f"the signing key {path} cannot be written: {error.strerror}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable; does nothing where a folder cannot be opened, as on Windows.
-
-    Raises:
-        OSError: when the disk refuses.
-    """
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def to_bytes(self) -> bytes:
+        """Return the private key, 32 bytes, for whoever seals it."""
+        return self._key.private_bytes_raw()

@@ -14,35 +14,49 @@ from ..storage import audit_history
 from ..storage.transaction import Transaction
 from .plane import ControlPlane
 
-EVERY_RECORDS = 1_000
-EVERY_SECONDS = 60.0
+RECORDS = 1_000
+"""Records after which a checkpoint is signed."""
+INTERVAL = 60.0
+"""Seconds after which one is signed anyway when there is something new."""
 logger = logging.getLogger("scrollintel.service")
 
 
 class Checkpoints:
-    """Signs how the log stands after 1,000 records, or after 60 s when there is something new.
+    """Signs how the log stands after some records, or after some time when there is something new.
 
     Arguments:
         plane: The control plane.
-        key_path: File of the signing key; made when it is missing.
         file_path: The file of checkpoints outside the database, best on another volume.
+        records: Records after which a checkpoint is signed; at least 1, default 1,000.
+        interval: Seconds after which one is signed anyway; default 60.
 
     Attributes:
-        key: The signing key, once it was read.
         last_error: Why the last checkpoint could not be kept outside the database, or None.
         broken: One sentence when the log does not agree with what was kept outside the database, or None.
     """
 
-    def __init__(self, plane: ControlPlane, *, key_path: Path, file_path: Path) -> None:
+    def __init__(
+        self, plane: ControlPlane, *, file_path: Path, records: int = RECORDS, interval: float = INTERVAL
+    ) -> None:
         self._plane = plane
-        self._key_path = key_path
+        self._records = records
+        self._interval = interval
         self._file = CheckpointFile(file_path)
         self._signed_up_to: int | None = None
         self._signed_at = plane.clock.monotonic()
         self._compared = False
-        self.key: SigningKey | None = None
         self.last_error: str | None = None
         self.broken: str | None = None
+        plane.on_serving.append(self._forget)
+
+    @property
+    def key(self) -> SigningKey | None:
+        """The key of the log, which all hosts that share the database sign with; None before the database was read."""
+        return self._plane.keys.signing
+
+    def _forget(self) -> None:
+        """Look anew at a database that has been read anew: another host may have served and signed meanwhile."""
+        self._compared = False
 
     async def look(self) -> None:
         """Compare with what was kept outside, once; sign when it is time. Never raises for the file."""
@@ -50,10 +64,14 @@ class Checkpoints:
         if not plane.serving:
             return
         if not self._compared:
-            await asyncio.to_thread(self._begin)
             self._compared = True
+            try:
+                await asyncio.to_thread(self._begin)
+            except BaseException:
+                self._compared = False
+                raise
         new = plane.ledger.log.head.sequence - (self._signed_up_to or 0)
-        if new >= EVERY_RECORDS or (new > 0 and plane.clock.monotonic() - self._signed_at >= EVERY_SECONDS):
+        if new >= self._records or (new > 0 and plane.clock.monotonic() - self._signed_at >= self._interval):
             await self.sign()
 
     async def sign(self) -> None:
@@ -71,20 +89,7 @@ class Checkpoints:
             at=plane.now,
         )
 
-        def decide(tx: Transaction) -> None:
-            checkpoint = signed.checkpoint
-            tx.append(
-                "audit_checkpoints",
-                size=checkpoint.size,
-                log_id=checkpoint.log_id,
-                root=checkpoint.root.hex(),
-                head_hash=checkpoint.head_hash.hex(),
-                at=checkpoint.at,
-                key_id=checkpoint.key_id,
-                signature=base64.b64encode(signed.signature).decode("ascii"),
-            )
-
-        await plane.change(decide)
+        await plane.change(lambda tx: store_checkpoint(tx, signed))
         self._signed_up_to = signed.checkpoint.size
         self._signed_at = plane.clock.monotonic()
         await asyncio.to_thread(self._append, signed)
@@ -100,35 +105,28 @@ class Checkpoints:
             return []
 
     def _begin(self) -> None:
-        self.key = self._load_key()
         with self._plane.database.reader() as connection:
             self._signed_up_to = audit_history.newest_size(connection)
         self.broken = self._compare()
         if self.broken is not None:
             logger.error("the audit log is not what it was: %s", self.broken)
 
-    def _load_key(self) -> SigningKey | None:
-        try:
-            if self._key_path.exists():
-                return SigningKey.load(self._key_path)
-            self._key_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            key = SigningKey.generate()
-            key.save(self._key_path)
-        except (ScrollIntelError, OSError) as error:
-            self._note(error)
-            return None
-        return key
-
     def _compare(self) -> str | None:
-        """Return what differs between the log and the newest checkpoint outside, or None."""
+        """Return what differs between the log and the checkpoints outside, or None.
+
+        Records are held against the newest one, which vouches for all of them; `AuditLog.verify` takes every one.
+        """
         kept = self.outside()
         if not kept:
             return None
-        newest, log = kept[-1].checkpoint, self._plane.ledger.log
-        if self.key is not None and newest.key_id == self.key.key_id and not kept[-1].verify(self.key.verifying_key):
+        newest, log, key = kept[-1].checkpoint, self._plane.ledger.log, self.key
+        for point in (signed.checkpoint for signed in kept):
+            if point.log_id != log.log_id:
+                return f"a checkpoint outside the database is of the log {point.log_id}, this is {log.log_id}"
+            if key is not None and point.key_id != key.key_id:
+                return f"a checkpoint outside the database is signed by {point.key_id}, not by the key of the log"
+        if key is not None and not kept[-1].verify(key.verifying_key):
             return "the signature of the newest checkpoint outside the database is false"
-        if newest.log_id != log.log_id:
-            return f"the checkpoints outside the database are of the log {newest.log_id}, this is {log.log_id}"
         if newest.size > log.head.sequence:
             return f"it ends at record {log.head.sequence}, but a checkpoint vouches for {newest.size} records"
         with self._plane.database.reader() as connection:
@@ -151,3 +149,18 @@ class Checkpoints:
         if text != self.last_error:
             logger.error("an audit checkpoint cannot be kept: %s", text)
         self.last_error = text
+
+
+def store_checkpoint(tx: Transaction, signed: SignedCheckpoint) -> None:
+    """Keep a checkpoint in the database."""
+    checkpoint = signed.checkpoint
+    tx.append(
+        "audit_checkpoints",
+        size=checkpoint.size,
+        log_id=checkpoint.log_id,
+        root=checkpoint.root.hex(),
+        head_hash=checkpoint.head_hash.hex(),
+        at=checkpoint.at,
+        key_id=checkpoint.key_id,
+        signature=base64.b64encode(signed.signature).decode("ascii"),
+    )

@@ -19,7 +19,7 @@ from ..storage.transaction import Transaction
 from .caller import SYSTEM, Caller
 from .configuration import COLUMN, TABLE
 from .errors import ConflictError
-from .keys import DIGEST_KEY, DIGEST_PLACE
+from .keys import SEALED_STATE, state_place
 from .plane import SEALED_MARK, ControlPlane, idempotency_place
 
 BATCH: Final = 200
@@ -174,8 +174,8 @@ def _sealed(values: Any) -> Iterator[Found]:  # Any: `Records.values` or `Transa
         if value.sealed is not None:
             yield Cell(TABLE, value.key, COLUMN, value.sealed), VALUES, value, "sealed"
     for state in values(CONTROL_STATE):
-        if state.key == DIGEST_KEY:
-            yield Cell(*DIGEST_PLACE, state.value), CONTROL_STATE, state, "value"
+        if state.key in SEALED_STATE:
+            yield Cell(*state_place(state.key), state.value), CONTROL_STATE, state, "value"
     for kept in values(IDEMPOTENCY):
         if SEALED_MARK in kept.headers:
             yield Cell(*idempotency_place(kept.actor, kept.key), kept.body), IDEMPOTENCY, kept, "body"

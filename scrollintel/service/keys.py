@@ -16,16 +16,28 @@ from ..security.errors import KeyUnavailableError
 from ..security.key_providers import KeyProvider
 from ..security.kinds import DATA_KEYS, SUBJECTS
 from ..security.secret_digest import SecretDigest
+from ..security.signing_keys import SigningKey
 from ..security.subjects import SubjectVault
 from ..storage.transaction import Records, Transaction
+from .caller import SYSTEM
 
 PURPOSES = (CONFIGURATION, PERSONS)
 DIGEST_KEY = "secret_digest_key"
-DIGEST_PLACE = ("control_state", DIGEST_KEY, "value")
+SIGNING_KEY = "audit_signing_key"
+SEALED_STATE = (DIGEST_KEY, SIGNING_KEY)
+"""Facts about the control plane whose value is sealed."""
+
+
+def state_place(name: str) -> tuple[str, str, str]:
+    """Return where a sealed fact about the control plane lies: table, row and column."""
+    return "control_state", name, "value"
 
 
 class Keys:
-    """The keyring, the key of secret digests, and the vault of personal data.
+    """The keyring, the key of secret digests, the key that signs the audit log, and the vault of personal data.
+
+    The signing key lies sealed in the database: whichever host serves signs with the one key of the log, so checkpoints
+    of several hosts are verified alike, and a copy of the database without the key-encryption key signs nothing.
 
     Arguments:
         records: Where data keys and subjects lie.
@@ -38,6 +50,8 @@ class Keys:
         self._ring: Keyring | None = None
         self._digest: SecretDigest | None = None
         self._subject_key: bytes | None = None
+        self.signing: SigningKey | None = None
+        """Signs checkpoints of the audit log; None before the database was read, or while it holds no key yet."""
         self.provider: KeyProvider | None = None
         self.incomplete = False
 
@@ -50,19 +64,26 @@ class Keys:
         known = self._records.values(DATA_KEYS)
         self.provider = self._make_provider(not known)
         ring = Keyring(self.provider, known)
-        state = self._records.get(CONTROL_STATE, DIGEST_KEY)
-        if state is not None:
-            self._take_digest_key(base64.b64decode(ring.open_(str(state.value), *DIGEST_PLACE)))
+        digest_key, signing_key = (self._opened(ring, name) for name in SEALED_STATE)
+        if digest_key is None:  # one that was made here has not come to be stored
+            self._digest = self._subject_key = None
+        else:
+            self._take_digest_key(digest_key)
+        self.signing = None if signing_key is None else SigningKey.from_bytes(signing_key)
         self._ring = ring
         purposes = {record.purpose for record in known if record.retired_at is None}
-        self.incomplete = self._digest is None or not purposes.issuperset(PURPOSES)
+        self.incomplete = self._digest is None or self.signing is None or not purposes.issuperset(PURPOSES)
+
+    def _opened(self, ring: Keyring, name: str) -> bytes | None:
+        state = self._records.get(CONTROL_STATE, name)
+        return None if state is None else base64.b64decode(ring.open_(str(state.value), *state_place(name)))
 
     def _take_digest_key(self, key: bytes) -> None:
         self._digest = SecretDigest(key)
         self._subject_key = hmac.new(key, b"scrollintel subject ids", hashlib.sha256).digest()
 
     def complete(self, tx: Transaction) -> None:
-        """Make the data keys and the digest key that a new database lacks."""
+        """Make the keys that a new database lacks; the one that signs the audit log is introduced in the log."""
         ring = self.ring
         present = {record.purpose for record in ring.records() if record.retired_at is None}
         for purpose in PURPOSES:
@@ -72,11 +93,20 @@ class Keys:
                 ring.adopt(record)
         if self._digest is None:
             key = secrets.token_bytes(32)
-            sealed = ring.seal(base64.b64encode(key), *DIGEST_PLACE)
-            tx.put(CONTROL_STATE, ControlStateRecord(key=DIGEST_KEY, value=sealed))
+            self._seal(tx, DIGEST_KEY, key)
             self._take_digest_key(key)
+        if self.signing is None:
+            signing = SigningKey.generate()
+            self._seal(tx, SIGNING_KEY, signing.to_bytes())
+            public: dict[str, object] = {"public_key": signing.verifying_key.to_pem()}
+            tx.audit(SYSTEM.entry("audit.introduce_key", "signing_key", signing.key_id, at=tx.now, after=public))
+            self.signing = signing
         self.store_counts(tx)
         self.incomplete = False
+
+    def _seal(self, tx: Transaction, name: str, key: bytes) -> None:
+        sealed = self.ring.seal(base64.b64encode(key), *state_place(name))
+        tx.put(CONTROL_STATE, ControlStateRecord(key=name, value=sealed))
 
     def store_counts(self, tx: Transaction) -> None:
         """Store what the data keys have counted, together with the values that they sealed."""

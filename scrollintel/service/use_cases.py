@@ -15,7 +15,7 @@ from .access import BAD_TOKENS_PER_MINUTE, Access
 from .audit import AuditLog
 from .bootstrap import FILE_NAME, Bootstrap
 from .break_glass import BreakGlass
-from .checkpoints import Checkpoints
+from .checkpoints import INTERVAL, RECORDS, Checkpoints
 from .circuits import Circuits
 from .configuration import Configuration
 from .declarations import DeclarationKeeper
@@ -35,6 +35,8 @@ from .replicas import Replicas
 from .role_bindings import RoleBindings
 from .tokens import Tokens
 
+CHECKPOINT_FILE = "audit-checkpoints.jsonl"
+"""Name of the file of checkpoints in the directory, where no other place is given."""
 logger = logging.getLogger("scrollintel.service")
 
 
@@ -52,6 +54,8 @@ class UseCases:
         runner: Recovery strategies of this process; none by default.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
+        checkpoint_records: Records after which one is signed.
+        checkpoint_interval: Seconds after which one is signed anyway.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class UseCases:
         declared: Declarations | None = None,
         push_interval: float = 1.0,
         checkpoint_file: Path | None = None,
+        checkpoint_records: int = RECORDS,
+        checkpoint_interval: float = INTERVAL,
         bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
         runner: RecoveryRunner | None = None,
         retention: RetentionPolicy | None = None,
@@ -75,8 +81,9 @@ class UseCases:
         self.key_rotation = KeyRotation(plane)
         self.checkpoints = Checkpoints(
             plane,
-            key_path=directory / "keys" / "audit-signing.pem",
-            file_path=checkpoint_file or directory / "checkpoints" / "audit.jsonl",
+            file_path=checkpoint_file or directory / CHECKPOINT_FILE,
+            records=checkpoint_records,
+            interval=checkpoint_interval,
         )
         self.audit = AuditLog(plane, self.checkpoints)
         self._bootstrap = Bootstrap(plane, directory / FILE_NAME) if enforced else None

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
+from scrollintel.composition import file_keys
 from scrollintel.security.audit_verify import verify_export
-from scrollintel.security.checkpoints import CheckpointFile
-from tests.api.rig import bearer, serving
+from scrollintel.security.checkpoints import CheckpointFile, SignedCheckpoint, sign_checkpoint
+from scrollintel.security.signing_keys import SigningKey, VerifyingKey
+from scrollintel.service.checkpoints import store_checkpoint
+from scrollintel.service.plane import ControlPlane
+from scrollintel.service.use_cases import CHECKPOINT_FILE as FILE
+from scrollintel.storage.postgres import LEADER
+from scrollintel.storage.writer import WriterState
+from tests.api.rig import Served, bearer, serving
 
 PERSON = {
     "name": "ann",
@@ -66,7 +80,7 @@ async def test_stop_signs_a_checkpoint_that_shows_a_truncated_log(tmp_path: Path
     kept = tmp_path / "outside.jsonl"
     async with serving(tmp_path / "a", checkpoint_file=kept) as served:
         await _set(served.client, "one")
-    assert CheckpointFile(kept).read()[-1].checkpoint.size == 1
+    assert CheckpointFile(kept).read()[-1].checkpoint.size == 2  # the key's introduction, and the change
     async with serving(tmp_path / "a", checkpoint_file=kept) as served:
         assert served.use_cases.checkpoints.broken is None
         assert (await served.client.post("/audit/verify")).json()["ok"]
@@ -103,3 +117,160 @@ async def test_erase_a_person_leaves_a_chain_that_verifies_and_no_name(tmp_path:
         assert (await client.post("/audit/verify")).json()["ok"]
         assert (await client.get("/roles", headers=bearer(made["token"]))).status_code == 401
         assert "ann@example.org" not in (await client.get("/tokens")).text + (await client.get("/audit/export")).text
+
+
+async def _serves(served: Served) -> None:
+    """Wait until a control plane that stood by serves."""
+    plane = served.use_cases.plane
+    await asyncio.to_thread(lambda: _eventually(lambda: plane.serving and not plane.keys.incomplete))
+    await served.use_cases.checkpoints.look()
+
+
+def _eventually(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20.0
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_hosts_of_one_database_sign_with_one_key_across_takeovers(tmp_path: Path, postgres_url: str) -> None:
+    """After each takeover the log verifies, online and from an export with the key that the first host gave out."""
+    host = {"database_url": postgres_url, "key_provider": file_keys(tmp_path / "shared")}
+    async with contextlib.AsyncExitStack() as first_life:
+        first = await first_life.enter_async_context(serving(tmp_path / "a", **host))
+        trusted = VerifyingKey.from_pem((await first.client.get("/audit/key")).json()["pem"])
+        async with serving(tmp_path / "b", **host) as second:
+            assert second.use_cases.plane.writer.state is WriterState.STANDBY
+            await _set(first.client, "by-the-first")
+            await first.use_cases.checkpoints.sign()
+            await first_life.aclose()
+            await _serves(second)
+            await _set(second.client, "by-the-second")
+            await second.use_cases.checkpoints.sign()
+            assert (await second.client.get("/audit/key")).json()["key_id"] == trusted.key_id
+            verdict = (await second.client.post("/audit/verify")).json()
+            assert verdict["ok"], verdict
+    async with serving(tmp_path / "a", **host) as again:
+        assert again.use_cases.checkpoints.broken is None
+        await _set(again.client, "by-the-first-again")
+        await again.use_cases.checkpoints.sign()
+        assert (await again.client.post("/audit/verify")).json()["ok"]
+        lines = (await again.client.get("/audit/export")).text.splitlines()
+    kept = [*CheckpointFile(tmp_path / "a" / FILE).read(), *CheckpointFile(tmp_path / "b" / FILE).read()]
+    report = verify_export(lines, checkpoints=kept, keys=[trusted], complete=False)
+    assert report.ok and len({point.checkpoint.size for point in kept}) >= 3, report.problem
+    assert sum('"audit.introduce_key"' in line for line in lines) == 1
+
+
+@pytest.mark.asyncio
+async def test_host_that_lost_and_regains_the_lead_looks_at_the_log_anew(tmp_path: Path, postgres_url: str) -> None:
+    """What another host has signed meanwhile is not signed a second time, which the tables would refuse."""
+    async with serving(tmp_path, database_url=postgres_url) as served:
+        await _set(served.client, "one")
+        await served.use_cases.loops.stop()
+        plane, checkpoints = served.use_cases.plane, served.use_cases.checkpoints
+        assert checkpoints.key is not None
+        log = plane.ledger.log
+        signed = sign_checkpoint(
+            checkpoints.key,
+            log_id=log.log_id,
+            size=log.head.sequence,
+            root=log.merkle().root(),
+            head_hash=log.head.hash,
+            at=plane.now,
+        )
+        await asyncio.to_thread(_lead_for_a_while, postgres_url, signed, plane)
+        await asyncio.to_thread(_eventually, lambda: plane.serving)
+        await checkpoints.look()
+        await checkpoints.sign()
+        assert checkpoints.broken is None
+        assert (await served.client.post("/audit/verify")).json()["ok"]
+
+
+def _lead_for_a_while(url: str, signed: SignedCheckpoint, plane: ControlPlane) -> None:
+    """Take the lead from whoever has it, store a checkpoint, and give the lead back."""
+    with psycopg.connect(url, autocommit=True) as other:
+        holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
+        other.execute(holders, (LEADER,))
+        other.execute("SELECT pg_advisory_lock(%s, hashtext(current_schema()))", (LEADER,))
+        _eventually(lambda: plane.writer.state is WriterState.STANDBY)
+        point = signed.checkpoint
+        values = (point.size, point.log_id, point.root.hex(), point.head_hash.hex(), point.at, point.key_id)
+        other.execute(
+            "INSERT INTO audit_checkpoints (size, log_id, root, head_hash, at, key_id, signature)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (*values, base64.b64encode(signed.signature).decode()),
+        )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("place", ["database", "file"])
+async def test_checkpoint_by_another_key_is_foreign(tmp_path: Path, place: str) -> None:
+    """Whoever can write to the database or the file, but has not the log's key, is found; so is a wrong signature."""
+    async with serving(tmp_path) as served:
+        await _set(served.client, "one")
+        await served.use_cases.loops.stop()
+        log = served.use_cases.plane.ledger.log
+        forged = sign_checkpoint(
+            SigningKey.generate(),
+            log_id=log.log_id,
+            size=log.head.sequence,
+            root=log.merkle().root(),
+            head_hash=log.head.hash,
+            at=served.use_cases.plane.now,
+        )
+        if place == "file":
+            CheckpointFile(tmp_path / FILE).append(forged)
+        else:
+            await served.use_cases.plane.change(lambda tx: store_checkpoint(tx, forged))
+        verdict = (await served.client.post("/audit/verify")).json()
+        assert not verdict["ok"] and "key that is not trusted" in verdict["problem"]
+        lines = (await served.client.get("/audit/export")).text.splitlines()
+        key = VerifyingKey.from_pem((await served.client.get("/audit/key")).json()["pem"])
+        assert verify_export(lines, keys=[key]).ok is (place == "file")
+        kept = CheckpointFile(tmp_path / FILE).read() if place == "file" else None
+        assert not verify_export(lines, keys=[key], checkpoints=kept, complete=False).ok
+    async with serving(tmp_path) as served:
+        broken = served.use_cases.checkpoints.broken
+        assert (broken is not None and "not by the key of the log" in broken) is (place == "file")
+
+
+@pytest.mark.asyncio
+async def test_log_cut_off_at_its_end_is_told_at_the_next_start(tmp_path: Path) -> None:
+    """The newest checkpoint outside the database vouches for more records than there are."""
+    async with serving(tmp_path) as served:
+        for name in ("one", "two", "three"):
+            await _set(served.client, name)
+    await asyncio.to_thread(_cut, tmp_path / "control.db")
+    async with serving(tmp_path) as served:
+        assert "a checkpoint vouches for" in (served.use_cases.checkpoints.broken or "")
+        assert (await served.client.get("/health")).json()["platform"]["status"] != "healthy"
+        verdict = (await served.client.post("/audit/verify")).json()
+        assert not verdict["ok"] and verdict["first_bad"] is not None
+
+
+def _cut(file: Path) -> None:
+    """Remove the last two records and every checkpoint, as somebody with the file in his hands could."""
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("DELETE FROM audit_records WHERE sequence > (SELECT max(sequence) - 2 FROM audit_records)")
+        connection.execute("DELETE FROM audit_checkpoints")
+
+
+@pytest.mark.asyncio
+async def test_records_replaced_under_a_checkpoint_are_told_at_the_next_start(tmp_path: Path) -> None:
+    """A chain that was recomputed as a whole fits itself, and not what was signed before."""
+    async with serving(tmp_path) as served:
+        await _set(served.client, "one")
+        await _set(served.client, "two")
+    file = CheckpointFile(tmp_path / FILE)
+    with contextlib.closing(sqlite3.connect(tmp_path / "control.db")) as connection, connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE audit_records SET hash = ? WHERE sequence = 2", ("ab" * 32,))
+        connection.execute("DELETE FROM audit_checkpoints")
+    assert file.read()
+    async with serving(tmp_path) as served:
+        assert "are not those that a checkpoint vouches for" in (served.use_cases.checkpoints.broken or "")

@@ -192,54 +192,23 @@ def test_checkpoint_file_that_cannot_be_used_says_so(tmp_path: Path) -> None:
         file.append(signed())
 
 
-def test_signing_key_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
-    """A key survives its file, which only its owner may use."""
-    key, path = SigningKey.generate(), tmp_path / "key.pem"
-    key.save(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    loaded = SigningKey.load(path)
-    assert loaded.key_id == key.key_id
-    assert key.verifying_key.verify(loaded.sign(b"x"), b"x")
-    assert not key.verifying_key.verify(loaded.sign(b"x"), b"y")
+def test_signing_key_written_and_read_is_the_same() -> None:
+    """A key survives as 32 bytes, its public half as text; its `repr` shows neither."""
+    key = SigningKey.generate()
+    again = SigningKey.from_bytes(key.to_bytes())
+    assert again.key_id == key.key_id
+    assert key.verifying_key.verify(again.sign(b"x"), b"x")
+    assert not key.verifying_key.verify(again.sign(b"x"), b"y")
     assert VerifyingKey.from_pem(key.verifying_key.to_pem()).key_id == key.key_id
     assert repr(key) == f"SigningKey({key.key_id})"
 
 
-def test_signing_key_never_replaces_a_file(tmp_path: Path) -> None:
-    """An existing key, or anything else, stays."""
-    path = tmp_path / "key.pem"
-    path.write_text("mine", encoding="ascii")
-    with pytest.raises(SigningKeyError, match="never replaced"):
-        SigningKey.generate().save(path)
-    assert path.read_text(encoding="ascii") == "mine"
-    with pytest.raises(SigningKeyError, match="cannot be created"):
-        SigningKey.generate().save(tmp_path / "missing" / "key.pem")
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o660, 0o644, 0o610, 0o601])
-def test_signing_key_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
-    """A key that others may use is not used, and the error says what to do."""
-    path = tmp_path / "key.pem"
-    SigningKey.generate().save(path)
-    path.chmod(mode)
-    with pytest.raises(SigningKeyError, match=f"chmod 600 {path}"):
-        SigningKey.load(path)
-
-
-def test_signing_key_file_without_a_key_is_refused_without_showing_it(tmp_path: Path) -> None:
-    """A damaged, foreign or missing key file is an error whose text holds nothing of the file."""
-    foreign = X25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    for content in (b"", b"-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----\n", foreign):
-        path = tmp_path / "key.pem"
-        path.write_bytes(content)
-        path.chmod(0o600)
-        with pytest.raises(SigningKeyError) as raised:
-            SigningKey.load(path)
-        assert "planted" not in str(raised.value)
-    with pytest.raises(SigningKeyError, match="cannot be read"):
-        SigningKey.load(tmp_path / "missing.pem")
+@pytest.mark.parametrize("raw", [b"", b"planted", b"planted" * 5])
+def test_signing_key_bytes_of_another_length_are_refused_without_showing_them(raw: bytes) -> None:
+    """What is no key is an error whose text holds nothing of it."""
+    with pytest.raises(SigningKeyError) as raised:
+        SigningKey.from_bytes(raw)
+    assert "planted" not in str(raised.value)
 
 
 def test_verifying_key_text_without_one_is_refused() -> None:
