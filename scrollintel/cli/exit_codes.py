@@ -21,11 +21,11 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "done; what was asked about is well",
     ExitCode.FAILED: "failed, or what was asked about is not well",
-    ExitCode.USAGE: "the command, its values or the settings are not valid, or --yes is missing",
+    ExitCode.USAGE: "command, values or settings are not valid, or --yes is missing",
     ExitCode.UNREACHABLE: "the control plane cannot be reached, or what answers is none",
     ExitCode.ACCESS: "no valid token, or one that may not do this",
     ExitCode.NOT_FOUND: "there is no such thing, or none that the token may see",
-    ExitCode.CONFLICT: "it exists already, is in use, was changed meanwhile, or is declared in a file",
+    ExitCode.CONFLICT: "it exists, is in use, was changed meanwhile, or is declared in a file",
     ExitCode.VERIFICATION: "the audit log is not intact",
 }
 

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replicas": ("replicas:replicas", "Processes that have joined."),
     "audit": ("audit:audit", "The audit log: search, verify, export."),
     "tokens": ("tokens:tokens", "API tokens."),
-    "roles": ("tokens:roles", "What each role may do."),
+    "roles": ("tokens:roles", "List the roles and what each may do."),
     "keys": ("keys:keys", "Encryption keys."),
     "configuration": ("configuration:configuration", "Configuration values kept by the control plane."),
     "events": ("events:events", "Follow what happens, as it happens."),
@@ -68,6 +68,9 @@ _GLOBAL: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (  # Any: what cli
 )
 
 
+MORE = "Options of `scrollintel --help`, such as --json and --url, may stand here too."
+
+
 def global_options(*, hidden: bool) -> list[click.Option]:
     """Return the global options; commands accept them too, where help does not repeat them."""
     return [
@@ -87,7 +90,7 @@ class Command(click.Command):
             raise click.exceptions.Exit(130) from None
 
     def __init__(self, *arguments: Any, **more: Any) -> None:  # Any: as click.Command takes them
-        super().__init__(*arguments, **more)
+        super().__init__(*arguments, **{"epilog": MORE, **more})
         self.params = [*self.params, *global_options(hidden=True)]
 
 
@@ -97,7 +100,7 @@ class Group(click.Group):
     command_class = Command
 
     def __init__(self, *arguments: Any, **more: Any) -> None:  # Any: as click.Group takes them
-        super().__init__(*arguments, **more)
+        super().__init__(*arguments, **{"epilog": MORE, **more})
         self.params = [*self.params, *global_options(hidden=True)]
 
 

@@ -16,9 +16,9 @@ def completion(session: Session, shell: str) -> None:
     """Print a completion script.
 
     \b
-    bash: scrollintel completion bash > ~/.local/share/bash-completion/completions/scrollintel
-    zsh:  scrollintel completion zsh > "${fpath[1]}/_scrollintel"
-    fish: scrollintel completion fish > ~/.config/fish/completions/scrollintel.fish
+    bash: into ~/.local/share/bash-completion/completions/scrollintel
+    zsh:  into _scrollintel in a folder of $fpath
+    fish: into ~/.config/fish/completions/scrollintel.fish
     """
     found = get_completion_class(shell)
     assert found is not None

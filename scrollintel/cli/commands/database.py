@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def db() -> None:
-    """The database of the settings: schema, backup, restore, move."""
+    """The database: schema, backup, restore, move."""
 
 
 @contextmanager
