@@ -1,4 +1,4 @@
-"""What the control plane wants, done in this process; and how this process stands, for its reports."""
+"""What the control plane wants, done in this process, and the open periods that a restart must not end."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ from ..core.locks import CONFIGURING
 from ..core.manager import FaultToleranceManager
 from ..core.states import CircuitState
 from ..core.strategies.breaker import Circuit
-from ..core.strategies.meter import ReportMark
+from .figures import Figures
 from .protocol import (
     MAX_TEXT,
     Change,
-    CircuitReport,
     Desired,
     LevelOrder,
-    LevelReport,
     Order,
     PolicyOrder,
-    PolicyReport,
-    plain,
 )
 
 RESTORED = "restored after a restart: "
@@ -62,20 +58,21 @@ class LocalReplica:
     Arguments:
         manager: Whose policies, circuits and levels these are.
         on_change: Called when something was refused later than it was applied.
+
+    Attributes:
+        figures: How the process stands, for its reports.
     """
 
     def __init__(self, manager: FaultToleranceManager, on_change: Callable[[], object] | None = None) -> None:
         self.manager = manager
         self.registry = manager.registry
+        self.figures = Figures(manager)
         self.policies: dict[str, PolicyOrder] = {}
         self.orders: dict[OpenKey, Order] = {}
         self.levels: dict[str, tuple[LevelOrder, float | None]] = {}
         self._refused: list[Refusal] = []
         self._pending: dict[OpenKey, OpenCircuit] = {}
-        self._marks: dict[int, tuple[Circuit, ReportMark]] = {}
-        self._seen: dict[OpenKey, Circuit] = {}
         self._open: dict[int, tuple[Circuit, int, OpenCircuit]] = {}
-        self._rows: dict[str, PolicyReport | LevelReport] = {}
         self._on_change = on_change
         self.registry.on_arrived = self._arrived
         self.registry.overrides.on_refused = self._refused_later
@@ -212,7 +209,7 @@ class LocalReplica:
             reason = RESTORED + found.reason.removeprefix(RESTORED)
             circuit.restore_open(found.until - time.time(), reason, found.openings)
 
-    # ------------------------------------------------------------------ reporting
+    # ------------------------------------------------------------------ looking
 
     def open_circuits(self) -> list[OpenCircuit]:
         """Return the open periods that a restart must not end, those still waiting for their circuit included.
@@ -236,68 +233,9 @@ class LocalReplica:
         self._open = present
         return found
 
-    def circuits(self, *, full: bool = False, only: Iterable[OpenKey] | None = None) -> list[CircuitReport]:
-        """Return the circuits that have changed since the last time, or all.
-
-        With `only`, nothing but those names and keys is looked at, as far as they were seen before.
-        """
-        if only is not None:
-            some = [self._seen[at] for at in only if at in self._seen]
-            return [row for circuit in some if (row := self._row(circuit, self._marks, self._marks)) is not None]
-        marks: dict[int, tuple[Circuit, ReportMark]] = {}
-        circuits = self.registry.all_circuits()
-        former = {} if full else self._marks
-        found = [row for circuit in circuits if (row := self._row(circuit, former, marks)) is not None]
-        if marks.keys() != self._marks.keys() or full:
-            self._seen = {(circuit.name, circuit.key): circuit for circuit in circuits}
-        self._marks = marks
-        return found
-
-    @staticmethod
-    def _row(
-        circuit: Circuit,
-        former: dict[int, tuple[Circuit, ReportMark]],
-        marks: dict[int, tuple[Circuit, ReportMark]],
-    ) -> CircuitReport | None:
-        """Return a circuit's row and note its mark, or None when it stands as `former` says."""
-        known = former.get(id(circuit))
-        if known is not None and known[0] is not circuit:
-            known = None
-        reading = circuit.report(None if known is None else known[1])
-        if reading is None:
-            assert known is not None
-            marks[id(circuit)] = known
-            return None
-        _, tally, failures, openings, probes = reading.mark
-        marks[id(circuit)] = (circuit, reading.mark)
-        times, last = reading.response_times, reading.last_failure
-        return CircuitReport(
-            circuit.name, circuit.key, reading.state.value, plain(reading.reason), reading.since,
-            reading.retry_after, *tally, failures, openings, times.p50, times.p95, times.p99, times.mean,
-            times.maximum, None if last is None else plain(last[0]), None if last is None else last[2], probes,
-        )  # fmt: skip
-
-    def policy_reports(self, *, full: bool = False) -> list[PolicyReport]:
-        """Return the figures of policies that have changed since the last time, or of all."""
-        rows = [PolicyReport(*figures) for figures in self.manager.figures()]
-        return [row for row in rows if self._is_new(f"policy {row.name}", row) or full]
-
-    def level_reports(self, *, full: bool = False) -> list[LevelReport]:
-        """Return the levels that have changed since the last time, or all; `since` is compared by the second."""
-        degradation = self.manager.levels_in_use
-        rows = [
-            LevelReport(one.service, int(one.level), plain(one.reason), one.automatic, round(one.since))
-            for one in (() if degradation is None else degradation.standings())
-        ]
-        return [row for row in rows if self._is_new(f"level {row.service}", row) or full]
-
     def applied(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return which revisions this process runs."""
         return {"policies": {name: order.revision for name, order in self.policies.items()}}
-
-    def _is_new(self, at: str, row: PolicyReport | LevelReport) -> bool:
-        known, self._rows[at] = self._rows.get(at), row
-        return known != row
 
 
 def _opened(circuit: Circuit) -> tuple[Circuit, int, OpenCircuit] | None:

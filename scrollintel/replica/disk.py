@@ -65,7 +65,7 @@ class Copy:
             return False
         self._take_place()
         saved = self._desired.save(_in_force(replica))
-        rows = [[c.name, c.key, round(c.until, 1), c.reason[:MAX_TEXT], c.openings] for c in replica.open_circuits()]
+        rows = [[c.name, c.key, c.until, c.reason[:MAX_TEXT], c.openings] for c in replica.open_circuits()]
         return self._open is not None and self._open.save({"open": sorted(rows, key=str)}) and saved
 
     def let_go(self) -> None:

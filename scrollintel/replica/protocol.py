@@ -52,7 +52,10 @@ class CircuitReport(NamedTuple):
 
 
 class PolicyReport(NamedTuple):
-    """The figures of one policy, in the order of its row; `rejections` are those of bulkhead and rate limit."""
+    """The figures of one policy, in the order of its row; `rejections` are those of bulkhead and rate limit.
+
+    `calls` and `attempts` are 0 where they are not known: for policies that share a circuit.
+    """
 
     name: str
     revision: int
@@ -65,6 +68,9 @@ class PolicyReport(NamedTuple):
     fallbacks: int
     abandoned_threads: int
     rejections: int = 0
+    calls: int = 0
+    attempts: int = 0
+    given_up: int = 0
 
 
 class LevelReport(NamedTuple):

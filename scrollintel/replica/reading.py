@@ -149,7 +149,7 @@ _NUM, _OPT, _TEXT, _OPT_TEXT, _INT = (int, float), (int, float, _NONE), (str,), 
 _CIRCUIT = (
     _TEXT, _OPT_TEXT, _TEXT, _TEXT, _NUM, _OPT, *([_INT] * 10), *([_OPT] * 5), _OPT_TEXT, _OPT, _INT,
 )  # fmt: skip
-_POLICY: tuple[tuple[type, ...], ...] = (_TEXT, _INT, _OPT, _OPT, _OPT, _OPT, _INT, _INT, _INT, _INT, _INT)
+_POLICY: tuple[tuple[type, ...], ...] = (_TEXT, _INT, *([_OPT] * 4), *([_INT] * 8))
 _LEVEL: tuple[tuple[type, ...], ...] = (_TEXT, _INT, _TEXT, (bool,), _NUM)
 
 

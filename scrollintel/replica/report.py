@@ -55,9 +55,9 @@ class Reporter:
     def join(self, channel: Channel, path: str, sequence: int, timeout: float) -> None:
         """Tell everything; raises ExchangeError."""
         self.collect()
-        replica = self._replica
-        rows = [*_rows("circuits", replica.circuits(full=True)), *_rows("policies", replica.policy_reports(full=True))]
-        self._send(channel, path, sequence, timeout, [*rows, *_rows("levels", replica.level_reports(full=True))], True)
+        figures = self._replica.figures
+        rows = [*_rows("circuits", figures.circuits(full=True)), *_rows("policies", figures.policies(full=True))]
+        self._send(channel, path, sequence, timeout, [*rows, *_rows("levels", figures.levels(full=True))], True)
 
     def push(self, channel: Channel, path: str, sequence: int, timeout: float, *, alive: bool) -> bool:
         """Tell what has changed; with `alive` also that nothing has. False when nothing was told.
@@ -66,9 +66,9 @@ class Reporter:
             ExchangeError: when the control plane does not answer; facts are told later then.
         """
         self.collect()
-        replica = self._replica
-        rows = [*_rows("circuits", replica.circuits()), *_rows("policies", replica.policy_reports())]
-        rows += _rows("levels", replica.level_reports())
+        figures = self._replica.figures
+        rows = [*_rows("circuits", figures.circuits()), *_rows("policies", figures.policies())]
+        rows += _rows("levels", figures.levels())
         if not rows and not self._facts and not alive:
             return False
         self._send(channel, path, sequence, timeout, rows, False)
@@ -79,13 +79,13 @@ class Reporter:
         self.collect()
         if not self._facts:
             return False
-        replica = self._replica
+        figures = self._replica.figures
         changed = {(fact.policy, fact.key) for fact in self._facts if isinstance(fact, StateChanged)}
-        rows = _rows("circuits", replica.circuits(only=changed))
+        rows = _rows("circuits", figures.circuits(only=changed))
         if any(isinstance(fact, LevelChanged) for fact in self._facts):
-            rows += _rows("levels", replica.level_reports())
+            rows += _rows("levels", figures.levels())
         if any(isinstance(fact, PolicyReplaced) for fact in self._facts):
-            rows += _rows("policies", replica.policy_reports())
+            rows += _rows("policies", figures.policies())
         self._send(channel, path, sequence, timeout, rows, False)
         return True
 

@@ -68,7 +68,10 @@ class _Bucket:
 class _Retries:
     """What a policy's retries, hedges and fallbacks did within ten seconds, over all replicas."""
 
+    calls: int = 0
+    attempts: int = 0
     retries: int = 0
+    given_up: int = 0
     hedges: int = 0
     fallbacks: int = 0
     budget: float | None = None
@@ -130,9 +133,9 @@ class Ingest:
                 del self._retries[next(iter(self._retries))]
                 self.dropped += 1
             counts = self._retries[place] = _Retries()
-        counts.retries += _risen(before.retries, now.retries)
-        counts.hedges += _risen(before.hedges, now.hedges)
-        counts.fallbacks += _risen(before.fallbacks, now.fallbacks)
+        for figure in ("calls", "attempts", "retries", "given_up", "hedges", "fallbacks"):
+            risen = _risen(getattr(before, figure), getattr(now, figure))
+            setattr(counts, figure, getattr(counts, figure) + risen)
         if now.budget is not None:
             counts.budget = now.budget if counts.budget is None else min(counts.budget, now.budget)
 
@@ -282,10 +285,10 @@ def _retry_row(name: str, start: int, counts: _Retries) -> dict[str, Any]:  # An
         "policy": name,
         "resolution": 10,
         "bucket_start": moment(start),
-        "calls": 0,
-        "attempts": 0,
+        "calls": counts.calls,
+        "attempts": counts.attempts,
         "retries": counts.retries,
-        "given_up": 0,
+        "given_up": counts.given_up,
         "hedges": counts.hedges,
         "fallbacks": counts.fallbacks,
         "budget": counts.budget,

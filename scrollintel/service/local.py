@@ -78,10 +78,11 @@ class LocalSession:
 
     def refresh(self) -> None:
         """Bring the view of this process up to date."""
+        figures = self._replica.figures
         report = Report(
-            circuits=self._replica.circuits(),
-            policies=self._replica.policy_reports(),
-            levels=self._replica.level_reports(),
+            circuits=figures.circuits(),
+            policies=figures.policies(),
+            levels=figures.levels(),
             facts=[event.to_dict() for event in self._buffer.take()],
             dropped=self._buffer.dropped,
         )

@@ -1,0 +1,95 @@
+"""How a process stands: what has changed of its circuits, policies and levels since it was last told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..core.manager import FaultToleranceManager
+from ..core.strategies.breaker import Circuit
+from ..core.strategies.meter import ReportMark
+from .attempts import CallCounts
+from .protocol import CircuitReport, LevelReport, PolicyReport, plain
+
+Place = tuple[str, str | None]
+"""Name and key of a circuit."""
+
+
+class Figures:
+    """Reads one manager for reports; one thread uses it, and what it has read counts as told."""
+
+    def __init__(self, manager: FaultToleranceManager) -> None:
+        self._manager = manager
+        self._marks: dict[int, tuple[Circuit, ReportMark]] = {}
+        self._seen: dict[Place, Circuit] = {}
+        self._rows: dict[str, PolicyReport | LevelReport] = {}
+        self._calls = CallCounts(manager.registry)
+
+    def circuits(self, *, full: bool = False, only: Iterable[Place] | None = None) -> list[CircuitReport]:
+        """Return the circuits that have changed since the last time, or all.
+
+        With `only`, nothing but those names and keys is looked at, as far as they were seen before.
+        """
+        if only is not None:
+            some = [self._seen[at] for at in only if at in self._seen]
+            return [row for circuit in some if (row := self._row(circuit, self._marks, self._marks)) is not None]
+        marks: dict[int, tuple[Circuit, ReportMark]] = {}
+        circuits = self._manager.registry.all_circuits()
+        former = {} if full else self._marks
+        found = [row for circuit in circuits if (row := self._row(circuit, former, marks)) is not None]
+        if marks.keys() != self._marks.keys() or full:
+            self._seen = {(circuit.name, circuit.key): circuit for circuit in circuits}
+        self._marks = marks
+        return found
+
+    @staticmethod
+    def _row(
+        circuit: Circuit,
+        former: dict[int, tuple[Circuit, ReportMark]],
+        marks: dict[int, tuple[Circuit, ReportMark]],
+    ) -> CircuitReport | None:
+        """Return a circuit's row and note its mark, or None when it stands as `former` says."""
+        known = former.get(id(circuit))
+        if known is not None and known[0] is not circuit:
+            known = None
+        reading = circuit.report(None if known is None else known[1])
+        if reading is None:
+            assert known is not None
+            marks[id(circuit)] = known
+            return None
+        _, tally, failures, openings, probes = reading.mark
+        marks[id(circuit)] = (circuit, reading.mark)
+        times, last = reading.response_times, reading.last_failure
+        return CircuitReport(
+            circuit.name, circuit.key, reading.state.value, plain(reading.reason), reading.since,
+            reading.retry_after, *tally, failures, openings, times.p50, times.p95, times.p99, times.mean,
+            times.maximum, None if last is None else plain(last[0]), None if last is None else last[2], probes,
+        )  # fmt: skip
+
+    def policies(self, *, full: bool = False) -> list[PolicyReport]:
+        """Return the figures of policies that have changed since the last time, or of all."""
+        figures = self._manager.figures()
+        counts = self._calls.read(figures, self._attempts_of)
+        rows = [PolicyReport(*one, *counts.get(one.name, ())) for one in figures]
+        return [row for row in rows if self._is_new(f"policy {row.name}", row) or full]
+
+    def levels(self, *, full: bool = False) -> list[LevelReport]:
+        """Return the levels that have changed since the last time, or all; `since` is compared by the second."""
+        degradation = self._manager.levels_in_use
+        rows = [
+            LevelReport(one.service, int(one.level), plain(one.reason), one.automatic, round(one.since))
+            for one in (() if degradation is None else degradation.standings())
+        ]
+        return [row for row in rows if self._is_new(f"level {row.service}", row) or full]
+
+    def _is_new(self, at: str, row: PolicyReport | LevelReport) -> bool:
+        known, self._rows[at] = self._rows.get(at), row
+        return known != row
+
+    def _attempts_of(self, circuit: Circuit) -> int:
+        known = self._marks.get(id(circuit))
+        if known is not None and known[0] is circuit:
+            successes, failures, _, rejections, _, late, ignored, abandoned = known[1].tally
+            return successes + failures + rejections + late + ignored + abandoned
+        tally = circuit.tally()
+        ended = tally.successes + tally.failures + tally.ignored + tally.abandoned + tally.late
+        return ended + tally.rejections
