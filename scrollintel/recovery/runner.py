@@ -107,6 +107,11 @@ class RecoveryRunner:
         entries = tuple(self._registered.values())
         return tuple(entry.strategy for entry in entries if entry.serves(service, failure_type))
 
+    def registered(self, service: str) -> tuple[tuple[RecoveryStrategy, frozenset[str] | None], ...]:
+        """Return all strategies of `service` in order, each with its failure types; None for all of them."""
+        entries = tuple(self._registered.values())
+        return tuple((entry.strategy, entry.failure_types) for entry in entries if entry.service == service)
+
     @property
     def in_progress(self) -> dict[str, datetime]:
         """The services that are being recovered now, and since when (UTC)."""

@@ -7,7 +7,8 @@ import logging
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ..control.records import RECOVERIES, SERVICES, RecoveryOperationRecord
 from ..core.errors import ScrollIntelError
@@ -15,15 +16,22 @@ from ..recovery.runner import RecoveryConfig, RecoveryRunner
 from ..security.access import Permission
 from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
-from .built_in_recovery import ResetCircuits
+from .built_in_recovery import Errand
 from .caller import SYSTEM, Caller
 from .circuits import Circuits
+from .degradation import Degradation
 from .errors import ConflictError, MissingError
 from .own_thread import in_own_thread
 from .plane import ControlPlane
 from .recovery_progress import MAX_DETAIL, CutShortError, Progress, interrupted, over
+from .recovery_strategies import Strategies
+
+T = TypeVar("T")
+Work = Callable[[], RecoveryOperationRecord]
 
 BUILT_IN_PATIENCE = RecoveryConfig(verify_rounds=10, verify_interval=0.5, timeout=30.0)
+LOOK_TIMEOUT = 10.0
+"""Seconds that a strategy waits for the event loop."""
 MAX_RUNNING = 16
 """Recoveries that run at once; further ones are pending until one of them ends."""
 LAUNCH_WAIT = 30.0
@@ -36,19 +44,37 @@ STOPPED = "the control plane was stopped while it ran"
 logger = logging.getLogger("scrollintel.recovery")
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A recovery that somebody wants.
+
+    Arguments:
+        service: What is to be recovered.
+        failure_type: What from, as strategies know it.
+        reason: For the audit log, or None.
+        strategies: Names of those to be tried, in order; see `Strategies` for what is tried when it is empty.
+    """
+
+    service: str
+    failure_type: str = "unknown"
+    reason: str | None = None
+    strategies: tuple[str, ...] = ()
+
+
 class Recoveries:
     """The use cases around recoveries.
 
     Arguments:
         plane, circuits: The control plane and its circuits.
-        runner: Holds the strategies that this process has registered; a service without any is recovered by
-            letting its circuits try again.
+        runner: Holds the strategies that this process has registered, and how patient recoveries are; none, and
+            `BUILT_IN_PATIENCE`, by default.
     """
 
     def __init__(self, plane: ControlPlane, circuits: Circuits, *, runner: RecoveryRunner | None = None) -> None:
         self._plane = plane
         self._circuits = circuits
         self.runner = RecoveryRunner(config=BUILT_IN_PATIENCE, clock=plane.clock) if runner is None else runner
+        self.strategies = Strategies(self.runner)
         self._slots = asyncio.Semaphore(MAX_RUNNING)
         self._asked_for: dict[str, float] = {}  # id → monotonic time, until it is launched
         self._running: dict[str, tuple[Progress, asyncio.Task[None]]] = {}
@@ -57,19 +83,26 @@ class Recoveries:
         self._stopping = False
         plane.on_serving.append(lambda: plane.on_loop(self._look_soon))
 
-    def may_start(self, caller: Caller, service: str) -> None:
-        """Raise unless the caller may start a recovery of a service that is known; on the event loop."""
+    def require_known(self, caller: Caller, service: str) -> None:
+        """Raise MissingError unless there is such a service and the caller may know of it; on the event loop."""
         known = self._plane.records.get(SERVICES, service) is not None
         known = known or any(session.service == service for session in self._plane.fleet.sessions())
-        if not known or not (
-            caller.sees(Permission.RECOVERY_READ, service) or caller.identity.allows(Permission.RECOVERY_START, service)
-        ):
+        if not known or not caller.sees(Permission.RECOVERY_READ, service):
             raise MissingError("service", service)
-        caller.require_for_new(Permission.RECOVERY_START, service)
 
-    def begin(
-        self, tx: Transaction, caller: Caller, service: str, failure_type: str, reason: str | None
-    ) -> RecoveryOperationRecord:
+    def may_start(self, caller: Caller, wish: Wish) -> None:
+        """Raise unless the caller may start such a recovery of a service that is known; on the event loop.
+
+        Raises:
+            MissingError: when there is no service of that name that the caller may see.
+            AccessDeniedError: when the caller may not do what the recovery would.
+            ConfigError: naming each strategy that there is none of.
+        """
+        self.require_known(caller, wish.service)
+        caller.require_for_new(Permission.RECOVERY_START, wish.service)
+        self.strategies.check(caller, wish.service, wish.failure_type, wish.strategies)
+
+    def begin(self, tx: Transaction, caller: Caller, wish: Wish) -> RecoveryOperationRecord:
         """Record a recovery, which starts as soon as that is on disk.
 
         Raises:
@@ -79,17 +112,17 @@ class Recoveries:
         if self._stopping or self._plane.stopping:
             raise StoreUnavailableError("the control plane is stopping", retry_after=2.0)
         for known in tx.values(RECOVERIES):
-            if known.service == service and known.finished_at is None:
-                raise ConflictError(f"the service {service!r} is being recovered already, by {known.id}")
+            if known.service == wish.service and known.finished_at is None:
+                raise ConflictError(f"the service {wish.service!r} is being recovered already, by {known.id}")
         record = RecoveryOperationRecord(
             id=f"rec_{secrets.token_hex(8)}",
-            service=service,
-            failure_type=failure_type,
+            service=wish.service,
+            failure_type=wish.failure_type,
             status="pending",
             outcome=None,
             strategy=None,
             requested_by=caller.identity.id,
-            reason=reason,
+            reason=wish.reason,
             started_at=tx.now,
             finished_at=None,
             duration=None,
@@ -101,39 +134,57 @@ class Recoveries:
                 "recovery",
                 record.id,
                 at=tx.now,
-                service=service,
-                reason=reason,
-                after={"failure_type": failure_type},
+                service=wish.service,
+                reason=wish.reason,
+                after={"failure_type": wish.failure_type, "strategies": list(wish.strategies)},
             )
         )
-        self._plane.tell(tx, "recovery.started", {"id": record.id, "failure_type": failure_type}, service=service)
+        told = {"id": record.id, "failure_type": wish.failure_type, "strategies": list(wish.strategies)}
+        self._plane.tell(tx, "recovery.started", told, service=wish.service)
         self._asked_for[record.id] = self._plane.clock.monotonic()
-        tx.afterwards(lambda: self._plane.on_loop(self._launch, record))
+        tx.afterwards(lambda: self._plane.on_loop(self._launch, record, caller, wish))
         return record
 
     # ------------------------------------------------------------------ running; on the event loop
 
-    def _launch(self, record: RecoveryOperationRecord) -> None:
+    def _launch(self, record: RecoveryOperationRecord, caller: Caller, wish: Wish) -> None:
         if self._stopping:
             return
+        loop = asyncio.get_running_loop()
+
+        def on_loop(look: Callable[[], T]) -> T:
+            return asyncio.run_coroutine_threadsafe(_call(look), loop).result(LOOK_TIMEOUT)
+
+        errand = Errand(self._plane, self._circuits, Degradation(self._plane), caller, wish.service, on_loop)
         progress = Progress(self._plane, record)
-        task = asyncio.get_running_loop().create_task(self._run(progress), name=f"scrollintel recovery {record.id}")
+        work = self._work(progress, errand, wish)
+        task = loop.create_task(self._run(progress, work), name=f"scrollintel recovery {record.id}")
         self._running[record.id] = progress, task
         self._asked_for.pop(record.id, None)
         task.add_done_callback(lambda _: self._running.pop(record.id, None))
 
-    async def _run(self, progress: Progress) -> None:
+    def _work(self, progress: Progress, errand: Errand, wish: Wish) -> Work:
+        """Return what runs in the thread of the recovery."""
+
+        def work() -> RecoveryOperationRecord:
+            progress.start()
+            chain = self.strategies.chain(errand, wish.failure_type, wish.strategies)
+            done = self.runner.recover(wish.service, wish.failure_type, strategies=chain, witness=progress)
+            return replace(progress.record, status="finished", outcome=done.outcome.value, strategy=done.strategy)
+
+        return work
+
+    async def _run(self, progress: Progress, work: Work) -> None:
         """Run a recovery to its end; an end that cannot be written now is kept for `mark_interrupted`."""
         async with self._slots:
-            end = await self._outcome(progress)
+            end = await self._outcome(progress, work)
         self._unwritten[end.id] = end
         try:
             await self._write_end(end)
         except StoreUnavailableError:
             logger.warning("recovery %s has ended, which cannot be written now", end.id)
 
-    async def _outcome(self, progress: Progress) -> RecoveryOperationRecord:
-        work = self._work(progress, asyncio.get_running_loop())
+    async def _outcome(self, progress: Progress, work: Work) -> RecoveryOperationRecord:
         try:
             end = await in_own_thread(work, f"scrollintel recovery {progress.record.id}")
         except CutShortError as error:
@@ -147,23 +198,6 @@ class Recoveries:
             detail = str(error) if isinstance(error, ScrollIntelError) else type(error).__name__
             end = replace(progress.record, status="finished", outcome="failed", detail=detail[:MAX_DETAIL])
         return over(end, self._plane.now)
-
-    def _work(self, progress: Progress, loop: asyncio.AbstractEventLoop) -> Callable[[], RecoveryOperationRecord]:
-        """Return what runs in the thread of the recovery."""
-        service, failure_type = progress.record.service, progress.record.failure_type
-
-        def on_loop(look: Callable[[], list[str]]) -> list[str]:
-            return asyncio.run_coroutine_threadsafe(_call(look), loop).result(10.0)
-
-        def work() -> RecoveryOperationRecord:
-            progress.start()
-            given = None
-            if not self.runner.chain(service, failure_type):
-                given = [ResetCircuits(self._plane, self._circuits, service, on_loop, self._plane.clock)]
-            done = self.runner.recover(service, failure_type, strategies=given, witness=progress)
-            return replace(progress.record, status="finished", outcome=done.outcome.value, strategy=done.strategy)
-
-        return work
 
     # ------------------------------------------------------------------ ends
 
@@ -242,5 +276,5 @@ class Recoveries:
             await self._write_end(end)
 
 
-async def _call(look: Callable[[], list[str]]) -> list[str]:
+async def _call(look: Callable[[], T]) -> T:
     return look()

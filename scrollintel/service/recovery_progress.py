@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -96,7 +97,7 @@ class Progress:
         if self._over.is_set():
             raise CutShortError(self._why)
 
-    def _replace(self, steps: tuple[dict[str, Any], ...]) -> None:  # Any: JSON values
+    def _replace(self, steps: tuple[Mapping[str, Any], ...]) -> None:  # Any: JSON values
         self.record = replace(self.record, steps=steps)
 
     def _write(self, step: dict[str, Any] | None) -> None:  # Any: JSON values

@@ -15,6 +15,7 @@ import httpx2
 
 from scrollintel.core.errors import PlanRefusedError
 from scrollintel.recovery import Observation, Plan, RecoveryConfig, RecoveryRunner
+from scrollintel.replica.protocol import CircuitReport, LevelReport
 from scrollintel.service.use_cases import UseCases
 
 from .rig import serving
@@ -75,7 +76,7 @@ async def recovering(
     directory: Path, *strategies: Led, **options: Any
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, UseCases]]:
     """Serve a control plane with these strategies, and with their services registered; options are those of `wire`."""
-    runner = RecoveryRunner(config=RecoveryConfig(verify_successes=1, verify_interval=0.0))
+    runner = RecoveryRunner(config=RecoveryConfig(verify_rounds=1000, verify_successes=1, verify_interval=0.02))
     for strategy in strategies:
         runner.register(strategy, service=strategy.service)
     try:
@@ -125,3 +126,29 @@ async def until(so: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not so():
             await asyncio.sleep(0.005)
+
+
+async def join(client: httpx2.AsyncClient, service: str = "orders", instance: str = "one") -> str:
+    """Join as a replica of a service and return the id under which it reports."""
+    message = {"protocol": 1, "instance": f"{service}-{instance}", "service": service}
+    answer = await client.post("/replicas", json=message)
+    assert answer.status_code == 200, answer.text
+    session: str = answer.json()["replica"]
+    return session
+
+
+async def report(client: httpx2.AsyncClient, session: str, level: int = 0, **circuits: str) -> None:
+    """Report circuits by name and state, and the level of the service "orders"."""
+    rows = [list(_circuit(name, state)) for name, state in circuits.items()]
+    levels = [list(LevelReport("orders", level, "the queue is long", False, 1.0))] if level else []
+    answer = await client.post(f"/replicas/{session}/report", json={"full": True, "circuits": rows, "levels": levels})
+    assert answer.status_code == 204, answer.text
+
+
+def _circuit(name: str, state: str) -> CircuitReport:
+    return CircuitReport(
+        name=name, key=None, state=state, reason="2 failures in a row", since=1.0,
+        retry_after=60.0 if state == "open" else None, successes=0, failures=2, slow=0, rejections=0, timeouts=0,
+        late=0, ignored=0, abandoned=0, consecutive_failures=2, openings=1, p50=None, p95=None, p99=None, mean=None,
+        maximum=None, last_failure_type="ConnectionError", last_failure_at=1.0, probes_in_flight=0,
+    )  # fmt: skip

@@ -15,13 +15,22 @@ from ...recovery.strategy import RecoveryOutcome
 from ...security.access import ALL, Permission
 from ...service.errors import MissingError
 from ...service.plane import Answer
-from ...storage.recovery_history import RecoveryFilter, recoveries, recovery
+from ...service.recovery import Wish
+from ...storage import recovery_history
+from ...storage.recovery_history import RecoveryFilter
 from ...storage.transaction import Transaction
 from ..context import Ask, answer, json_response
 from ..paging import BadCursorError, decode_cursor, encode_cursor
 from ..route import requires, resource_router
-from ..schemas.bodies import Cursor, Limit, Moment
-from ..schemas.recovery import RecoveryPage, RecoveryRequest, RecoveryView, document
+from ..schemas.bodies import Cursor, Limit, Moment, ServiceName
+from ..schemas.recovery import (
+    RecoveryPage,
+    RecoveryRequest,
+    RecoveryView,
+    StrategyList,
+    document,
+    strategy_document,
+)
 
 router = resource_router("recovery")
 
@@ -42,13 +51,24 @@ class Status(StrEnum):
 @requires(Permission.RECOVERY_START)
 async def initiate_recovery(body: RecoveryRequest, ask: Ask) -> Response:
     """Starts as soon as it is recorded; ask for it by its id to follow it."""
-    ask.use_cases.recovery.may_start(ask.caller, body.service)
+    recovery = ask.use_cases.recovery
+    wish = Wish(body.service, body.failure_type, body.reason, tuple(body.strategies))
+    recovery.may_start(ask.caller, wish)
 
     def decide(tx: Transaction) -> Answer:
-        record = ask.use_cases.recovery.begin(tx, ask.caller, body.service, body.failure_type, body.reason)
+        record = recovery.begin(tx, ask.caller, wish)
         return answer(202, document(record), location=ask.url("recovery", record.id))
 
     return await ask.change(decide)
+
+
+@router.get("/recovery/strategies", response_model=StrategyList, summary="Strategies of a service")
+@requires(Permission.RECOVERY_READ)
+async def list_strategies(ask: Ask, service: Annotated[ServiceName, Query()]) -> Response:
+    """What a recovery of the service can name, and what is tried when it names nothing."""
+    ask.use_cases.recovery.require_known(ask.caller, service)
+    choices = ask.use_cases.recovery.strategies.choices(service)
+    return json_response({"items": [strategy_document(choice) for choice in choices]})
 
 
 @router.get("/recovery/history", response_model=RecoveryPage, summary="Search recoveries")
@@ -80,7 +100,7 @@ async def search_recoveries(
 
     def query() -> list[RecoveryOperationRecord]:
         with ask.use_cases.plane.database.reader() as connection:
-            return recoveries(connection, wanted, limit + 1)
+            return recovery_history.recoveries(connection, wanted, limit + 1)
 
     found = await asyncio.to_thread(query)
     following = None
@@ -97,7 +117,7 @@ async def show_recovery(operation: RecoveryId, ask: Ask) -> Response:
 
     def query() -> RecoveryOperationRecord | None:
         with ask.use_cases.plane.database.reader() as connection:
-            return recovery(connection, operation)
+            return recovery_history.recovery(connection, operation)
 
     found = await asyncio.to_thread(query)
     if found is None or not ask.caller.sees(Permission.RECOVERY_READ, found.service):

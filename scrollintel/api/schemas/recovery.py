@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from ...control.records import RecoveryOperationRecord
+from ...service.recovery_strategies import Choice
 from .bodies import Name, ServiceName, Strict, Text
 
 
@@ -17,6 +18,27 @@ class RecoveryRequest(Strict):
     service: ServiceName
     failure_type: Name = "unknown"
     reason: Text | None = None
+    strategies: Annotated[list[Name], Field(max_length=20)] = Field(
+        default=[],
+        description="what to try, in this order; when empty, what is registered for the service and the failure type, "
+        "or else reset-circuits",
+    )
+
+
+class StrategyView(BaseModel):
+    """A strategy that a recovery can name."""
+
+    name: str
+    built_in: bool = Field(description="false for those that the program has registered that runs the control plane")
+    failure_types: list[str] | None = Field(description="what it is registered for; null for everything")
+    default: bool = Field(description="whether it may be tried when a request names none")
+    description: str | None
+
+
+class StrategyList(BaseModel):
+    """The strategies of a service, those first that are tried without being named."""
+
+    items: list[StrategyView]
 
 
 class StepView(BaseModel):
@@ -56,6 +78,17 @@ class RecoveryPage(BaseModel):
 
     items: list[RecoveryView]
     next_cursor: str | None
+
+
+def strategy_document(choice: Choice) -> dict[str, Any]:  # Any: JSON values
+    """Return a `StrategyView`."""
+    return {
+        "name": choice.name,
+        "built_in": choice.built_in,
+        "failure_types": choice.failure_types,
+        "default": choice.default,
+        "description": choice.description,
+    }
 
 
 def document(record: RecoveryOperationRecord) -> dict[str, Any]:  # Any: JSON values

@@ -295,6 +295,15 @@ def test_runner_unknown_service_or_failure_type_is_not_found() -> None:
             runner.recover(service, failure_type)
 
 
+def test_runner_registered_strategies_are_told_with_their_failure_types() -> None:
+    """Those of one service, in order, whatever failure they are for."""
+    first, second = Scripted("first"), Scripted("second")
+    runner, _ = runner_with(first)
+    runner.register(second, service="shop", failure_types=["hung"])
+    runner.register(Scripted("other"), service="bank")
+    assert runner.registered("shop") == ((first, None), (second, frozenset({"hung"})))
+
+
 def test_runner_unregistered_strategy_is_no_longer_tried() -> None:
     """A strategy can be taken out, once."""
     runner, _ = runner_with(Scripted("first"), Scripted("second"))
