@@ -39,5 +39,6 @@ def listening(settings: Settings) -> Listening:
         tls_certificate=server.tls_certificate,
         tls_key=server.tls_key,
         trusted_proxies=server.trusted_proxies,
+        allowed_hosts=server.allowed_hosts,
         shutdown_timeout=server.shutdown_timeout,
     )

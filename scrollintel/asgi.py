@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .api.application import create_api
+from .api.middleware import AllowedHosts
 from .composition import from_settings
 from .settings import load
 
-app = create_api(from_settings(load()))
+settings = load()
+app = create_api(from_settings(settings), hosts=AllowedHosts((settings.server.host, *settings.server.allowed_hosts)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -11,7 +12,7 @@ import ssl
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pathlib import Path
 import uvicorn
 
 from .api.application import create_api
+from .api.middleware import AllowedHosts
 from .service.use_cases import UseCases
 
 SWITCH_INTERVAL = 0.0005
@@ -41,6 +43,7 @@ class Listening:
         directory: Folder of the admin socket, or None for none.
         tls_certificate, tls_key: PEM files for https, or None.
         trusted_proxies: Addresses whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        allowed_hosts: Names that requests may be addressed to, besides those of this machine and the address.
         shutdown_timeout: Seconds that requests may take to end when the server stops.
     """
 
@@ -50,15 +53,20 @@ class Listening:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     shutdown_timeout: float = 3.0
 
 
 class _Server(uvicorn.Server):
-    """A server that ends its streams before it waits for its connections."""
+    """A server that ends its streams before it waits for its connections, and listens on the admin socket without TLS.
 
-    def __init__(self, config: uvicorn.Config, use_cases: UseCases) -> None:
+    The admin socket needs none: nothing leaves this machine, and the file's mode has decided who may connect.
+    """
+
+    def __init__(self, config: uvicorn.Config, use_cases: UseCases, admin: socket.socket | None) -> None:
         super().__init__(config)
         self._use_cases = use_cases
+        self._admin = admin
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -79,8 +87,16 @@ class _Server(uvicorn.Server):
         A full collection would walk all modules, routes and mappings, and stop every request for 0.1 s meanwhile.
         """
         await super().startup(sockets)
+        if self._admin is not None:
+            loop = asyncio.get_running_loop()
+            self.servers.append(await loop.create_server(self._connected, sock=self._admin, backlog=BACKLOG))
         gc.collect()
         gc.freeze()
+
+    def _connected(self) -> asyncio.Protocol:
+        """Return what speaks on a new connection of the admin socket, as uvicorn makes it for its own sockets."""
+        protocol: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; streams and waiting replicas are answered first."""
@@ -100,8 +116,25 @@ def run(use_cases: UseCases, listening: Listening, *, announce: bool = True) -> 
         OSError: when an address cannot be listened on.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    config = uvicorn.Config(
-        create_api(use_cases),
+    tcp = _listen(listening)
+    with _admin_socket(listening.directory) as admin:
+        server = _Server(_config(use_cases, listening, admin), use_cases, admin)
+        if announce:
+            scheme = "https" if listening.tls_certificate else "http"
+            host, port = tcp.getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            print(f"scrollintel serves at {scheme}://{shown}:{port}", file=sys.stderr)  # noqa: T201 - for the terminal
+        server.run(sockets=[tcp])
+
+
+def _config(use_cases: UseCases, listening: Listening, admin: socket.socket | None) -> uvicorn.Config:
+    app = create_api(
+        use_cases,
+        hosts=AllowedHosts((listening.host, *listening.allowed_hosts)),
+        admin_socket=None if admin is None else admin.getsockname(),
+    )
+    return uvicorn.Config(
+        app,
         access_log=False,
         log_config=None,
         proxy_headers=bool(listening.trusted_proxies),
@@ -115,15 +148,6 @@ def run(use_cases: UseCases, listening: Listening, *, announce: bool = True) -> 
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
         backlog=BACKLOG,
     )
-    server = _Server(config, use_cases)
-    tcp = _listen(listening)
-    with _admin_socket(listening.directory) as admin:
-        if announce:
-            scheme = "https" if listening.tls_certificate else "http"
-            host, port = tcp.getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            print(f"scrollintel serves at {scheme}://{shown}:{port}", file=sys.stderr)  # noqa: T201 - for the terminal
-        server.run(sockets=[tcp] if admin is None or listening.tls_certificate else [tcp, admin])
 
 
 def _listen(listening: Listening) -> socket.socket:

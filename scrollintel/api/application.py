@@ -16,15 +16,21 @@ from ..service.use_cases import UseCases
 from ..storage.writer import WriterState
 from .description import describe
 from .gate import STATE
-from .middleware import Guardrails
+from .middleware import AllowedHosts, Guardrails
 from .problems import problem
 from .routes.fault_tolerance_routes import router
 
 LIVE = b'{"status":"alive"}'
 
 
-def create_api(use_cases: UseCases) -> FastAPI:
-    """Return the application over a control plane; it starts and stops with the application."""
+def create_api(use_cases: UseCases, *, hosts: AllowedHosts | None = None, admin_socket: str | None = None) -> FastAPI:
+    """Return the application over a control plane; it starts and stops with the application.
+
+    Arguments:
+        use_cases: The control plane, not started yet.
+        hosts: Whom requests may be addressed to; None (default) leaves that to the server in front.
+        admin_socket: Path of the Unix socket that only the owner of this process can open; None when there is none.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +66,7 @@ def create_api(use_cases: UseCases) -> FastAPI:
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the description
     app.add_exception_handler(StarletteHTTPException, _http_problem)
     app.add_exception_handler(HTTPException, _http_problem)
-    app.add_middleware(Guardrails)
+    app.add_middleware(Guardrails, hosts=hosts, admin_socket=admin_socket)
     return app
 
 

@@ -12,15 +12,21 @@ from ..security.audit_chain import AuditEntry
 from ..security.kinds import TOKENS
 from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
+from .authors import with_author
 from .caller import Caller
 from .errors import TooManyRequestsError
 from .plane import ControlPlane
 
 MAX_PENDING = 1_000
 """Different refusals that wait to be written; further ones are counted and dropped until the next write."""
+MAX_NOTED_ADDRESSES = 50
+"""Addresses that are named in the refusals of about a second; those of further ones are written as one, without."""
 BAD_TOKENS_PER_MINUTE = 60
 """Invalid tokens that one address may send in a minute; further ones are answered with 429. Valid ones always pass."""
 MAX_ADDRESSES = 10_000
+
+_Place = tuple[str, str, str, str | None]
+_Refusal = tuple[Caller, AuditEntry]
 
 
 class JwtVerifier(Protocol):
@@ -55,7 +61,8 @@ class Access:
         self._plane = plane
         self.enforced = enforced
         self._jwt = jwt
-        self._pending: OrderedDict[tuple[str, str, str], AuditEntry] = OrderedDict()
+        self._pending: OrderedDict[_Place, _Refusal] = OrderedDict()
+        self._noted_addresses: set[str] = set()
         self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self.dropped = 0
 
@@ -86,17 +93,21 @@ class Access:
     ) -> None:
         """Note that a request was refused; equal ones within a second or so become one record with a count.
 
+        The record holds the address, sealed: under the key of the person, or of the day for those without a name.
+
         Raises:
             TooManyRequestsError: when an address keeps sending invalid tokens.
         """
-        place = (identity.id, permission.value, outcome)
+        address = self._noted_address(peer)
+        place = (identity.id, permission.value, outcome, address)
         known = self._pending.get(place)
         if known is not None:
-            self._pending[place] = replace(known, count=known.count + 1)
+            self._pending[place] = (known[0], replace(known[1], count=known[1].count + 1))
         elif len(self._pending) >= MAX_PENDING:
             self.dropped += 1
         else:
-            entry = Caller(identity, request_id).entry(
+            caller = Caller(identity, request_id, address=address)
+            entry = caller.entry(
                 "access.refuse",
                 "permission",
                 permission.value,
@@ -104,9 +115,20 @@ class Access:
                 reason=outcome,
                 outcome="refused",
             )
-            self._pending[place] = entry
+            self._pending[place] = (caller, entry)
         if outcome == "unauthenticated":
             self._slow_down(peer)
+
+    def _noted_address(self, peer: str) -> str | None:
+        """Return the address to write down, or None when there have been too many different ones since the last write.
+
+        Requests from many addresses must not fill the log faster than those from one.
+        """
+        if peer not in self._noted_addresses:
+            if len(self._noted_addresses) >= MAX_NOTED_ADDRESSES:
+                return None
+            self._noted_addresses.add(peer)
+        return peer
 
     def _slow_down(self, peer: str) -> None:
         now = self._plane.clock.monotonic()
@@ -124,14 +146,14 @@ class Access:
         if not self._pending:
             return
         pending, self._pending = self._pending, OrderedDict()
-        entries = list(pending.values())
+        self._noted_addresses = set()
 
         def decide(tx: Transaction) -> None:
-            for entry in entries:
-                tx.audit(entry)
+            for caller, entry in pending.values():
+                tx.audit(with_author(tx, entry, caller, self._plane.keys))
 
         try:
             await self._plane.change(decide)
         except StoreUnavailableError:
-            for place, entry in pending.items():
-                self._pending.setdefault(place, entry)
+            for place, refusal in pending.items():
+                self._pending.setdefault(place, refusal)

@@ -1,15 +1,24 @@
-"""What is let go so that nothing grows without bound: answers kept for idempotency keys."""
+"""What is let go so that nothing grows without bound or is kept for longer than it is needed."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+
 from ..control.records import IDEMPOTENCY
+from ..security.kinds import SUBJECTS
+from ..security.subjects import erased, subject_id_for
 from ..storage.retention import RetentionPolicy, expire
 from ..storage.rollup import roll_up
 from ..storage.transaction import Transaction
+from .authors import strangers_of
+from .caller import SYSTEM
 from .plane import MAX_IDEMPOTENCY_KEYS, ControlPlane
 
 BATCH = 5_000
 """Records that one change lets go."""
+STRANGERS_KEPT: Final = timedelta(days=90)
+"""How long the addresses of callers without a name can be read in the audit log."""
 
 
 class Housekeeping:
@@ -42,3 +51,27 @@ class Housekeeping:
                 tx.delete(IDEMPOTENCY, (item.actor, item.key))
 
         await self._plane.change(decide)
+
+    async def forget_strangers(self) -> None:
+        """Erase the keys under which addresses of callers without a name were sealed, once they are old enough."""
+        plane, keys = self._plane, self._plane.keys
+        if not plane.serving:
+            return
+        until = plane.now - STRANGERS_KEPT
+        old = [
+            known
+            for known in plane.records.values(SUBJECTS)
+            if known.wrapped is not None
+            and known.created_at <= until
+            and known.subject_id == subject_id_for(strangers_of(known.created_at.date()), keys.subject_key)
+        ]
+        if not old:
+            return
+
+        def decide(tx: Transaction) -> None:
+            for known in old:
+                tx.put(SUBJECTS, erased(known, tx.now))
+                entry = SYSTEM.entry("subject.erase", "subject", known.subject_id, at=tx.now, reason="kept long enough")
+                tx.audit(entry)
+
+        await plane.change(decide)

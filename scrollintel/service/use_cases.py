@@ -120,6 +120,7 @@ class UseCases:
         self.loops.add("expire idempotency keys", 10.0, housekeeping.expire_idempotency)
         self.loops.add("roll up metrics", 10.0, housekeeping.roll_up)
         self.loops.add("expire histories", 60.0, housekeeping.expire_histories)
+        self.loops.add("forget strangers", 60.0, housekeeping.forget_strangers)
         self.loops.add("end interrupted recoveries", 1.0, self.recovery.mark_interrupted)
 
     async def start(self) -> None:

@@ -27,8 +27,9 @@ class ServerSettings(Config):
         tls_certificate: Certificate chain in PEM form; with `tls_key` the server speaks https.
         tls_key: Private key of the certificate in PEM form.
         trusted_proxies: Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-        allowed_hosts: Host names that requests may be addressed to; none (default) allows any. It keeps web pages of
-            others from talking to a server that trusts this machine.
+        allowed_hosts: Host names that requests may be addressed to, besides names of this machine, `host` and the
+            address that a request has reached; none by default. It keeps web pages of others from talking to the
+            server under a name of theirs.
         shutdown_timeout: Seconds that requests may take to end when the server stops; 0 to 300, default 3.
     """
 

@@ -19,10 +19,12 @@ from scrollintel.security.audit_verify import verify_export
 from scrollintel.security.checkpoints import CheckpointFile, SignedCheckpoint, sign_checkpoint
 from scrollintel.security.signing_keys import SigningKey, VerifyingKey
 from scrollintel.service.checkpoints import store_checkpoint
+from scrollintel.service.housekeeping import Housekeeping
 from scrollintel.service.plane import ControlPlane
 from scrollintel.service.use_cases import CHECKPOINT_FILE as FILE
 from scrollintel.storage.postgres import LEADER
 from scrollintel.storage.writer import WriterState
+from scrollintel.testing import ManualClock
 from tests.api.rig import Served, bearer, serving
 
 PERSON = {
@@ -274,3 +276,28 @@ async def test_records_replaced_under_a_checkpoint_are_told_at_the_next_start(tm
     assert file.read()
     async with serving(tmp_path) as served:
         assert "are not those that a checkpoint vouches for" in (served.use_cases.checkpoints.broken or "")
+
+
+@pytest.mark.asyncio
+async def test_address_of_a_stranger_can_be_read_for_ninety_days(tmp_path: Path) -> None:
+    """A refusal names the address, sealed under a key of its day; the key goes, the record stays and verifies."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as served:
+        use_cases = served.use_cases
+        await use_cases.loops.stop()
+        assert (await served.client.get("/circuit-breakers", headers=bearer("sit_wrong"))).status_code == 401
+        await use_cases.access.write_refusals()
+        query = {"action": "access.refuse"}
+
+        async def shown() -> tuple[str, str | None]:
+            found = (await served.client.get("/audit", params=query)).json()["items"]
+            return found[0]["personal"]["state"], found[0]["personal"]["address"]
+
+        housekeeping = Housekeeping(use_cases.plane)
+        clock.advance(89 * 86_400.0)
+        await housekeeping.forget_strangers()
+        assert await shown() == ("open", "127.0.0.1")
+        clock.advance(86_400.0)
+        await housekeeping.forget_strangers()
+        assert await shown() == ("erased", None)
+        assert (await served.client.post("/audit/verify")).json()["ok"]
