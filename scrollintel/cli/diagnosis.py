@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..core.errors import ScrollIntelError
 from .output import span
-from .schema_step import schema_step
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -64,11 +63,18 @@ def sqlite(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> Finding:
 def extras() -> Iterator[Finding]:
     """Check which optional parts are installed."""
     for extra, module in _EXTRAS.items():
-        if importlib.util.find_spec(module) is not None:
+        if _is_installed(module):
             yield Finding(f"extra {extra}", "ok", "installed")
         else:
-            todo = f"pip install 'scrollintel[{extra}]', if this machine needs it"
+            todo = f'pip install "scrollintel[{extra}]", if this machine needs it'
             yield Finding(f"extra {extra}", "warn" if extra == "server" else "ok", "not installed", todo)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
 
 
 def open_files() -> Finding:
@@ -119,24 +125,19 @@ def data_directory(directory: Path) -> Iterator[Finding]:
 def database(settings: Settings) -> Finding:
     """Check that the database answers and how its schema stands."""
     try:
-        from ..storage import schema
-        from ..storage.engine import Database
+        from ..storage.maintenance import schema_step
     except ImportError:
         return Finding("database", "warn", "not checked: the extra server is not installed")
     try:
-        opened = Database(settings.database_url)
-        if opened.path is not None and not opened.path.exists():
-            return Finding("database", "ok", f"{opened.path} is made at the first start")
-        try:
-            step = schema_step(opened)
-        finally:
-            opened.dispose()
+        found = schema_step(settings.database_url)
     except ScrollIntelError as error:
         return Finding("database", "fail", str(error), "check database.url, and that the server runs and lets you in")
-    if step == schema.head():
-        return Finding("database", "ok", f"{opened.display}, schema {step}")
-    found = f"{opened.display}, schema {step or 'none'}, wanted {schema.head()}"
-    return Finding("database", "warn", found, "scrollintel db upgrade, or start the server, which does it")
+    if not found.exists:
+        return Finding("database", "ok", f"{found.database} is made at the first start")
+    if found.is_current:
+        return Finding("database", "ok", f"{found.database}, schema {found.step}")
+    stands = f"{found.database}, schema {found.step or 'none'}, wanted {found.wanted}"
+    return Finding("database", "warn", stands, "scrollintel db upgrade, or start the server, which does it")
 
 
 def keys(settings: Settings) -> Iterator[Finding]:

@@ -180,7 +180,7 @@ class Output:
             task = bar.add_task(what, total=None)
 
             def tell(part: str, done: int, total: int) -> None:
-                bar.update(task, description=f"{what} {plain(part)}", completed=done, total=total or None)
+                bar.update(task, description=f"{what} {plain(part)}", completed=done, total=total or None, refresh=True)
 
             yield tell
 

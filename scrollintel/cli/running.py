@@ -74,7 +74,8 @@ def _known(error: CommandError | ScrollIntelError | ModuleNotFoundError | OSErro
     if isinstance(error, ConfigError):
         return config_problem(error)
     if isinstance(error, ScrollIntelError):
-        return CommandError(str(error), _OF_CODE.get(error.code, ExitCode.FAILED), error.code)
+        exit_code, hint = _OF_CODE.get(error.code, (ExitCode.FAILED, None))
+        return CommandError(str(error), exit_code, error.code, hint)
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return CommandError(f"{place}{(error.strerror or str(error)).lower()}", code="os_error")
@@ -86,9 +87,10 @@ def _known(error: CommandError | ScrollIntelError | ModuleNotFoundError | OSErro
     raise error
 
 
-_OF_CODE = {
-    "database_locked": ExitCode.CONFLICT,
-    "standby": ExitCode.CONFLICT,
-    "target_occupied": ExitCode.CONFLICT,
-    "not_found": ExitCode.NOT_FOUND,
+_STOP = "stop the control plane first; `scrollintel db check` and `scrollintel db backup` work beside it"
+_OF_CODE: dict[str, tuple[ExitCode, str | None]] = {
+    "database_locked": (ExitCode.CONFLICT, _STOP),
+    "standby": (ExitCode.CONFLICT, _STOP),
+    "target_occupied": (ExitCode.CONFLICT, None),
+    "not_found": (ExitCode.NOT_FOUND, None),
 }

@@ -20,7 +20,7 @@ from ..models.fault_tolerance_models import metadata
 from . import schema
 from .copying import Progress, copy_tables, empty_tables, filled_tables, silent
 from .engine import Database
-from .errors import BackupError, DatabaseLockedError
+from .errors import BackupError, DatabaseLockedError, OccupiedError
 from .failures import translated
 from .location import create_private_file, sync_folder
 from .sqlite import open_sqlite
@@ -42,12 +42,13 @@ def backup(url: str, target: Path, progress: Progress | None = None) -> dict[str
         progress: Is told of tables and their rows, or of "pages" of a SQLite file.
 
     Raises:
-        BackupError: when the file exists, or the backup is damaged.
+        OccupiedError: when the file exists.
+        BackupError: when the backup is damaged.
         SchemaError: when a PostgreSQL database is not at the newest step.
         StoreUnavailableError: when the database cannot be read, or the file not be written.
     """
     if target.exists():
-        raise BackupError(f"{target.name} exists; a backup never replaces a file")
+        raise OccupiedError(f"{target.name} exists; a backup never replaces a file")
     part = target.with_name(target.name + ".part")
     with translated(OSError), _opened(url) as database:
         _remove(part)
@@ -63,7 +64,7 @@ def backup(url: str, target: Path, progress: Progress | None = None) -> dict[str
             try:
                 os.link(part, target)  # unlike a renaming, this replaces nothing
             except FileExistsError:
-                raise BackupError(f"{target.name} exists; a backup never replaces a file") from None
+                raise OccupiedError(f"{target.name} exists; a backup never replaces a file") from None
         finally:
             _remove(part)
         sync_folder(target.parent)
@@ -82,7 +83,8 @@ def restore(source: Path, url: str, force: bool = False, progress: Progress | No
         progress: As for `backup`.
 
     Raises:
-        BackupError: when the file is no sound backup, or the database holds rows and `force` is not set.
+        OccupiedError: when the database holds rows and `force` is not set.
+        BackupError: when the file is no sound backup.
         SchemaError: when the backup is of a newer version.
         DatabaseLockedError, StandbyError: when a control plane runs on the database.
         StoreUnavailableError: when the database cannot be written.
@@ -114,7 +116,8 @@ def move(from_url: str, to_url: str, progress: Progress | None = None) -> dict[s
         progress: Is told of tables and their rows.
 
     Raises:
-        BackupError: when the other database holds rows, a row does not fit, or both differ afterwards.
+        OccupiedError: when the other database holds rows.
+        BackupError: when a row does not fit, or both differ afterwards.
         SchemaError: when the first database is not at the newest step.
         DatabaseLockedError, StandbyError: when a control plane runs on one of them.
         StoreUnavailableError: when one of them cannot be reached.
@@ -165,7 +168,7 @@ def _insist_on_empty(database: Database, connection: Connection) -> None:
     with connection.begin():
         filled = filled_tables(connection)
     if filled:
-        raise BackupError(f"the database is not empty: there are rows in {', '.join(filled)}")
+        raise OccupiedError(f"the database is not empty: there are rows in {', '.join(filled)}")
 
 
 # ------------------------------------------------------------------------------------------------------ SQLite files

@@ -75,3 +75,9 @@ class BackupError(ScrollIntelError):
     """A backup, restore or move was refused or does not agree with its source; nothing was given up for it."""
 
     code = "backup_failed"
+
+
+class OccupiedError(BackupError):
+    """Where a backup, restore or move would write, something is already."""
+
+    code = "target_occupied"

@@ -80,7 +80,7 @@ def export(session: Session, file: str | None, since: str | None, until: str | N
 
 
 def _occupied(target: Path) -> CommandError:
-    return CommandError(f"{target} exists; an export never replaces a file", ExitCode.CONFLICT, "file_exists")
+    return CommandError(f"{target} exists; an export never replaces a file", ExitCode.CONFLICT, "target_occupied")
 
 
 def _write(session: Session, lines: Iterator[str], target: Path) -> int:

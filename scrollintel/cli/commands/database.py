@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ...settings.secrecy import without_password
 from ..exit_codes import ExitCode
+from ..problems import CommandError
 from ..program import Group
-from ..schema_step import schema_step
 from ..session import Session
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from ...storage.engine import Database
 
 
 @click.group(cls=Group)
@@ -26,50 +19,31 @@ def db() -> None:
     """The database: schema, backup, restore, move."""
 
 
-@contextmanager
-def _writing(session: Session) -> Iterator[tuple[Database, Connection]]:
-    """Give the database and the connection that writes; no control plane may run on it."""
-    from ...storage.engine import Database
-
-    database = Database(session.settings().database_url)
-    try:
-        connection = database.connect_writer()
-        try:
-            yield database, connection
-        finally:
-            database.release_writer(connection)
-    finally:
-        database.dispose()
-
-
 @db.command()
 @click.pass_obj
 def upgrade(session: Session) -> None:
     """Bring the schema up to date, as `serve` does when it starts."""
-    from ...storage import schema
+    from ...storage.maintenance import bring_up_to_date
 
-    with _writing(session) as (database, connection):
-        schema.upgrade(database, connection)
-        _tell(session, {"step": schema.head(), "database": database.display}, f"The schema is at {schema.head()}.")
+    found = bring_up_to_date(session.settings().database_url)
+    _tell(session, {"step": found.step, "database": found.database}, f"The schema is at {found.step}.")
 
 
 @db.command()
 @click.pass_obj
 def check(session: Session) -> int:
     """Tell whether the schema is up to date; nothing is changed. Exit code 1 when it is not."""
-    from ...storage import schema
-    from ...storage.engine import Database
+    from ...storage.maintenance import schema_step
 
-    database = Database(session.settings().database_url)
-    try:
-        step = schema_step(database)
-    finally:
-        database.dispose()
-    current = step == schema.head()
-    sentence = f"The schema is at {step or 'nothing'}"
-    sentence += ": up to date." if current else f", this version wants {schema.head()}: run `scrollintel db upgrade`."
-    _tell(session, {"step": step, "wanted": schema.head(), "current": current}, sentence)
-    return ExitCode.OK if current else ExitCode.FAILED
+    found = schema_step(session.settings().database_url)
+    if found.is_current:
+        sentence = f"The schema is at {found.step}: up to date."
+    else:
+        stands = f"The schema is at {found.step}" if found.step else "There are no tables yet"
+        sentence = f"{stands}, this version wants {found.wanted}: run `scrollintel db upgrade`, or start the server."
+    document = {"step": found.step, "wanted": found.wanted, "current": found.is_current, "database": found.database}
+    _tell(session, document, sentence)
+    return ExitCode.OK if found.is_current else ExitCode.FAILED
 
 
 @db.command()
@@ -77,13 +51,13 @@ def check(session: Session) -> int:
 @click.pass_obj
 def downgrade(session: Session, step: str) -> None:
     """Take the schema back to STEP, or to "base"."""
-    from ...storage import schema
+    from ...storage.maintenance import take_back
 
-    where = without_password(session.settings().database_url)
+    url = session.settings().database_url
+    where = without_password(url)
     session.confirm(f"This takes {where} back to {step}; what later steps added is lost, make a backup first")
-    with _writing(session) as (_, connection):
-        schema.downgrade(connection, step)
-    _tell(session, {"step": step}, f"The schema is at {step}.")
+    found = take_back(url, step)
+    _tell(session, {"step": found.step, "database": found.database}, f"The schema is at {found.step or 'base'}.")
 
 
 @db.command()
@@ -100,17 +74,22 @@ def backup(session: Session, file: str) -> None:
 
 @db.command()
 @click.argument("file")
-@click.option("--force", is_flag=True, help="Rows that are there may be lost.")
+@click.option("--force", is_flag=True, help="Replace the rows that are there.")
 @click.pass_obj
 def restore(session: Session, file: str, force: bool) -> None:
     """Fill the database from a backup, as a whole or not at all."""
     from ...storage.backup import restore as run
+    from ...storage.errors import OccupiedError
 
     url = session.settings().database_url
     lost = "; what it holds now is lost" if force else ""
     session.confirm(f"This fills {without_password(url)} from {file}{lost}")
-    with session.output.progress("restore") as tell:
-        rows = run(Path(file).expanduser(), url, force, tell)
+    try:
+        with session.output.progress("restore") as tell:
+            rows = run(Path(file).expanduser(), url, force, tell)
+    except OccupiedError as error:
+        hint = "--force replaces what is there; make a backup of it first"
+        raise CommandError(str(error), ExitCode.CONFLICT, error.code, hint) from None
     _tell(session, {"rows": rows}, f"{sum(rows.values())} rows restored.")
 
 
@@ -127,11 +106,11 @@ def move(session: Session, target: str) -> None:
     )
     with session.output.progress("move") as tell:
         rows = run(url, target, tell)
-    sentence = f"{sum(rows.values())} rows moved and compared; set database.url to {without_password(target)}."
-    _tell(session, {"rows": rows}, sentence)
+    sentence = f"{sum(rows.values())} rows moved and compared; set database.url to {without_password(target)}"
+    _tell(session, {"rows": rows}, f"{sentence} and start the control plane.")
 
 
-def _tell(session: Session, document: dict[str, object], sentence: str) -> None:
+def _tell(session: Session, document: Mapping[str, object], sentence: str) -> None:
     if session.json:
         session.output.json(document)
     else:

@@ -29,6 +29,12 @@ def doctor(session: Session) -> int:
     if session.json:
         session.output.json({"ok": not failed, "checks": [finding._asdict() for finding in findings]})
     else:
-        rows = [finding._asdict() for finding in findings]
-        session.output.table(rows, {"": "state", "Check": "name", "Found": "found", "To do": "todo"}, "")
+        rows = [row for finding in findings for row in _rows(finding)]
+        session.output.table(rows, {"": "state", "Check": "name", "Found, and what to do": "text"}, "")
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _rows(finding: Finding) -> list[dict[str, str]]:
+    """Return what was found and, below it, what to do: beside each other they would not fit 80 columns."""
+    rows = [{"state": finding.state, "name": finding.name, "text": finding.found}]
+    return [*rows, {"state": "", "name": "", "text": f"→ {finding.todo}"}] if finding.todo else rows
