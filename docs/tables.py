@@ -1,7 +1,8 @@
 """The tables of these pages that say what the code says: `python docs/tables.py` writes them anew.
 
 A table stands between two markers, `<!-- table: NAME -->` and `<!-- end of table -->`. All of its columns but the last
-come from the code. The last column, when it is called Meaning, is written by hand and kept, row by row.
+come from the code. The last column, when it is called Meaning, is written by hand and kept, row by row, unless the code
+says what a row means. Those of the control plane are made in `docs/control_plane.py`.
 """
 
 from __future__ import annotations
@@ -9,51 +10,22 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from docs import control_plane
+from docs.table import Row, Table, default
 from scrollintel.core import config, errors, events, snapshot
 from scrollintel.core.config.order import _RULES
 from scrollintel.core.errors import ScrollIntelError
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
-Row = tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Head and generated cells; `described` adds the column that is written by hand."""
-
-    head: Row
-    rows: Sequence[Row]
-    described: bool = True
-
-    def text(self, meanings: dict[str, str]) -> str:
-        """Return the lines of the table, with the meanings that are known by their row's first cell."""
-        head = (*self.head, "Meaning") if self.described else self.head
-        lines = [head, tuple("---" for _ in head)]
-        lines += [(*row, meanings.get(row[0], "")) if self.described else row for row in self.rows]
-        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _amount(value: float, unit: str) -> str:
-    number = f"{value:g}" if value < 1e6 else f"{value:.12g}"
-    unit = unit.removesuffix("s") if value == 1 else unit
-    return f"{number} {unit}".rstrip()
-
-
-def _default(field: dict[str, object]) -> str:
-    value = field["default"]
-    if field["required"]:
-        return "required"
-    if isinstance(value, bool) or value is None:
-        return f"`{value}`"
-    if isinstance(value, int | float):
-        return _amount(value, str(field["unit"]))
-    if isinstance(value, list | tuple):
-        return ", ".join(f"`{str(item).removeprefix('builtins.')}`" for item in value) or "none"
-    return f'`"{value}"`'
+def _default(facts: dict[str, Any]) -> str:  # Any: JSON values of mixed types
+    return "required" if facts["required"] else default(facts["default"], str(facts["unit"]))
 
 
 def _config(name: str) -> Table:
@@ -118,6 +90,9 @@ _KINDS: dict[str, Callable[[], Table]] = {
 
 def build(name: str) -> Table:
     """Return the table of a marker; raises AttributeError for a name that is neither a kind nor a configuration."""
+    kind, _, what = name.partition("_")
+    if kind in control_plane.KINDS:
+        return control_plane.KINDS[kind](what)
     return _KINDS[name]() if name in _KINDS else _config(name)
 
 

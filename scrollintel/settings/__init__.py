@@ -1,7 +1,17 @@
-"""Settings of the control plane and its command line: `load()` returns them, checked as a whole."""
+"""Settings of the control plane and its command line: `load()` checks them as a whole, `describe()` lists them all."""
 
 from .declared import Declared, DeclaredPolicy, DeclaredService, ServiceDeclaration
+from .description import SettingDescription, describe
 from .loading import load
 from .settings import Settings
 
-__all__ = ["Declared", "DeclaredPolicy", "DeclaredService", "ServiceDeclaration", "Settings", "load"]
+__all__ = [
+    "Declared",
+    "DeclaredPolicy",
+    "DeclaredService",
+    "ServiceDeclaration",
+    "SettingDescription",
+    "Settings",
+    "describe",
+    "load",
+]

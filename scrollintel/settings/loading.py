@@ -93,7 +93,7 @@ def _section(name: str, kind: type[Config], layers: Layers, findings: Findings) 
 def _check_retention(layers: Layers, findings: Findings) -> None:
     """Let the class that uses the table check it; a client without the server's libraries leaves it unchecked."""
     values = layers[RETENTION]
-    policy = _retention_policy() if values else None
+    policy = retention_class() if values else None
     if policy is None:
         return
     try:
@@ -102,7 +102,8 @@ def _check_retention(layers: Layers, findings: Findings) -> None:
         findings.take(error, lambda field: values[field][1] if field in values else f"{RETENTION}.{field}")
 
 
-def _retention_policy() -> Any:  # Any: the class is loaded when it is there
+def retention_class() -> Any:  # Any: the class is loaded when it is there
+    """Return the class that reads the table `retention`, or None where the server's libraries are not installed."""
     try:
         return importlib.import_module("scrollintel.storage.retention").RetentionPolicy
     except ImportError:

@@ -95,7 +95,7 @@ class AccessSettings(Config):
 
     Arguments:
         enabled: Whether requests need an identity; None (default) turns it off only while the server listens on this
-            machine alone and neither a token nor an identity provider exists.
+            machine alone, behind no proxy, and there is no identity provider.
         oidc_issuer: Issuer of the identity provider, exactly as in its tokens.
         oidc_audience: Audience that a token must name.
         oidc_jwks_url: Address of the provider's public keys; this or `oidc_jwks_file`.

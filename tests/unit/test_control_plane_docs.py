@@ -1,0 +1,50 @@
+"""The pages about the control plane have a table for each thing that the code has; `test_docs.py` compares them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from docs import control_plane, tables
+from scrollintel.models.fault_tolerance_models import metadata
+from scrollintel.storage.retention import RetentionPolicy
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def markers(page: str) -> list[str]:
+    """Return the names of the tables of a page."""
+    return [block.group(2) for block in tables.BLOCK.finditer((DOCS / page).read_text("utf-8"))]
+
+
+def test_docs_settings_page_has_every_table() -> None:
+    """Each table of `scrollintel.toml` is on the page, once."""
+    assert markers("reference/settings.md") == [f"settings_{table}" for table in control_plane.settings_tables()]
+
+
+def test_docs_routes_page_has_every_kind_of_route() -> None:
+    """Each tag of the API is on the page, once, in the order of the routes."""
+    tags = dict.fromkeys(str(route.tags[0]) for route in control_plane.routes())
+    assert markers("reference/api-routes.md") == [control_plane.marker(tag) for tag in tags]
+
+
+def test_docs_routes_tables_hold_every_route_once() -> None:
+    """No route is left out because its tag is spelled in two ways."""
+    rows = [row for name in markers("reference/api-routes.md") for row in tables.build(name).rows]
+    assert len({row[0] for row in rows}) == len(rows) == len(control_plane.routes())
+
+
+def test_docs_database_page_has_every_table() -> None:
+    """Each table of the schema is on the page, once, behind the overview."""
+    wanted = ["retention_all", *(f"columns_{table}" for table in sorted(metadata.tables))]
+    assert markers("reference/database.md") == wanted
+
+
+def test_docs_expiry_settings_name_every_setting_of_the_retention() -> None:
+    """Each setting of the retention lets rows of some table expire."""
+    used = {setting for settings in control_plane.expiry_settings().values() for setting in settings}
+    assert used == set(RetentionPolicy.describe())
+
+
+def test_docs_security_page_has_the_roles() -> None:
+    """The table of roles and permissions is on the page about security."""
+    assert markers("explanation/security.md") == ["roles"]
