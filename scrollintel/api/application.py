@@ -45,7 +45,8 @@ def create_api(use_cases: UseCases, *, hosts: AllowedHosts | None = None, admin_
 
     async def ready(request: Request) -> Response:
         state = use_cases.plane.writer.state
-        ready = state is WriterState.SERVING and use_cases.plane.distrust is None
+        plane = use_cases.plane
+        ready = state is WriterState.SERVING and plane.distrust is None and not plane.database.full
         content = f'{{"status":"{"ready" if ready else "not_ready"}","storage":"{state.value}"}}'
         headers = {} if ready else {"Retry-After": "1"}
         return Response(content, 200 if ready else 503, headers, media_type="application/json")

@@ -130,7 +130,7 @@ def problem_of(error: Exception, request_id: str | None = None) -> Response | No
             error.status_code, detail=str(error.detail), headers=dict(error.headers or {}), request_id=request_id
         )
     retry_after = getattr(error, "retry_after", None)
-    if isinstance(error, ScrollIntelError) and error.code in {"store_unavailable", "standby"}:
+    if isinstance(error, ScrollIntelError) and error.code in {"store_unavailable", "store_full", "standby"}:
         headers = {"Retry-After": str(max(1, round(retry_after or 1.0)))}
         return problem(503, code=error.code, detail=str(error), headers=headers, request_id=request_id)
     return None

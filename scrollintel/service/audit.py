@@ -82,7 +82,7 @@ class AuditLog:
             tx.audit(caller.entry(action, "audit_log", self._plane.ledger.log.log_id, at=tx.now, after=after))
             name_author(tx, caller, self._plane.keys)
 
-        await self._plane.change(decide)
+        await self._plane.change(decide, urgent=caller.break_glass)
 
     # ------------------------------------------------------------------ proofs
 

@@ -17,7 +17,7 @@ from ..security.key_providers import KeyProvider
 from ..security.kinds import TOKENS
 from ..security.tokens import TokenIndex
 from ..storage.engine import Database
-from ..storage.errors import StoreUnavailableError
+from ..storage.errors import StoreFullError, StoreUnavailableError
 from ..storage.ledger import Ledger
 from ..storage.transaction import Records, Transaction
 from ..storage.transition_history import newest
@@ -175,8 +175,16 @@ class ControlPlane:
 
     # ------------------------------------------------------------------ changes
 
-    async def change(self, decide: Callable[[Transaction], T]) -> T:
-        """Make a change; returns its result once it is on disk. See `Writer.change`."""
+    async def change(self, decide: Callable[[Transaction], T], *, urgent: bool = False) -> T:
+        """Make a change; returns its result once it is on disk. See `Writer.change`.
+
+        Arguments:
+            decide: Makes it.
+            urgent: Whether it may use the room that is kept for the day on which the disk is full.
+
+        Raises:
+            StoreFullError: when there is no room for it.
+        """
 
         def decide_and_count(tx: Transaction) -> T:
             result = decide(tx)
@@ -186,12 +194,21 @@ class ControlPlane:
         if self.distrust is not None:
             raise StoreUnavailableError(self.distrust, retry_after=60.0)
 
+        if self.database.full and self.database.reserve is not None and not urgent:
+            raise StoreFullError
         try:
-            return await asyncio.wait_for(self.writer.change(decide_and_count), CHANGE_TIMEOUT)
+            result = await asyncio.wait_for(self.writer.change(decide_and_count), CHANGE_TIMEOUT)
+        except StoreUnavailableError as error:
+            if self.database.full and type(error) is StoreUnavailableError:
+                raise StoreFullError from error
+            raise
         except TimeoutError:
             raise StoreUnavailableError(
                 "the database has not answered in time; whether the change was made is unknown", retry_after=2.0
             ) from None
+        if self.database.full:
+            self.database.wrote()
+        return result
 
     async def answer(
         self, caller: Caller, decide: Callable[[Transaction], Answer], once: OnceOnly | None = None
@@ -208,7 +225,7 @@ class ControlPlane:
             return answer
 
         if once is None:
-            return await self.change(decide_by_author)
+            return await self.change(decide_by_author, urgent=caller.break_glass)
         key = once
 
         def decide_once(tx: Transaction) -> Answer:
@@ -242,7 +259,7 @@ class ControlPlane:
             )
             return answer
 
-        return await self.change(decide_once)
+        return await self.change(decide_once, urgent=caller.break_glass)
 
     def publish(self, tx: Transaction, change: Mapping[str, Any]) -> None:  # Any: JSON values
         """Tell replicas of a change once it is on disk."""

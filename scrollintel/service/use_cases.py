@@ -20,6 +20,7 @@ from .circuits import Circuits
 from .configuration import Configuration
 from .declarations import DeclarationKeeper
 from .degradation import Degradation
+from .full_disk import FullDisk
 from .health import Health
 from .housekeeping import Housekeeping
 from .ingest import Ingest
@@ -116,6 +117,8 @@ class UseCases:
         self.loops.add("audit checkpoints", 1.0, self.checkpoints.look)
         self.loops.add("rotate keys", 1.0, self.key_rotation.go_on)
         self.loops.add("import journal", 1.0, self._import_journal)
+        self.full_disk = FullDisk(plane)
+        self.loops.add("watch the disk", 1.0, self.full_disk.look)
         housekeeping = Housekeeping(plane, retention)
         self.loops.add("expire idempotency keys", 10.0, housekeeping.expire_idempotency)
         self.loops.add("roll up metrics", 10.0, housekeeping.roll_up)
@@ -148,8 +151,9 @@ class UseCases:
         await self.plane.stop()
 
     async def _secure(self) -> None:
-        """Prove encryption, look at the audit log, make the first token; loops go on with what cannot be done yet."""
+        """Keep a reserve, prove encryption, look at the audit log, make the first token; loops go on with the rest."""
         for name, work in (
+            ("watch the disk", self.full_disk.look),
             ("prove encryption", self.configuration.self_test),
             ("audit checkpoints", self.checkpoints.look),
             ("first token", self._first_token),

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, ExceptionContext, event, text
 
 from . import postgres, sqlite
-from .errors import StandbyError, StoreUnavailableError
-from .failures import translated
+from .errors import StandbyError, StoreFullError, StoreUnavailableError
+from .failures import Failure, classify, translated
 from .file_lock import FileLock
 from .location import create_private_file, parse_location
+from .reserve import Reserve
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -30,6 +31,10 @@ class Database:
         readers: Connections that read at the same time; default 4.
         patience: Seconds that a reader waits for a free connection; default 5.
         statement_timeout: Seconds for one statement on PostgreSQL; default 10.
+
+    Attributes:
+        full: Whether there was no room for the last thing that was to be written.
+        reserve: Room that is kept beside a SQLite file; None on PostgreSQL.
 
     Raises:
         ConfigError: when `url` is neither, or the driver for PostgreSQL is not installed.
@@ -50,10 +55,13 @@ class Database:
         self.dialect: Dialect = "postgresql"
         self.path: Path | None = None
         self._file_lock: FileLock | None = None
+        self.full = False
+        self.reserve: Reserve | None = None
         if self._url.get_backend_name() == "sqlite":
             self.dialect = "sqlite"
             self.path = Path(self._url.database or "")
             self._file_lock = FileLock(self.path)
+            self.reserve = Reserve(self.path)
             self._writers = sqlite.writer_engine(self.path)
             self._readers = sqlite.reader_engine(self.path, size=readers, patience=patience)
         else:
@@ -61,6 +69,7 @@ class Database:
             self._readers = postgres.reader_engine(
                 self._url, size=readers, patience=patience, statement_timeout=statement_timeout
             )
+        event.listen(self._writers, "handle_error", self._watch_room)
 
     def __repr__(self) -> str:
         return f"Database({self.display!r})"
@@ -94,6 +103,32 @@ class Database:
         with translated(OSError):
             create_private_file(self.path)
             self._file_lock.acquire()
+
+    # ------------------------------------------------------------------ room
+
+    def _watch_room(self, context: ExceptionContext) -> StoreFullError | None:
+        """Notice in the driver's error that there is no room, give the reserve back, and say so in our own words."""
+        if classify(context.original_exception) is not Failure.FULL:
+            return None
+        self.full = True
+        if self.reserve is not None:
+            self.reserve.release()
+        return StoreFullError()
+
+    def regain_room(self) -> bool:
+        """Keep the reserve when there is room for it, and tell whether the database has room as far as is known.
+
+        For whoever serves: copies and checks of a database keep none.
+        """
+        if self.reserve is not None:
+            with contextlib.suppress(OSError):  # a database without a reserve is better than none
+                self.full = not self.reserve.hold()
+        return not self.full
+
+    def wrote(self) -> None:
+        """Note that something could be written. With a reserve that says nothing: it may have been written there."""
+        if self.reserve is None:
+            self.full = False
 
     # ------------------------------------------------------------------ writing
 

@@ -27,11 +27,16 @@ class StoreUnavailableError(ScrollIntelError):
 
 
 class StoreFullError(StoreUnavailableError):
-    """The database has no room left; it serves again once there is some."""
+    """The database has no room left; it serves again once there is some. Nothing of the change was made."""
 
     code = "store_full"
 
-    def __init__(self, message: str = "the database has no room left", *, retry_after: float = 10.0) -> None:
+    def __init__(
+        self,
+        message: str = "the database has no room left; free some on its volume, and changes go on by themselves",
+        *,
+        retry_after: float = 10.0,
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
 
 
