@@ -14,6 +14,9 @@ UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(BIN)/uv)
 ARGS ?=
 WORKERS ?= 2
 PYTHON ?=
+# How long each phase of `make fuzz` may take, and where it begins; a failure tells the seed, which finds it again.
+FUZZ_SECONDS ?= 300
+FUZZ_SEED ?= $(shell date +%s)
 
 TYPED := $(wildcard scrollintel tests/typing demo_fault_tolerance.py demo benchmarks)
 QUICK := $(wildcard tests/test_fault_tolerance.py tests/unit tests/model tests/conformance)
@@ -27,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo serve test check fmt lint types layers security coverage kills tamper bench bench-control-plane requirements clean distclean
+.PHONY: help setup demo serve test check fmt lint types layers security coverage kills tamper fuzz bench bench-control-plane requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -125,6 +128,10 @@ kills: $(VENV)/.dev ## SIGKILL the writer 200 times under load on each database;
 
 tamper: $(VENV)/.dev ## 10,000 random tamperings with an audit log; all must be found
 	@SCROLLINTEL_TAMPERINGS=10000 $(BIN)/python -m pytest tests/unit/security/test_audit_verify.py -k tampering --timeout 600 $(ARGS)
+
+fuzz: $(VENV)/.dev ## ten minutes of made-up requests to every route of the API; FUZZ_SECONDS and FUZZ_SEED may be given
+	@SCROLLINTEL_FUZZ_SECONDS=$(FUZZ_SECONDS) SCROLLINTEL_FUZZ_SEED=$(FUZZ_SEED) \
+	    $(BIN)/python -m pytest tests/api/test_contract.py --timeout 86400 $(ARGS)
 
 bench-control-plane: $(VENV)/.dev ## measure the control plane beside a bare FastAPI route; needs wrk; options by ARGS
 	@$(BIN)/python -m benchmarks.control_plane $(ARGS)

@@ -124,7 +124,9 @@ def read_json(body: bytes) -> Any:
         raise BodyTooDeepError
     try:
         text = body.decode()
-        value = json.loads(text, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_unique)
+        value = json.loads(
+            text, parse_constant=_no_constant, parse_int=_integer, parse_float=_number, object_pairs_hook=_unique
+        )
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -141,6 +143,14 @@ def _integer(text: str) -> int:
     if len(text) > 17 or abs(number := int(text)) >= 2**53:
         raise ValueError(text)
     return number
+
+
+def _number(text: str) -> int | float:
+    """Return a number with a fraction or an exponent; what is a whole one all the same is an integer (JSON Schema)."""
+    number = float(text)
+    if abs(number) == float("inf"):
+        raise ValueError(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

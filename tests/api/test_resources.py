@@ -181,3 +181,20 @@ async def test_recovery_that_nobody_runs_any_more_is_ended_and_blocks_no_other(t
         await use_cases.recovery.mark_interrupted()
         assert (await client.get("/recovery/rec_left")).json()["status"] == "interrupted"
         assert (await client.post("/recovery/initiate", json={"service": "orders"})).status_code == 202
+
+
+@pytest.mark.asyncio
+async def test_numbers_are_read_as_json_schema_means_them(tmp_path: Path) -> None:
+    """What is whole is an integer however it is written; what no reader can hold is refused."""
+    async with serving(tmp_path) as (client, _):
+        json_body = {"Content-Type": "application/json"}
+        whole = b'{"name": "orders", "tier": 1.0}'
+        made = await client.post("/services", content=whole, headers=json_body)
+        assert (made.status_code, made.json()["tier"]) == (201, 1)
+        part = await client.post("/services", content=whole.replace(b"1.0", b"1.5"), headers=json_body)
+        assert part.status_code == 422
+        for value in (b"1e400", b"-1e400", b"9007199254740992", b"NaN"):
+            content = b'{"value": ' + value + b"}"
+            headers = {**json_body, "If-None-Match": "*"}
+            refused = await client.put("/configuration/a", content=content, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (400, "malformed_json"), value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query
+from pydantic import StringConstraints
 from starlette.responses import Response, StreamingResponse
 
 from ...security.access import Permission
@@ -25,16 +26,31 @@ class TooManyListenersError(RequestError):
     status = 503
 
 
+EVENT_PATTERN = r"^[a-z_]+(\.[a-z_]+)+$"
+EventName = Annotated[str, StringConstraints(max_length=200, pattern=EVENT_PATTERN)]
+EVENT: dict[str, Any] = {  # Any: a JSON Schema
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9]+$"},
+        "event": {"type": "string", "pattern": EVENT_PATTERN},
+        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": {"type": "object"}},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+    "required": ["id", "event", "data"],
+}
+STREAM = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVENT}}
+
+
 @router.get(
     "/events",
     summary="Follow what happens",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}},
+    responses={200: {"content": STREAM, "description": "Events"}},
 )
 @requires(Permission.EVENTS_READ)
 async def follow_events(
     ask: Ask,
-    event: Annotated[list[str] | None, Query(max_length=50, description="only events with these names")] = None,
+    event: Annotated[list[EventName] | None, Query(max_length=50, description="only events with these names")] = None,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
     after: Annotated[str | None, Query(max_length=100, description="as Last-Event-ID, for those who cannot")] = None,
 ) -> Response:

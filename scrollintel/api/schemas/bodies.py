@@ -87,10 +87,21 @@ def _allowed(error: ConfigError) -> dict[str, Any]:
     return {"allowed": error.violations[0].allowed}
 
 
-def _no_star(name: str) -> str:
-    if name == EVERY_SERVICE:
-        raise ValueError('"*" stands for all services and names none')
-    return name
+class _NoStar:
+    """Refuses the name that stands for all services in bindings."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        def check(value: str) -> str:
+            if value == EVERY_SERVICE:
+                raise PydanticCustomError("invalid_name", '"*" stands for all services and names none')
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "not": {"const": EVERY_SERVICE}}
 
 
 TEXT_PATTERN = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+$"
@@ -127,7 +138,7 @@ Moment = Annotated[
 ]
 """A moment in RFC 3339 with its offset, in UTC afterwards."""
 
-ServiceName = Annotated[Name, AfterValidator(_no_star)]
+ServiceName = Annotated[Name, _NoStar()]
 """A name that a service can have."""
 
 PathName = Annotated[Name, Path(description="1 to 200 characters")]

@@ -47,7 +47,12 @@ class ServiceBody(Strict):
     tier: Annotated[int, Field(ge=0, le=9, description="importance; lower is more important")] = 2
     owner: Text | None = None
     description: Text | None = None
-    depends_on: Annotated[list[DependencyBody], Field(max_length=200, default_factory=list), AfterValidator(_distinct)]
+    depends_on: Annotated[
+        list[DependencyBody],
+        # Each name once, which JSON Schema cannot say; that no two are the same comes nearest.
+        Field(max_length=200, default_factory=list, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_distinct),
+    ]
 
 
 class ServiceCreate(ServiceBody):
