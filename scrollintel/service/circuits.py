@@ -160,9 +160,9 @@ class Circuits:
             AlreadyExistsError: when that policy has a breaker already.
         """
         before = tx.get(POLICIES, config.name)
+        if before is not None and not _sees(caller, before):
+            raise AccessDeniedError(f"the name {config.name!r} cannot be used")
         if before is not None and before.content.get("breaker") is not None:
-            if not caller.sees(Permission.CIRCUITS_READ, before.service):
-                raise AccessDeniedError(f"the name {config.name!r} cannot be used")
             raise AlreadyExistsError(f"a circuit breaker {config.name!r} exists already")
         return self._put(tx, caller, config, before, service, reason, "create")
 
@@ -182,7 +182,7 @@ class Circuits:
             RevisionConflictError: when `expected` is not its revision.
         """
         before = tx.get(POLICIES, config.name)
-        if before is None or before.content.get("breaker") is None:
+        if before is None or before.content.get("breaker") is None or not _sees(caller, before):
             raise MissingError(KIND, config.name)
         return self._put(tx, caller, config, before, service, reason, "update", expected)
 
@@ -216,7 +216,7 @@ class Circuits:
     def delete(self, tx: Transaction, caller: Caller, name: str, *, reason: str | None, expected: int | None) -> None:
         """Take a circuit breaker out of force; a policy with further parts keeps those."""
         before = tx.get(POLICIES, name)
-        if before is None or before.content.get("breaker") is None:
+        if before is None or before.content.get("breaker") is None or not _sees(caller, before):
             raise MissingError(KIND, name)
         rest = replace(Policy.from_dict(before.content), breaker=None)
         if any(getattr(rest, layer) is not None for layer in rest.layers):
@@ -248,6 +248,11 @@ class Circuits:
             )
         if tx.get(CIRCUIT_ORDERS, name) is not None:
             self.operate(tx, caller, "close", name, reason or "the circuit breaker was deleted")
+
+
+def _sees(caller: Caller, record: PolicyRecord) -> bool:
+    """Tell whether the caller may see a circuit breaker that is configured here."""
+    return caller.sees(Permission.CIRCUITS_READ, record.service)
 
 
 def operation(verb: str, name: str, reason: str, sequence: int) -> dict[str, Any]:  # Any: JSON values

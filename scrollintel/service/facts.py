@@ -60,7 +60,7 @@ class FactStream:
         text = f"id: {self.epoch}-{self._number}\nevent: {event}\ndata: {content}\n\n".encode()
         fact = Fact(self._number, event, service, data, text)
         self._facts.append(fact)
-        self._wake()
+        self.wake()
         return fact
 
     @property
@@ -76,9 +76,10 @@ class FactStream:
     def close(self) -> None:
         """End all streams, because the service stops."""
         self._closed = True
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let every listener look for news and ask whether it may still listen."""
         waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():

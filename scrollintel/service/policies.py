@@ -14,6 +14,7 @@ from ..security.access import Permission
 from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import (
+    AccessDeniedError,
     AlreadyExistsError,
     DeclaredInFileError,
     MissingError,
@@ -95,9 +96,13 @@ class Policies:
         if breaker is not None and breaker.name != name:
             raise NameDiffersError("circuit breaker", breaker.name, name)
         before = tx.get(POLICIES, name)
+        caller.require_for_new(permission, wish.service)
+        if before is not None and not caller.sees(see, before.service):
+            # What the caller may not know of is answered as what is not there, unless the name would have to be free.
+            self._expect(None, wish.expected, kind, name)
+            raise AccessDeniedError(f"the name {name!r} cannot be used")
         if before is not None:
             caller.require(permission, before.service, see=see, kind=kind, name=name)
-        caller.require_for_new(permission, wish.service)
         self._expect(before, wish.expected, kind, name)
         if before is not None and before.source is Source.FILE and source is not Source.FILE:
             raise DeclaredInFileError(kind, name, before.location)

@@ -180,6 +180,7 @@ class RoleBindings:
                 f"the role binding is at revision {REVISION}, not {expected}", headers={"ETag": etag(REVISION)}
             )
         tx.delete(ROLE_BINDINGS, binding_id)
+        tx.afterwards(lambda: self._plane.on_loop(self._plane.facts.wake))
         before = _summary(record)
         tx.audit(caller.entry("role.unbind", "role_binding", binding_id, at=tx.now, reason=reason, before=before))
 

@@ -91,6 +91,7 @@ class Tokens:
             raise ConflictError("this is the last token that can administer the control plane; make another one first")
         subject = record.subject if keeps_subject else None
         self._store(tx, replace(record, revoked_at=record.revoked_at or tx.now, subject=subject))
+        tx.afterwards(lambda: self._plane.on_loop(self._plane.facts.wake))
 
     def _store(self, tx: Transaction, record: TokenRecord) -> None:
         tx.put(TOKENS, record)
