@@ -11,11 +11,12 @@ import httpx2
 import pytest
 
 from scrollintel.control.declared import Declarations, PolicyDeclaration
-from scrollintel.control.records import RECOVERIES, RecoveryOperationRecord
+from scrollintel.control.records import LEVEL_ORDERS, RECOVERIES, RecoveryOperationRecord
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.policy import Policy
 from scrollintel.service.errors import NameDiffersError
 from scrollintel.service.facts import MAX_LISTENERS
+from scrollintel.testing import ManualClock
 
 from .rig import serving
 
@@ -198,3 +199,22 @@ async def test_numbers_are_read_as_json_schema_means_them(tmp_path: Path) -> Non
             headers = {**json_body, "If-None-Match": "*"}
             refused = await client.put("/configuration/a", content=content, headers=headers)
             assert (refused.status_code, refused.json()["code"]) == (400, "malformed_json"), value
+
+
+@pytest.mark.asyncio
+async def test_level_with_an_end_is_over_at_its_second(tmp_path: Path) -> None:
+    """It holds until then and not a moment longer, whether or not the record was cleared; the log tells the end."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as (client, use_cases):
+        await client.post("/services", json={"name": "orders"})
+        order = {"service": "orders", "level": "severe", "reason": "slow", "expires_in": 60}
+        made = (await client.post("/degradation", json=order)).json()
+        clock.advance(59.5)
+        assert (await client.get("/degradation/orders")).json() == made
+        clock.advance(0.5)
+        assert (await client.get("/degradation/orders")).json()["level"] == "none"
+        assert (await client.get("/degradation")).json()["items"] == []
+        await use_cases.degradation.expire()
+        (ended,) = (await client.get("/audit", params={"action": "degradation.expire"})).json()["items"]
+        assert (ended["target"], ended["actor"], ended["after"]) == ("orders", "system", None)
+        assert use_cases.plane.records.values(LEVEL_ORDERS) == []

@@ -117,3 +117,23 @@ async def test_planted_secrets_are_in_no_file_log_export_or_answer(
         assert secret.encode() not in files
         assert secret not in caplog.text
         assert all(secret not in answer for answer in answers)
+
+
+@pytest.mark.asyncio
+async def test_guessing_is_slowed_down_and_hinders_nobody_else(tmp_path: Path) -> None:
+    """After some bad tokens an address is told when to come back; good tokens pass, and a minute later all is new."""
+    clock = ManualClock()
+    async with serving(tmp_path, enforced=True, clock=clock, bad_tokens_per_minute=3) as served:
+        good = bearer((tmp_path / "first-admin-token").read_text().strip())
+        bad = bearer("sit_" + "0" * 49)
+
+        async def guess() -> httpx2.Response:
+            return await served.client.get("/services", headers=bad)
+
+        assert [(await guess()).status_code for _ in range(3)] == [401] * 3
+        clock.advance(20)
+        slowed = await guess()
+        assert (slowed.status_code, slowed.json()["code"], slowed.headers["Retry-After"]) == (429, "rate_limited", "40")
+        assert (await served.client.get("/services", headers=good)).status_code == 200
+        clock.advance(40)
+        assert (await guess()).status_code == 401
