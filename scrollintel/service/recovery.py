@@ -23,6 +23,7 @@ from .degradation import Degradation
 from .errors import ConflictError, MissingError
 from .own_thread import in_own_thread
 from .plane import ControlPlane
+from .recovery_history import RecoveryHistory
 from .recovery_progress import MAX_DETAIL, CutShortError, Progress, interrupted, over
 from .recovery_strategies import Strategies
 
@@ -75,6 +76,7 @@ class Recoveries:
         self._circuits = circuits
         self.runner = RecoveryRunner(config=BUILT_IN_PATIENCE, clock=plane.clock) if runner is None else runner
         self.strategies = Strategies(self.runner)
+        self.history = RecoveryHistory(plane)
         self._slots = asyncio.Semaphore(MAX_RUNNING)
         self._asked_for: dict[str, float] = {}  # id → monotonic time, until it is launched
         self._running: dict[str, tuple[Progress, asyncio.Task[None]]] = {}
@@ -222,12 +224,14 @@ class Recoveries:
             )
             told = {"id": end.id, "outcome": end.outcome, "status": end.status}
             self._plane.tell(tx, "recovery.finished", told, service=end.service)
+            tx.afterwards(lambda: self._plane.on_loop(self.history.note, end))
 
         await self._plane.change(decide)
         self._unwritten.pop(end.id, None)
 
     def _look_soon(self) -> None:
         """Look for recoveries of the life before, now that the database can be written."""
+        self.history.renew()
         if not self._stopping:
             self._look = asyncio.get_running_loop().create_task(self._look_now(), name="scrollintel recoveries")
 
@@ -239,6 +243,7 @@ class Recoveries:
         """Give an end to recoveries that nobody runs, and write the ends that an outage has kept from being written."""
         if not self._plane.serving or self._stopping:
             return
+        await self.history.load()
         for end in list(self._unwritten.values()):
             await self._write_end(end)
         horizon = self._plane.clock.monotonic() - LAUNCH_WAIT

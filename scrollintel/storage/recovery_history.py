@@ -30,6 +30,23 @@ class RecoveryFilter:
     until: datetime | None = None
     after: tuple[datetime, str] | None = None
 
+    def matches(self, record: RecoveryOperationRecord) -> bool:
+        """Tell whether a recovery is wanted, as the database would."""
+        return (
+            (self.services is None or record.service in self.services)
+            and all(
+                wanted is None or getattr(record, name) == wanted
+                for name, wanted in ((name, getattr(self, name)) for name in _EQUAL)
+            )
+            and (self.since is None or record.started_at >= self.since)
+            and (self.until is None or record.started_at < self.until)
+            and (self.after is None or (record.started_at, record.id) < self.after)
+        )
+
+
+_EQUAL = ("service", "status", "outcome", "failure_type")
+"""Fields that a recovery has to have the same value in."""
+
 
 def recoveries(connection: Connection, wanted: RecoveryFilter, limit: int) -> list[RecoveryOperationRecord]:
     """Return recoveries, newest first."""
@@ -37,7 +54,7 @@ def recoveries(connection: Connection, wanted: RecoveryFilter, limit: int) -> li
     query = select(table).order_by(table.c.started_at.desc(), table.c.id.desc()).limit(limit)
     if wanted.services is not None:
         query = query.where(table.c.service.in_(sorted(wanted.services)))
-    for name in ("service", "status", "outcome", "failure_type"):
+    for name in _EQUAL:
         value = getattr(wanted, name)
         if value is not None:
             query = query.where(table.c[name] == value)

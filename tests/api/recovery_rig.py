@@ -16,9 +16,12 @@ import httpx2
 from scrollintel.core.errors import PlanRefusedError
 from scrollintel.recovery import Observation, Plan, RecoveryConfig, RecoveryRunner
 from scrollintel.replica.protocol import CircuitReport, LevelReport
+from scrollintel.security.access import Binding
+from scrollintel.security.kinds import TOKENS
+from scrollintel.security.tokens import issue
 from scrollintel.service.use_cases import UseCases
 
-from .rig import serving
+from .rig import bearer, serving
 
 Json = dict[str, Any]
 PATIENCE = 20.0
@@ -126,6 +129,14 @@ async def until(so: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not so():
             await asyncio.sleep(0.005)
+
+
+async def token(use_cases: UseCases, *bindings: Binding) -> dict[str, str]:
+    """Return the header of a fresh token."""
+    minted, record = issue(name="test", bindings=bindings, now=use_cases.plane.now)
+    await use_cases.plane.change(lambda tx: tx.put(TOKENS, record))
+    use_cases.plane.tokens.put(record)
+    return bearer(minted.text)
 
 
 async def join(client: httpx2.AsyncClient, service: str = "orders", instance: str = "one") -> str:

@@ -9,20 +9,8 @@ import httpx2
 import pytest
 
 from scrollintel.security.access import Binding, Role
-from scrollintel.security.kinds import TOKENS
-from scrollintel.security.tokens import issue
-from scrollintel.service.use_cases import UseCases
 
-from .recovery_rig import Led, finished, join, recovering, report, shown_when, start
-from .rig import bearer
-
-
-async def token(use_cases: UseCases, *bindings: Binding) -> dict[str, str]:
-    """Return the header of a fresh token."""
-    minted, record = issue(name="test", bindings=bindings, now=use_cases.plane.now)
-    await use_cases.plane.change(lambda tx: tx.put(TOKENS, record))
-    use_cases.plane.tokens.put(record)
-    return bearer(minted.text)
+from .recovery_rig import Led, finished, join, recovering, report, shown_when, start, token
 
 
 async def names(client: httpx2.AsyncClient, service: str) -> list[tuple[str, bool]]:

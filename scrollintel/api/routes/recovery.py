@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -10,13 +9,11 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from ...control.records import RecoveryOperationRecord
 from ...recovery.strategy import RecoveryOutcome
 from ...security.access import ALL, Permission
-from ...service.errors import MissingError
 from ...service.plane import Answer
 from ...service.recovery import Wish
-from ...storage import recovery_history
+from ...service.recovery_history import Found
 from ...storage.recovery_history import RecoveryFilter
 from ...storage.transaction import Transaction
 from ..context import Ask, answer, json_response
@@ -98,31 +95,26 @@ async def search_recoveries(
         after=None if position is None else (_moment(position[0]), position[1]),
     )
 
-    def query() -> list[RecoveryOperationRecord]:
-        with ask.use_cases.plane.database.reader() as connection:
-            return recovery_history.recoveries(connection, wanted, limit + 1)
-
-    found = await asyncio.to_thread(query)
+    found = await ask.use_cases.recovery.history.search(wanted, limit + 1)
     following = None
-    if len(found) > limit:
-        last = found[limit - 1]
+    if len(found.records) > limit:
+        last = found.records[limit - 1]
         following = encode_cursor([last.started_at.isoformat(), last.id])
-    return json_response({"items": [document(record) for record in found[:limit]], "next_cursor": following})
+    items = [document(record) for record in found.records[:limit]]
+    return json_response({"items": items, "next_cursor": following}, headers=_marks(ask, found))
 
 
 @router.get("/recovery/{operation}", response_model=RecoveryView, summary="Show a recovery")
 @requires(Permission.RECOVERY_READ)
 async def show_recovery(operation: RecoveryId, ask: Ask) -> Response:
     """One recovery with its steps and times."""
+    found = await ask.use_cases.recovery.history.find(ask.caller, operation)
+    return json_response(document(found.records[0]), headers=_marks(ask, found))
 
-    def query() -> RecoveryOperationRecord | None:
-        with ask.use_cases.plane.database.reader() as connection:
-            return recovery_history.recovery(connection, operation)
 
-    found = await asyncio.to_thread(query)
-    if found is None or not ask.caller.sees(Permission.RECOVERY_READ, found.service):
-        raise MissingError("recovery", operation)
-    return json_response(document(found))
+def _marks(ask: Ask, found: Found) -> dict[str, str] | None:
+    """Return the header that marks what was read from memory, also before the writer has noticed the outage."""
+    return {"X-ScrollIntel-Stale": ask.use_cases.plane.staleness()} if found.stale else None
 
 
 def _moment(text: str) -> datetime:
