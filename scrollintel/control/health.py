@@ -27,27 +27,35 @@ class Evidence:
         circuits: Name and state of each circuit that its replicas run.
         level: Its degradation level.
         replicas, stale: Replicas that have joined, and those of them that have fallen silent.
+        remembered: Replicas that reported before the control plane was started and have not joined again; default 0.
     """
 
     circuits: Sequence[tuple[str, CircuitState]]
     level: DegradationLevel
     replicas: int
     stale: int
+    remembered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How a service stands, and every reason for it as a sentence."""
+    """How a service stands, and every reason for it as a sentence.
+
+    `remembered` tells that no replica has joined since the control plane was started, so that it is judged by what
+    they reported before.
+    """
 
     status: ServiceHealth
     reasons: tuple[str, ...]
+    remembered: bool = False
 
 
 def judge(evidence: Evidence) -> Judgement:
     """Return how a service stands; the worst reason decides.
 
     A level of `SEVERE` or worse, or silence of all replicas, makes it unhealthy. An open or isolated circuit, a lower
-    level, or silence of some replicas makes it degraded.
+    level, or silence of some replicas makes it degraded. Replicas that have not come back since the control plane was
+    started are told of and do not make it worse: they come back within seconds, unless they ended meanwhile.
     """
     reasons: list[str] = []
     worst = ServiceHealth.HEALTHY
@@ -66,9 +74,19 @@ def judge(evidence: Evidence) -> Judgement:
         everyone = evidence.stale == evidence.replicas
         worst = ServiceHealth.UNHEALTHY if everyone or worst is ServiceHealth.UNHEALTHY else ServiceHealth.DEGRADED
         reasons.append(f"{evidence.stale} of {evidence.replicas} replicas have fallen silent")
-    if not evidence.replicas and worst is ServiceHealth.HEALTHY:
+    if evidence.remembered:
+        reasons.append(_of_before(evidence.remembered, evidence.replicas == 0))
+    elif not evidence.replicas and worst is ServiceHealth.HEALTHY:
         return Judgement(ServiceHealth.UNKNOWN, ("no replica has joined",))
-    return Judgement(worst, tuple(reasons) or ("nothing is wrong",))
+    remembered = evidence.remembered > 0 and evidence.replicas == 0
+    return Judgement(worst, tuple(reasons) or ("nothing is wrong",), remembered)
+
+
+def _of_before(replicas: int, alone: bool) -> str:
+    who = "1 replica" if replicas == 1 else f"{replicas} replicas"
+    if alone:
+        return f"this is what {who} reported before the control plane was started"
+    return f"{who} of before the control plane was started {'has' if replicas == 1 else 'have'} not come back"
 
 
 def _listed(names: Sequence[str]) -> str:

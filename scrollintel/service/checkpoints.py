@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from datetime import datetime
 from pathlib import Path
 
 from ..core.errors import ScrollIntelError
@@ -31,6 +32,7 @@ class Checkpoints:
         interval: Seconds after which one is signed anyway; default 60.
 
     Attributes:
+        newest_at: When the newest checkpoint was signed, by whichever host; None without one.
         last_error: Why the last checkpoint could not be kept outside the database, or None.
         broken: One sentence when the log does not agree with what was kept outside the database, or None.
     """
@@ -45,6 +47,7 @@ class Checkpoints:
         self._signed_up_to: int | None = None
         self._signed_at = plane.clock.monotonic()
         self._compared = False
+        self.newest_at: datetime | None = None
         self.last_error: str | None = None
         self.broken: str | None = None
         plane.on_serving.append(self._forget)
@@ -53,6 +56,11 @@ class Checkpoints:
     def key(self) -> SigningKey | None:
         """The key of the log, which all hosts that share the database sign with; None before the database was read."""
         return self._plane.keys.signing
+
+    @property
+    def signed_up_to(self) -> int:
+        """Records of the log that the newest checkpoint vouches for; 0 without one and before the database was read."""
+        return self._signed_up_to or 0
 
     def _forget(self) -> None:
         """Look anew at a database that has been read anew: another host may have served and signed meanwhile."""
@@ -90,7 +98,7 @@ class Checkpoints:
         )
 
         await plane.change(lambda tx: store_checkpoint(tx, signed))
-        self._signed_up_to = signed.checkpoint.size
+        self._signed_up_to, self.newest_at = signed.checkpoint.size, signed.checkpoint.at
         self._signed_at = plane.clock.monotonic()
         await asyncio.to_thread(self._append, signed)
 
@@ -106,7 +114,7 @@ class Checkpoints:
 
     def _begin(self) -> None:
         with self._plane.database.reader() as connection:
-            self._signed_up_to = audit_history.newest_size(connection)
+            self._signed_up_to, self.newest_at = audit_history.newest_checkpoint(connection)
         self.broken = self._compare()
         if self.broken is not None:
             logger.error("the audit log is not what it was: %s", self.broken)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..control.health import Evidence, Judgement, ServiceHealth, judge
-from ..control.records import SERVICES
+from ..control.records import RECOVERIES, SERVICES
 from ..core.config.degradation import DegradationLevel
 from ..core.states import CircuitState
 from ..security.access import Permission
+from ..security.errors import KeyUnavailableError
 from ..storage.transaction import Transaction
 from .caller import SYSTEM, Caller
 from .errors import MissingError
@@ -28,9 +29,13 @@ class Health:
         self._known: dict[str, ServiceHealth] = {}
 
     def names(self, caller: Caller) -> list[str]:
-        """Return all services that the caller may see: registered, joined or degraded ones."""
+        """Return all services that the caller may see: registered ones, and those whose replicas have joined.
+
+        Replicas that joined before the control plane was started count until they are forgotten.
+        """
         names = set(self._plane.records.table(SERVICES))
         names.update(session.service for session in self._plane.fleet.sessions())
+        names.update(self._use_cases.circuits.remembered.services())
         return sorted(name for name in names if caller.sees(Permission.HEALTH_READ, name))
 
     def of_service(self, caller: Caller, name: str) -> Judgement:
@@ -47,9 +52,12 @@ class Health:
         for session in sessions:
             for circuit, keys in session.circuits.items():
                 for held in keys.values():
-                    state = CircuitState(held.report.state)
-                    if circuit not in states or _RANK[state] > _RANK[states[circuit]]:
-                        states[circuit] = state
+                    _worsen(states, circuit, held.report.state)
+        before = self._use_cases.circuits.remembered.of_service(name)
+        live = set(states)
+        for record in before:
+            if record.circuit not in live:
+                _worsen(states, record.circuit, record.state)
         level = self._use_cases.degradation.level(name)
         return judge(
             Evidence(
@@ -57,6 +65,7 @@ class Health:
                 level=DegradationLevel.NONE if level is None else level.level,
                 replicas=len(sessions),
                 stale=sum(fleet.is_stale(session) for session in sessions),
+                remembered=len({record.replica for record in before} - {session.instance for session in sessions}),
             )
         )
 
@@ -78,6 +87,7 @@ class Health:
                 "state": writer.state.value,
                 "for": round(plane.clock.monotonic() - writer.since, 3),
                 "dialect": plane.database.dialect,
+                "leads": plane.database.is_leader,
                 "waiting": writer.waiting,
                 "commits": writer.commits,
                 "changes": writer.changes,
@@ -88,7 +98,14 @@ class Health:
                 "records": plane.ledger.log.head.sequence,
                 "log_id": plane.ledger.log.log_id,
                 "intact": checkpoints.broken is None,
+                "checkpoint": {
+                    "records": checkpoints.signed_up_to,
+                    "at": checkpoints.newest_at,
+                    "problem": checkpoints.broken or checkpoints.last_error,
+                },
             },
+            "keys": self._keys(),
+            "recoveries": len(plane.records.table(RECOVERIES)),
             "replicas": {
                 "joined": len(sessions),
                 "stale": sum(fleet.is_stale(session) for session in sessions),
@@ -100,6 +117,15 @@ class Health:
             "stale": not plane.serving,
         }
 
+    def _keys(self) -> dict[str, Any]:  # Any: JSON values
+        """Return whether there are keys to seal with, and whether values are still under former ones; no key ids."""
+        keys = self._plane.keys
+        try:
+            ready = bool(keys.ring.records()) and not keys.incomplete
+        except KeyUnavailableError:
+            ready = False
+        return {"state": "ready" if ready else "missing", "rotating": ready and self._use_cases.key_rotation.pending}
+
     def summary(self, caller: Caller) -> dict[str, Any]:  # Any: JSON values
         """Return everything on one screen."""
         use_cases, plane = self._use_cases, self._plane
@@ -109,14 +135,20 @@ class Health:
         services = {name: self.judge(name) for name in self.names(caller)}
         degraded = use_cases.degradation.degraded(caller)
         refusing = [whole for whole in circuits if whole.state in (CircuitState.OPEN, CircuitState.ISOLATED)]
+        recoveries = [
+            {"id": record.id, "service": record.service, "status": record.status, "started_at": record.started_at}
+            for record in plane.records.values(RECOVERIES)
+            if caller.sees(Permission.RECOVERY_READ, record.service)
+        ]
         sessions = [s for s in plane.fleet.sessions() if caller.sees(Permission.REPLICAS_READ, s.service)]
         calls, failures = use_cases.ingest.last_minute(lambda service: caller.sees(Permission.METRICS_READ, service))
         return {
-            "sentence": _sentence(len(refusing), len(degraded), len(sessions), plane.serving),
+            "sentence": _sentence(len(refusing), len(degraded), len(recoveries), len(sessions), plane.serving),
             "circuits": dict(states),
             "services": dict(Counter(judgement.status.value for judgement in services.values())),
             "refusing": [whole.name for whole in refusing[:50]],
             "degraded": [level.service for level in degraded[:50]],
+            "recoveries": recoveries[:50],
             "calls_per_second": round(calls / 60.0, 3),
             "success_rate": None if not calls else round(1.0 - failures / calls, 6),
             "replicas": len(sessions),
@@ -152,6 +184,12 @@ class Health:
         self._known = {name: found.status for name, found in now.items()}
 
 
+def _worsen(states: dict[str, CircuitState], circuit: str, reported: str) -> None:
+    state = CircuitState(reported)
+    if circuit not in states or _RANK[state] > _RANK[states[circuit]]:
+        states[circuit] = state
+
+
 _RANK = {
     CircuitState.DISABLED: 0,
     CircuitState.METRICS_ONLY: 1,
@@ -162,14 +200,16 @@ _RANK = {
 }
 
 
-def _sentence(refusing: int, degraded: int, replicas: int, serving: bool) -> str:
+def _sentence(refusing: int, degraded: int, recovering: int, replicas: int, serving: bool) -> str:
     if not serving:
         return "The database is away: everything shown is as of then, and changes wait."
-    if not refusing and not degraded:
+    if not refusing and not degraded and not recovering:
         return "Everything is in order." if replicas else "No application has joined yet."
     parts = []
     if refusing:
         parts.append(f"{refusing} circuit{'s' if refusing > 1 else ''} refuse{'' if refusing > 1 else 's'} calls")
     if degraded:
         parts.append(f"{degraded} service{'s are' if degraded > 1 else ' is'} degraded")
+    if recovering:
+        parts.append(f"{recovering} {'recoveries run' if recovering > 1 else 'recovery runs'}")
     return f"{' and '.join(parts)}.".capitalize()

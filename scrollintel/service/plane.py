@@ -99,6 +99,7 @@ class ControlPlane:
         self.distrust: str | None = None
         """Why nothing is written although the database can be, such as a failed self-test; or None."""
         self.transitions: dict[str, deque[dict[str, Any]]] = {}  # Any: the columns' values
+        self._has_transitions = False
 
     # ------------------------------------------------------------------ life
 
@@ -273,16 +274,26 @@ class ControlPlane:
         tx.afterwards(lambda: self.on_loop(_tell, self.facts, event, content, service))
 
     async def load_transitions(self) -> None:
-        """Take over the newest changes of state of the life before."""
-        if not self.serving:
+        """Take over the newest changes of state of the life before, once; does nothing while that cannot be done."""
+        if self._has_transitions or not self.serving:
             return
 
         def query() -> list[Mapping[str, Any]]:  # Any: the columns' values
             with self.database.reader() as connection:
                 return newest(connection, MAX_TRANSITION_CIRCUITS)
 
-        for row in await asyncio.to_thread(query):
-            self.note_transition({name: value for name, value in row.items() if name != "id"})
+        try:
+            found = await asyncio.to_thread(query)
+        except StoreUnavailableError:
+            return
+        before = [{name: value for name, value in row.items() if name != "id"} for row in found]
+        known = {tuple(sorted(row.items())) for row in before}
+        told = [row for rows in self.transitions.values() for row in rows]
+        since = [row for row in told if tuple(sorted(row.items())) not in known]
+        self._has_transitions = True
+        self.transitions.clear()
+        for row in [*before, *since]:
+            self.note_transition(row)
 
     def note_transition(self, row: dict[str, Any]) -> None:  # Any: the columns' values
         """Keep a change of state at hand for whoever looks at the circuit; on the event loop."""

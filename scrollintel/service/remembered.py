@@ -20,6 +20,7 @@ class Remembered:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
         self._by_circuit: dict[str, list[CircuitStateRecord]] = {}
+        self._by_service: dict[str, list[CircuitStateRecord]] | None = None  # made when it is asked for
         self._loaded_at: float | None = None
 
     def load(self) -> None:
@@ -27,6 +28,7 @@ class Remembered:
         if self._loaded_at is not None or not self._plane.serving:
             return
         self._loaded_at = self._plane.clock.monotonic()
+        self._by_service = None
         for record in self._plane.records.values(CIRCUIT_STATES):
             self._by_circuit.setdefault(record.circuit, []).append(record)
 
@@ -34,8 +36,25 @@ class Remembered:
         """Return the names of the circuits."""
         return list(self._by_circuit)
 
+    def services(self) -> list[str]:
+        """Return the services of the replicas."""
+        return list(self._indexed())
+
+    def of_service(self, service: str) -> list[CircuitStateRecord]:
+        """Return all circuits of a service as its silent replicas had them."""
+        return self._indexed().get(service, [])
+
+    def _indexed(self) -> dict[str, list[CircuitStateRecord]]:
+        if self._by_service is None:
+            self._by_service = {}
+            for records in self._by_circuit.values():
+                for record in records:
+                    self._by_service.setdefault(record.service, []).append(record)
+        return self._by_service
+
     def forget(self, instance: str) -> None:
         """Let go of what a replica reported that speaks for itself now."""
+        self._by_service = None
         for name, records in list(self._by_circuit.items()):
             kept = [record for record in records if record.replica != instance]
             if kept:
@@ -83,6 +102,7 @@ class Remembered:
     async def sweep(self) -> None:
         """Take over what was loaded, and let go of replicas that have not come back for too long."""
         self.load()
+        await self._plane.load_transitions()
         fleet = self._plane.fleet
         if self._loaded_at is None or not self._by_circuit:
             return
@@ -96,3 +116,4 @@ class Remembered:
 
         await self._plane.change(decide)
         self._by_circuit.clear()
+        self._by_service = None

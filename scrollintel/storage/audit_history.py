@@ -139,6 +139,8 @@ def checkpoints(
     ]
 
 
-def newest_size(connection: Connection) -> int:
-    """Return how many records the newest checkpoint covers; 0 without one."""
-    return connection.scalar(select(func.max(AuditCheckpointRow.size))) or 0
+def newest_checkpoint(connection: Connection) -> tuple[int, datetime | None]:
+    """Return how many records the newest checkpoint covers, and when it was signed; 0 and None without one."""
+    newest = select(AuditCheckpointRow.size, AuditCheckpointRow.at).order_by(AuditCheckpointRow.size.desc()).limit(1)
+    row = connection.execute(newest).first()
+    return (0, None) if row is None else (row.size, row.at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -23,6 +23,7 @@ class ServiceHealthView(BaseModel):
     service: str
     status: ServiceHealth
     reasons: list[str]
+    remembered: bool = Field(description="judged by what replicas reported before the control plane was started")
 
 
 class StorageView(BaseModel):
@@ -31,10 +32,35 @@ class StorageView(BaseModel):
     state: str
     for_: float = Field(alias="for", description="seconds in this state")
     dialect: str
+    leads: bool = Field(description="whether this process holds the connection that writes")
     waiting: int
     commits: int
     changes: int
     problem: str | None
+
+
+class CheckpointView(BaseModel):
+    """The newest signed checkpoint of the audit log."""
+
+    records: int = Field(description="records that it vouches for; 0 without one")
+    at: datetime | None
+    problem: str | None = Field(description="why the log is not trusted, or the checkpoint not kept outside")
+
+
+class AuditView(BaseModel):
+    """How the audit log stands."""
+
+    records: int
+    log_id: str
+    intact: bool
+    checkpoint: CheckpointView
+
+
+class KeysView(BaseModel):
+    """Whether there is a key to seal with."""
+
+    state: Literal["ready", "missing"]
+    rotating: bool = Field(description="whether values are still under former keys")
 
 
 class PlatformView(BaseModel):
@@ -46,7 +72,9 @@ class PlatformView(BaseModel):
     uptime: float = Field(description="seconds")
     storage: StorageView
     problems: list[str]
-    audit: dict[str, Any]
+    audit: AuditView
+    keys: KeysView
+    recoveries: int = Field(description="recoveries of all services that have not ended")
     replicas: dict[str, int]
     access: str
     journal_waiting: bool
@@ -62,6 +90,15 @@ class HealthView(BaseModel):
     platform: PlatformView
 
 
+class RunningRecovery(BaseModel):
+    """A recovery that has not ended."""
+
+    id: str
+    service: str
+    status: str
+    started_at: datetime
+
+
 class SummaryView(BaseModel):
     """One screen."""
 
@@ -70,6 +107,7 @@ class SummaryView(BaseModel):
     services: dict[str, int]
     refusing: list[str]
     degraded: list[str]
+    recoveries: list[RunningRecovery]
     calls_per_second: float
     success_rate: float | None
     replicas: int
@@ -83,7 +121,12 @@ _WORST_FIRST = (ServiceHealth.UNHEALTHY, ServiceHealth.DEGRADED, ServiceHealth.H
 
 
 def _document(name: str, found: Judgement) -> dict[str, Any]:  # Any: JSON values
-    return {"service": name, "status": found.status.value, "reasons": list(found.reasons)}
+    return {
+        "service": name,
+        "status": found.status.value,
+        "reasons": list(found.reasons),
+        "remembered": found.remembered,
+    }
 
 
 @router.get("/health", response_model=HealthView, summary="Health of everything")

@@ -46,6 +46,37 @@ def test_judge_worst_reason_decides_and_all_are_told() -> None:
     assert len(judgement.reasons) == 3
 
 
+@pytest.mark.parametrize(
+    ("evidence", "status", "reasons", "remembered"),
+    [
+        (
+            Evidence([("db", OPEN)], NONE, 0, 0, remembered=2),
+            ServiceHealth.DEGRADED,
+            ("refuses calls to db", "this is what 2 replicas reported before the control plane was started"),
+            True,
+        ),
+        (
+            Evidence([("db", CLOSED)], NONE, 0, 0, remembered=1),
+            ServiceHealth.HEALTHY,
+            ("this is what 1 replica reported before the control plane was started",),
+            True,
+        ),
+        (
+            Evidence([("db", CLOSED)], NONE, 1, 0, remembered=1),
+            ServiceHealth.HEALTHY,
+            ("1 replica of before the control plane was started has not come back",),
+            False,
+        ),
+    ],
+)
+def test_judge_after_a_restart_goes_by_what_replicas_reported_before(
+    evidence: Evidence, status: ServiceHealth, reasons: tuple[str, ...], remembered: bool
+) -> None:
+    """What is remembered decides until replicas speak for themselves, and is told to be no more than that."""
+    judgement = judge(evidence)
+    assert (judgement.status, judgement.reasons, judgement.remembered) == (status, reasons, remembered)
+
+
 def test_judge_many_circuits_are_counted_beyond_five() -> None:
     """The sentence stays short."""
     judgement = judge(Evidence([(f"c{number}", OPEN) for number in range(8)], NONE, 1, 0))
