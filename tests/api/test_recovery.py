@@ -111,3 +111,67 @@ async def test_recovery_that_is_stopped_with_the_control_plane_is_interrupted_af
         assert led.asked == ["observe", "plan", "act"]
         refused = await client.post("/recovery/initiate", json={"service": "orders"})
         assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+
+
+@pytest.mark.asyncio
+async def test_recovery_of_a_service_runs_once_and_the_same_request_starts_it_once(
+    tmp_path: Path, database_url: str
+) -> None:
+    """A repeated key gets the same answer, another request a conflict, also of several at once; then it is free."""
+    led = Led()
+    async with recovering(tmp_path / "data", led, database_url=database_url) as (client, _):
+        body, key = {"service": "orders", "failure_type": "hung"}, {"Idempotency-Key": "once"}
+        first = await client.post("/recovery/initiate", json=body, headers=key)
+        again = await client.post("/recovery/initiate", json=body, headers=key)
+        assert (again.status_code, again.json()) == (202, first.json())
+        assert again.headers["Idempotency-Replayed"] == "true"
+        other = await client.post("/recovery/initiate", json={"service": "orders"}, headers=key)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        conflicts = await asyncio.gather(*(client.post("/recovery/initiate", json=body) for _ in range(5)))
+        assert {(answer.status_code, answer.json()["code"]) for answer in conflicts} == {(409, "conflict")}
+        assert first.json()["id"] in conflicts[0].json()["detail"]
+        led.release.set()
+        await finished(client, first.json()["id"])
+        starts = await asyncio.gather(*(client.post("/recovery/initiate", json=body) for _ in range(5)))
+        assert sorted(answer.status_code for answer in starts) == [202, 409, 409, 409, 409]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "asked", "detail"),
+    [
+        ("failed", ["observe", "plan", "act", "undo"], "OSError: no such program"),
+        ("refused", ["observe", "plan"], "refused: it was restarted a moment ago"),
+        ("not_needed", ["observe", "plan"], "nothing to do"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_recovery_that_does_not_recover_is_recorded_with_its_reason(
+    tmp_path: Path, database_url: str, outcome: str, asked: list[str], detail: str
+) -> None:
+    """The outcome, every step with its sentence, and the audit log, which tells whether the service works."""
+    led = Led(outcome=outcome, waits=False)
+    async with recovering(tmp_path / "data", led, database_url=database_url) as (client, _):
+        operation = await start(client)
+        ended = await finished(client, operation)
+        assert (ended["status"], ended["outcome"], ended["strategy"]) == ("finished", outcome, None)
+        assert [step["step"] for step in ended["steps"]] == led.asked == asked
+        assert detail in [step["detail"] for step in ended["steps"]]
+        records = (await client.get("/audit", params={"action": "recovery.finish"})).json()["items"]
+        assert [(item["target"], item["outcome"]) for item in records] == [
+            (operation, "allowed" if outcome == "not_needed" else "failed")
+        ]
+
+
+@pytest.mark.asyncio
+async def test_recovery_request_is_refused_with_every_violation(tmp_path: Path) -> None:
+    """Each wrong field is named, unknown ones too, and nothing is started."""
+    async with recovering(tmp_path) as (client, _):
+        body = {"service": "", "failure_type": "\x00", "reason": 7, "strategies": ["", 1], "force": True}
+        refused = await client.post("/recovery/initiate", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "validation_failed")
+        assert {violation["field"] for violation in refused.json()["violations"]} == {
+            "service", "failure_type", "reason", "strategies.0", "strategies.1", "force",
+        }  # fmt: skip
+        unknown = await client.post("/recovery/initiate", json={"service": "nobody"})
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+        assert (await client.get("/recovery/history")).json()["items"] == []
