@@ -41,6 +41,8 @@ class LocalSession:
             actor="local",
         )
         self._session.local = True
+        self._waits = True  # for circuits of the life before that are open and that nothing has used yet
+        self._reported: set[tuple[str, str]] = set()
 
     def attach(self) -> None:
         """Apply what is wanted, restore circuits that were open, and follow changes from now on."""
@@ -55,7 +57,6 @@ class LocalSession:
             and record.open_until > now
         )
         self._replica.apply_desired(read_desired(self._use_cases.replicas.desired(self._session.service)))
-        self._use_cases.circuits.remembered.forget(INSTANCE)
         plane.fleet.on_local.append(self._apply)
         plane.fleet.refresh.append(self.refresh)
         self._use_cases.loops.begin("report this process", 0.5, self._report)
@@ -86,5 +87,18 @@ class LocalSession:
             facts=[event.to_dict() for event in self._buffer.take()],
             dropped=self._buffer.dropped,
         )
+        self._forget_what_is_reported(report)
         if report.circuits or report.policies or report.levels or report.facts:
             self._use_cases.ingest.report(self._session, report)
+
+    def _forget_what_is_reported(self, report: Report) -> None:
+        """Keep of the life before only circuits that are open and have not been used since, as those are in no report.
+
+        Once none is left of them there is nothing to look for any more.
+        """
+        if not self._waits:
+            return
+        self._reported.update((circuit.name, circuit.key or "") for circuit in report.circuits)
+        waiting = {(circuit.name, circuit.key or "") for circuit in self._replica.open_circuits()} - self._reported
+        self._use_cases.circuits.remembered.forget(INSTANCE, but=waiting)
+        self._waits = bool(waiting)

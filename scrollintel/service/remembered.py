@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from ..control.circuit_view import ReplicaCircuit
 from ..control.records import CIRCUIT_STATES, CircuitStateRecord
 from ..core.states import CircuitState
@@ -52,11 +54,16 @@ class Remembered:
                     self._by_service.setdefault(record.service, []).append(record)
         return self._by_service
 
-    def forget(self, instance: str) -> None:
-        """Let go of what a replica reported that speaks for itself now."""
+    def forget(self, instance: str, *, but: Container[tuple[str, str]] = ()) -> None:
+        """Let go of what a replica reported that speaks for itself now.
+
+        Arguments:
+            instance: The replica.
+            but: Names and keys of circuits of which it does not speak yet, because nothing has used them.
+        """
         self._by_service = None
         for name, records in list(self._by_circuit.items()):
-            kept = [record for record in records if record.replica != instance]
+            kept = [r for r in records if r.replica != instance or (r.circuit, r.key) in but]
             if kept:
                 self._by_circuit[name] = kept
             else:
