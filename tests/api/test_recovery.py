@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scrollintel.service import recovery_progress
+from scrollintel.service import recovery, recovery_progress
 
 from ..servers.outage import outage
 from .recovery_rig import Led, acting, finished, recovering, start, until
@@ -175,3 +175,25 @@ async def test_recovery_request_is_refused_with_every_violation(tmp_path: Path) 
         unknown = await client.post("/recovery/initiate", json={"service": "nobody"})
         assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
         assert (await client.get("/recovery/history")).json()["items"] == []
+
+
+@pytest.mark.asyncio
+async def test_recovery_beyond_the_number_that_may_run_is_pending_until_one_ends_or_the_service_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pending one does nothing yet, gets its turn, and does not stay behind as if somebody would run it."""
+    monkeypatch.setattr(recovery, "MAX_RUNNING", 1)
+    first, second, third = (Led(name, service=name) for name in ("a", "b", "c"))
+    async with recovering(tmp_path, first, second, third) as (client, use_cases):
+        one = await start(client, "a")
+        await acting(first)
+        two, three = await start(client, "b"), await start(client, "c")
+        assert [(await client.get(f"/recovery/{each}")).json()["status"] for each in (two, three)] == ["pending"] * 2
+        first.release.set()
+        assert (await finished(client, one))["outcome"] == "recovered"
+        await acting(second)
+        await use_cases.recovery.stop()
+        for operation, number in ((two, 3), (three, 0)):
+            ended = await finished(client, operation)
+            assert (ended["status"], ended["outcome"], len(ended["steps"])) == ("interrupted", "failed", number)
+        assert third.asked == []
