@@ -12,7 +12,7 @@ from tests.api.rig import serving
 
 
 @pytest_asyncio.fixture
-async def api(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """Return a client of a control plane that serves loopback peers without tokens."""
-    async with serving(tmp_path) as served:
+async def api(tmp_path: Path, database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """Return a client of a control plane that serves loopback peers without tokens, on each kind of database."""
+    async with serving(tmp_path, database_url=database_url) as served:
         yield served.client

@@ -103,9 +103,9 @@ async def test_checkpoint_file_that_cannot_be_written_hurts_nobody(tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_erase_a_person_leaves_a_chain_that_verifies_and_no_name(tmp_path: Path) -> None:
+async def test_erase_a_person_leaves_a_chain_that_verifies_and_no_name(tmp_path: Path, database_url: str) -> None:
     """Before, readers see who it was; afterwards "erased"; the name is in no file of the database."""
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         client = served.client
         made = (await client.post("/tokens", json=PERSON)).json()
         await _set(client, "one", bearer(made["token"]))
@@ -279,10 +279,10 @@ async def test_records_replaced_under_a_checkpoint_are_told_at_the_next_start(tm
 
 
 @pytest.mark.asyncio
-async def test_address_of_a_stranger_can_be_read_for_ninety_days(tmp_path: Path) -> None:
+async def test_address_of_a_stranger_can_be_read_for_ninety_days(tmp_path: Path, database_url: str) -> None:
     """A refusal names the address, sealed under a key of its day; the key goes, the record stays and verifies."""
     clock = ManualClock()
-    async with serving(tmp_path, clock=clock) as served:
+    async with serving(tmp_path, database_url=database_url, clock=clock) as served:
         use_cases = served.use_cases
         await use_cases.loops.stop()
         assert (await served.client.get("/circuit-breakers", headers=bearer("sit_wrong"))).status_code == 401

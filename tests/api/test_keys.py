@@ -31,9 +31,11 @@ def _values(served: Served) -> list[str]:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("what", ["data_keys", "key_encryption_key"])
-async def test_rotation_stopped_after_one_batch_is_ended_by_the_next_process(tmp_path: Path, what: str) -> None:
+async def test_rotation_stopped_after_one_batch_is_ended_by_the_next_process(
+    tmp_path: Path, database_url: str, what: str
+) -> None:
     """Values open at every moment, and in the end nothing is left under a former key."""
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         await served.use_cases.loops.stop()
         await _plant(served, 5)
         before = (await served.client.get("/keys")).json()
@@ -42,7 +44,7 @@ async def test_rotation_stopped_after_one_batch_is_ended_by_the_next_process(tmp
         assert await rotation.step()
         assert rotation.pending
         assert _values(served) == WANTED
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         await served.use_cases.key_rotation.go_on()
         assert _values(served) == WANTED
         after = (await served.client.get("/keys")).json()
@@ -52,14 +54,14 @@ async def test_rotation_stopped_after_one_batch_is_ended_by_the_next_process(tmp
 
 
 @pytest.mark.asyncio
-async def test_wrong_key_at_start_stops_writing_and_shows_no_value(tmp_path: Path) -> None:
+async def test_wrong_key_at_start_stops_writing_and_shows_no_value(tmp_path: Path, database_url: str) -> None:
     """Changes get 503 with the cause in the state; a secret is unreadable, and nothing falls back to plaintext."""
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         await _plant(served, 1)
     file = tmp_path / "keys" / "key-000001.key"
     right = file.read_bytes()
     file.write_bytes(base64.b64encode(b"x" * 32) + b"\n")
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         assert served.use_cases.plane.writer.state is WriterState.UNAVAILABLE
         assert "key" in (served.use_cases.plane.writer.last_error or "")
         change = await served.client.put("/configuration/new", json={"value": "plain", "secret": True}, headers=CREATE)
@@ -67,14 +69,16 @@ async def test_wrong_key_at_start_stops_writing_and_shows_no_value(tmp_path: Pat
         shown = (await served.client.get("/configuration/key-0")).json()
         assert shown["secret"] and shown["digest"] is None and "value" not in shown
     file.write_bytes(right)
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         assert served.use_cases.configuration.secret("key-0") == "secret 0"
 
 
 @pytest.mark.asyncio
-async def test_self_test_that_finds_plaintext_stops_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_self_test_that_finds_plaintext_stops_writing(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A database that holds a secret in clear is written to no more."""
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         await served.use_cases.loops.stop()
         configuration = served.use_cases.configuration
         configuration._tested = False

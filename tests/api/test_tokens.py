@@ -9,8 +9,10 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from sqlalchemy import inspect, text
 
 from scrollintel.service.bootstrap import Bootstrap
+from scrollintel.storage.engine import Database
 from scrollintel.testing import ManualClock
 from tests.api.rig import bearer, serving
 
@@ -27,10 +29,10 @@ async def test_token_revoked_is_refused_at_once(api: httpx2.AsyncClient) -> None
 
 
 @pytest.mark.asyncio
-async def test_token_past_its_end_is_refused(tmp_path: Path) -> None:
+async def test_token_past_its_end_is_refused(tmp_path: Path, database_url: str) -> None:
     """A token ends by itself at the second it was made for."""
     clock = ManualClock()
-    async with serving(tmp_path, clock=clock) as served:
+    async with serving(tmp_path, database_url=database_url, clock=clock) as served:
         body = {"name": "short", "bindings": ADMIN, "expires_in": 60}
         token = (await served.client.post("/tokens", json=body)).json()["token"]
         assert (await served.client.get("/roles", headers=bearer(token))).status_code == 200
@@ -60,13 +62,13 @@ async def test_create_token_beyond_what_the_caller_holds_is_refused(api: httpx2.
 
 @pytest.mark.asyncio
 async def test_first_start_with_access_enforced_leaves_the_token_in_a_private_file(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log names the file, never the token; the last admin's token cannot be revoked; a restart makes no other."""
     monkeypatch.setattr("sys.stderr", io.StringIO())
     caplog.set_level(logging.DEBUG)
     file = tmp_path / "first-admin-token"
-    async with serving(tmp_path, enforced=True) as served:
+    async with serving(tmp_path, database_url=database_url, enforced=True) as served:
         token = file.read_text().strip()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert str(file) in caplog.text and token not in caplog.text
@@ -74,7 +76,7 @@ async def test_first_start_with_access_enforced_leaves_the_token_in_a_private_fi
         refused = await served.client.delete(f"/tokens/{listed[0]['id']}", headers=bearer(token))
         assert refused.status_code == 409
     file.unlink()
-    async with serving(tmp_path, enforced=True) as served:
+    async with serving(tmp_path, database_url=database_url, enforced=True) as served:
         assert not file.exists()
         assert len((await served.client.get("/tokens", headers=bearer(token))).json()["items"]) == 1
 
@@ -96,14 +98,21 @@ async def test_first_token_with_a_terminal_is_shown_there_and_in_no_file(tmp_pat
         assert not (tmp_path / "token").exists()
 
 
+def _every_row(database: Database) -> str:
+    """Return all that the tables hold."""
+    with database.reader() as connection:
+        tables = inspect(connection).get_table_names()
+        return "".join(repr(connection.execute(text(f'SELECT * FROM "{name}"')).all()) for name in tables)
+
+
 @pytest.mark.asyncio
 async def test_planted_secrets_are_in_no_file_log_export_or_answer(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A token's text and a secret value leave the request that carries them in no readable form."""
     caplog.set_level(logging.DEBUG)
     marker = "planted-marker-4711"
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, database_url=database_url) as served:
         client = served.client
         key = {"Idempotency-Key": "once"}
         token = (await client.post("/tokens", json={"name": "ci", "bindings": ADMIN}, headers=key)).json()["token"]
@@ -111,10 +120,13 @@ async def test_planted_secrets_are_in_no_file_log_export_or_answer(
         answers = [(await client.put("/configuration/hook", json=body, headers={"If-None-Match": "*"})).text]
         for path in ("/configuration", "/configuration/hook", "/audit", "/audit/export", "/tokens", "/keys"):
             answers.append((await client.get(path)).text)
+        stored = _every_row(served.use_cases.plane.database)
+        assert "hook" in stored
         files = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     files += b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     for secret in (token, marker):
         assert secret.encode() not in files
+        assert secret not in stored
         assert secret not in caplog.text
         assert all(secret not in answer for answer in answers)
 
