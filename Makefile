@@ -14,7 +14,7 @@ UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(BIN)/uv)
 ARGS ?=
 WORKERS ?= 2
 PYTHON ?=
-# How long each of the two parts of `make fuzz` may take, and where it begins; a failure tells the seed, which finds it again.
+# Seconds for each of the two parts of `make fuzz`, and where it begins: a failure tells the seed, which finds it again.
 FUZZ_SECONDS ?= 300
 FUZZ_SEED ?= $(shell date +%s)
 
