@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
-from fastapi import Depends, Request
 from pydantic_core import to_json
 from starlette.responses import Response
+from starlette.types import Receive, Scope
 
 from ..security.access import Permission
 from ..service.caller import Caller
@@ -19,10 +18,9 @@ from ..service.errors import RequestError
 from ..service.plane import Answer, OnceOnly
 from ..service.use_cases import UseCases
 from ..storage.transaction import Transaction
+from .strict_json import StrictRequest
 
 PREFIX = "/api/v1/fault-tolerance"
-CALLER_KEY = "scrollintel.caller"
-USE_CASES_KEY = "scrollintel.use_cases"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -32,19 +30,19 @@ class BadKeyError(RequestError):
     code = "invalid_idempotency_key"
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
-    """One request on its way through a route.
+class Ask(StrictRequest):
+    """One request on its way through a route; FastAPI hands it over as it does any request.
 
-    Attributes:
-        request: The request.
+    Arguments:
+        scope, receive: As of any request.
         caller: Who asks; the route's permission has been checked.
         use_cases: The use cases.
     """
 
-    request: Request
-    caller: Caller
-    use_cases: UseCases
+    def __init__(self, scope: Scope, receive: Receive, caller: Caller, use_cases: UseCases) -> None:
+        super().__init__(scope, receive)
+        self.caller = caller
+        self.use_cases = use_cases
 
     async def change(self, decide: Callable[[Transaction], Answer]) -> Response:
         """Make a change and answer with what it returns; honours `Idempotency-Key` on a POST."""
@@ -53,27 +51,26 @@ class RequestContext:
 
     def rendered(self, permission: Permission, render: Callable[[], Answer]) -> Response:
         """Answer a read, with what was rendered a moment ago for the same request and scope if nothing has changed."""
-        use_cases, scope = self.use_cases, self.request.scope
+        use_cases, scope = self.use_cases, self.scope
         use_cases.plane.fleet.bring_up_to_date()
         key = (scope["path"], scope["query_string"], self.caller.identity.services_for(permission))
         given = use_cases.rendered.get(key, render)
         return Response(given.body, given.status, given.headers, media_type="application/json")
 
     async def _once(self) -> OnceOnly | None:
-        request = self.request
-        if request.method != "POST":
+        if self.method != "POST":
             return None
-        key = request.headers.get("idempotency-key")
+        key = self.headers.get("idempotency-key")
         if key is None:
             return None
         if _IDEMPOTENCY_KEY.fullmatch(key) is None:
             raise BadKeyError("an idempotency key is 1 to 200 visible ASCII characters")
-        target = f"{request.method} {request.url.path}?{request.url.query}\n".encode("utf-8", "surrogateescape")
-        return OnceOnly(key, hashlib.sha256(target + await request.body()).hexdigest())
+        target = f"{self.method} {self.url.path}?{self.url.query}\n".encode("utf-8", "surrogateescape")
+        return OnceOnly(key, hashlib.sha256(target + await self.body()).hexdigest())
 
-    def url(self, *parts: str) -> str:
+    def path_of(self, *parts: str) -> str:
         """Return the path of a resource of this API, as the application mounts it."""
-        path = self.request.scope.get("root_path", "") + self.request.url.path
+        path = self.scope.get("root_path", "") + self.url.path
         base, found, _ = path.partition(PREFIX)
         return "/".join([base + PREFIX if found else "", *(quote(part, safe="") for part in parts)])
 
@@ -81,14 +78,6 @@ class RequestContext:
         """Return a test whether the caller may see what belongs to a service."""
         caller = self.caller
         return lambda service: caller.sees(permission, service)
-
-
-async def _context(request: Request) -> RequestContext:
-    scope = request.scope
-    return RequestContext(request, scope[CALLER_KEY], scope[USE_CASES_KEY])
-
-
-Ask = Annotated[RequestContext, Depends(_context)]
 
 
 def answer(status: int, document: Any, *, etag: str | None = None, location: str | None = None) -> Answer:

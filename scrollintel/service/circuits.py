@@ -95,9 +95,9 @@ class Circuits:
             MissingError: when there is none that the caller may see.
             AccessDeniedError: when it belongs to a service, or runs on replicas of one, that is not the caller's.
         """
-        self.find(caller, name)
         whole = self.whole(name)
-        assert whole is not None
+        if whole is None or self._seen(caller, whole) is None:
+            raise MissingError(KIND, name)
         owners: set[str | None] = {part.service for part in whole.parts}
         if whole.policy is not None:
             owners.add(whole.policy.service)

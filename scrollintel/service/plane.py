@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -33,12 +34,16 @@ T = TypeVar("T")
 
 CHANGE_TIMEOUT = 5.0
 """Seconds that a request waits for the database before it is answered with 503."""
+LATE_INTERVAL = 0.25
+"""Seconds between looks for requests that have waited so long."""
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 MAX_IDEMPOTENCY_KEYS = 100_000
 SEALED_MARK = "sealed"
 KEPT_TRANSITIONS = 50
 """Changes of state of one circuit that are shown with it; the history holds all."""
 MAX_TRANSITION_CIRCUITS = 20_000
+
+logger = logging.getLogger("scrollintel.service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,9 @@ class ControlPlane:
         )
         self.started_at = datetime.fromtimestamp(clock.time(), UTC)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._for_loop: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # Any: the actions' arguments
+        self._loop_called = False
+        self._patience: asyncio.TimerHandle | None = None
         self.on_serving: list[Callable[[], object]] = []
         self.stopping = False
         self.distrust: str | None = None
@@ -106,14 +114,23 @@ class ControlPlane:
     async def start(self, *, timeout: float = 10.0) -> None:
         """Start the writer and wait until it has read the database, or has found out that it cannot."""
         self._loop = asyncio.get_running_loop()
+        self._loop_called = False
         self.writer.start()
+        self._look_for_late()
         await asyncio.to_thread(self.writer.wait_ready, timeout)
 
     async def stop(self) -> None:
         """End streams and waits, commit what is queued, and let go of the database."""
         self.close_streams()
         await asyncio.to_thread(self.writer.stop)
+        if self._patience is not None:
+            self._patience.cancel()
         self.database.dispose()
+
+    def _look_for_late(self) -> None:
+        """Answer requests whose change takes too long, now and every `LATE_INTERVAL`."""
+        self.writer.give_up(CHANGE_TIMEOUT)
+        self._patience = asyncio.get_running_loop().call_later(LATE_INTERVAL, self._look_for_late)
 
     def close_streams(self) -> None:
         """End all streams and waits; on the event loop."""
@@ -142,14 +159,27 @@ class ControlPlane:
         return f"storage {self.writer.state.value} for {self.clock.monotonic() - self.writer.since:.0f} s"
 
     def on_loop(self, action: Callable[..., object], *arguments: Any) -> None:  # Any: the action's own
-        """Call `action` on the event loop, from whichever thread."""
+        """Call `action` on the event loop, from whichever thread; what comes at once wakes the loop once."""
         loop = self._loop
         if loop is None:
             return
+        self._for_loop.append((action, arguments))
+        if self._loop_called:
+            return
+        self._loop_called = True
         try:
-            loop.call_soon_threadsafe(action, *arguments)
+            loop.call_soon_threadsafe(self._work_off)
         except RuntimeError:  # the loop has been closed while the writer was at its last group
             return
+
+    def _work_off(self) -> None:
+        self._loop_called = False  # first: what is added from now on is either seen below or calls again
+        while self._for_loop:
+            action, arguments = self._for_loop.popleft()
+            try:
+                action(*arguments)
+            except Exception:
+                logger.exception("an action on the event loop failed")
 
     def _on_loaded(self) -> None:
         """Take over what was loaded, in the writer's thread, before any change is made."""
@@ -198,15 +228,11 @@ class ControlPlane:
         if self.database.full and self.database.reserve is not None and not urgent:
             raise StoreFullError
         try:
-            result = await asyncio.wait_for(self.writer.change(decide_and_count), CHANGE_TIMEOUT)
+            result = await self.writer.change(decide_and_count)
         except StoreUnavailableError as error:
             if self.database.full and type(error) is StoreUnavailableError:
                 raise StoreFullError from error
             raise
-        except TimeoutError:
-            raise StoreUnavailableError(
-                "the database has not answered in time; whether the change was made is unknown", retry_after=2.0
-            ) from None
         if self.database.full:
             self.database.wrote()
         return result

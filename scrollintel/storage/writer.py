@@ -52,11 +52,12 @@ class _Command(Generic[T]):
     decide: Decide[T]
     loop: asyncio.AbstractEventLoop | None
     future: asyncio.Future[T] | Future[T]
+    asked_at: float = 0.0
 
     @property
     def forsaken(self) -> bool:
         """True when nobody waits any more: a change whose caller has given up before it began is not made."""
-        return self.future.cancelled()
+        return self.future.done()
 
 
 _Outcome = tuple[_Command[Any], Any, BaseException | None]  # Any: results are of all types
@@ -98,6 +99,7 @@ class Writer:
         self._on_loaded = on_loaded
         self._on_state = on_state
         self._queue: deque[_Command[Any]] = deque()
+        self._group: list[_Command[Any]] = []
         self._wake = threading.Condition()
         self._stopping = False
         self._settled = threading.Event()
@@ -127,7 +129,7 @@ class Writer:
         return len(self._queue)
 
     async def change(self, decide: Decide[T]) -> T:
-        """Make a change and return its result once it is on disk.
+        """Make a change and return its result once it is on disk; see `give_up` for how long that may take.
 
         Raises:
             StoreUnavailableError: when the database cannot be written now; the change was not made, or it is unknown
@@ -137,8 +139,25 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Command(decide, loop, future))
+        self._submit(_Command(decide, loop, future, self._clock.monotonic()))
         return await future
+
+    def give_up(self, older_than: float) -> None:
+        """Answer whoever has awaited a `change` for more than `older_than` seconds; on their event loop.
+
+        One look at all of them now and then, because a timer for each would cost as much as the rest of a change.
+        """
+        with self._wake:
+            commands = [*self._group, *self._queue]
+        if not commands:
+            return
+        latest, loop = self._clock.monotonic() - older_than, asyncio.get_running_loop()
+        late = StoreUnavailableError(
+            "the database has not answered in time; whether the change was made is unknown", retry_after=2.0
+        )
+        for command in commands:
+            if command.loop is loop and 0.0 < command.asked_at < latest:
+                _resolve([(command, None, late)])
 
     def change_blocking(self, decide: Decide[T], timeout: float | None = 30.0) -> T:
         """Do the same from a thread that may block, for at most `timeout` seconds."""
@@ -226,7 +245,10 @@ class Writer:
                     if not self._wake.wait(1.0) and not self._queue and not self._alive():
                         return
                 commands = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))]
-            if not self._commit([command for command in commands if not command.forsaken]):
+                self._group = commands
+            served = self._commit([command for command in commands if not command.forsaken])
+            self._group = []
+            if not served:
                 return
 
     def _commit(self, commands: list[_Command[Any]]) -> bool:

@@ -145,6 +145,23 @@ def test_change_whose_caller_has_given_up_is_not_made(rig: Rig) -> None:
     assert names_on_disk(rig) == {"next"}
 
 
+@pytest.mark.asyncio
+async def test_change_that_waits_too_long_is_answered_and_not_made(rig: Rig) -> None:
+    """`give_up` answers those who have waited longer than they may, and leaves the others and what they asked."""
+    with rig.held():
+        late = asyncio.ensure_future(rig.writer.change(register("late")))
+        await asyncio.sleep(0)
+        rig.writer.give_up(60.0)
+        assert not late.done()
+        rig.writer.give_up(0.0)
+        patient = asyncio.ensure_future(rig.writer.change(register("patient")))
+        await asyncio.sleep(0)
+        with pytest.raises(StoreUnavailableError, match="unknown"):
+            await late
+    assert await patient == "patient"
+    assert names_on_disk(rig) == {"patient"}
+
+
 def test_readers_see_a_change_only_when_it_is_on_disk(rig: Rig) -> None:
     """While a group is decided, nobody but its own changes knows of it."""
     seen: list[object] = []

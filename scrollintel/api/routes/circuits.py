@@ -103,7 +103,9 @@ async def create_circuit_breaker(body: CircuitBreakerCreate, ask: Ask) -> Respon
     def decide(tx: Transaction) -> Answer:
         record = circuits.create(tx, ask.caller, body.configuration, service=body.service, reason=body.reason)
         whole = circuits.with_policy(ask.caller, name, record, known)
-        return answer(201, detail(whole, []), etag=etag(record.revision), location=ask.url("circuit-breakers", name))
+        return answer(
+            201, detail(whole, []), etag=etag(record.revision), location=ask.path_of("circuit-breakers", name)
+        )
 
     return await ask.change(decide)
 

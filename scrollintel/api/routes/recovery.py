@@ -54,7 +54,7 @@ async def initiate_recovery(body: RecoveryRequest, ask: Ask) -> Response:
 
     def decide(tx: Transaction) -> Answer:
         record = recovery.begin(tx, ask.caller, wish)
-        return answer(202, document(record), location=ask.url("recovery", record.id))
+        return answer(202, document(record), location=ask.path_of("recovery", record.id))
 
     return await ask.change(decide)
 

@@ -27,7 +27,7 @@ def _message(value: object) -> dict[str, Any]:  # Any: JSON values
 @requires(Permission.REPLICAS_JOIN)
 async def join(ask: Ask) -> Response:
     """An application joins; it is told everything that is wanted of it."""
-    message = _message(await ask.request.json())
+    message = _message(await ask.json())
     return json_response(await ask.use_cases.replicas.join(ask.caller, message))
 
 
@@ -35,7 +35,7 @@ async def join(ask: Ask) -> Response:
 @requires(Permission.REPLICAS_JOIN)
 async def report(replica: str, ask: Ask) -> Response:
     """A replica tells how its circuits, policies and levels stand, and what has happened."""
-    ask.use_cases.replicas.report(ask.caller, replica, _message(await ask.request.json()))
+    ask.use_cases.replicas.report(ask.caller, replica, _message(await ask.json()))
     return Response(status_code=204)
 
 
@@ -45,7 +45,7 @@ async def report(replica: str, ask: Ask) -> Response:
 @requires(Permission.REPLICAS_JOIN)
 async def listen(replica: str, ask: Ask) -> Response:
     """Answers as soon as something has changed, or after `wait` seconds; acknowledges what was applied."""
-    message = _message(await ask.request.json())
+    message = _message(await ask.json())
     return json_response(await ask.use_cases.replicas.listen(ask.caller, replica, message))
 
 

@@ -60,7 +60,7 @@ async def create_role_binding(body: RoleBindingCreate, ask: Ask) -> Response:
         record, bound = ask.use_cases.role_bindings.create(
             tx, ask.caller, kind=body.kind, name=body.subject, binding=binding
         )
-        location = ask.url("role-bindings", record.id)
+        location = ask.path_of("role-bindings", record.id)
         made = answer(201, document(record, bound), etag=etag(REVISION), location=location)
         # The answer names a person: where it is kept for the same request, it is kept sealed.
         return Answer(made.status, made.body, made.headers, secret=True)

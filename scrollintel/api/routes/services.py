@@ -94,7 +94,7 @@ async def register_service(body: ServiceCreate, ask: Ask) -> Response:
     def decide(tx: Transaction) -> Answer:
         record = ask.use_cases.registry.put(tx, ask.caller, _wish(body.name, body), expected=None)
         return answer(
-            201, document(record, standing), etag=etag(record.revision), location=ask.url("services", body.name)
+            201, document(record, standing), etag=etag(record.revision), location=ask.path_of("services", body.name)
         )
 
     return await ask.change(decide)

@@ -50,7 +50,7 @@ async def create_token(body: TokenCreate, ask: Ask) -> Response:
             tx, ask.caller, name=body.name, bindings=bindings, subject=body.subject, lifetime=lifetime
         )
         document = token_document(record, ask.use_cases.persons.subject_id(record.subject), tx.now)
-        made = answer(201, {**document, "token": minted.text}, location=ask.url("tokens", record.id))
+        made = answer(201, {**document, "token": minted.text}, location=ask.path_of("tokens", record.id))
         return Answer(made.status, made.body, made.headers, secret=True)
 
     return await ask.change(decide)
