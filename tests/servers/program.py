@@ -23,6 +23,15 @@ PATIENCE = 20.0
 """Seconds that the server may take to start or stop on a busy machine."""
 
 
+def _toml(value: object) -> str:
+    """Return a value as a settings file writes it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)
+
+
 class Program:
     """A running server on a free port; its data lie in `data` under the folder, what it says in `said`.
 
@@ -48,7 +57,7 @@ class Program:
         tables["data"] = {"directory": str(self.data)}
         file.write_text(
             "".join(
-                f"[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+                f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
                 for name, table in tables.items()
             ),
             encoding="utf-8",
