@@ -301,3 +301,17 @@ async def test_address_of_a_stranger_can_be_read_for_ninety_days(tmp_path: Path,
         await housekeeping.forget_strangers()
         assert await shown() == ("erased", None)
         assert (await served.client.post("/audit/verify")).json()["ok"]
+
+
+@pytest.mark.asyncio
+async def test_export_that_cannot_be_recorded_gives_nothing_out(tmp_path: Path) -> None:
+    """Without its own record there is no export: 503, when to come again, and not one line of the log."""
+    async with serving(tmp_path) as served:
+        await _set(served.client, "one")
+        await served.use_cases.loops.stop()
+        file = tmp_path / "control.db"
+        file.rename(tmp_path / "away.db")  # noticed by the writer, while readers keep their connections
+        await asyncio.to_thread(_eventually, lambda: not served.use_cases.plane.serving)
+        answer = await served.client.get("/audit/export")
+        assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+        assert "retry-after" in answer.headers and "configuration.set" not in answer.text
