@@ -39,7 +39,9 @@ class AllowedHosts:
         name = _name_of(host)
         if name is None:
             return False
-        return name == "localhost" or name in self._names or name == reached or _is_loopback(name)
+        if name == "localhost" or name in self._names or _is_loopback(name):
+            return True
+        return reached is not None and name == _plain(reached)
 
 
 class Guardrails:
@@ -87,7 +89,7 @@ def _refusal(scope: Scope, hosts: AllowedHosts) -> ASGIApp | None:
     if len(named) != 1:
         return problem(400, code="invalid_host", detail="send one Host header")
     server = scope.get("server")
-    reached = _plain(str(server[0])) if server else None
+    reached = str(server[0]) if server else None
     if hosts.admit(named[0].decode("latin-1"), reached):
         return None
     return problem(
