@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..core.errors import ConfigError
+from . import variables
 from .client import TIMEOUT, Answer, Client
 from .exit_codes import ExitCode
 from .output import Columns, Output, plain
@@ -21,10 +22,6 @@ from .target import Target
 if TYPE_CHECKING:
     from ..settings import Settings
 
-URL_VARIABLE = "SCROLLINTEL_URL"
-TOKEN_VARIABLE = "SCROLLINTEL_TOKEN"  # noqa: S105 - the name of a variable
-TOKEN_FILE_VARIABLE = "SCROLLINTEL_TOKEN_FILE"  # noqa: S105 - the name of a variable
-CA_FILE_VARIABLE = "SCROLLINTEL_CA_FILE"
 _MAX_TOKEN_FILE = 64 * 1024
 
 
@@ -48,7 +45,7 @@ class Session:
     @property
     def output(self) -> Output:
         """Where results and remarks go."""
-        return Output(as_json=self.json, color=not (self.no_color or os.environ.get("NO_COLOR")))
+        return Output(as_json=self.json, color=not (self.no_color or os.environ.get(variables.NO_COLOR)))
 
     def settings(self, overrides: Mapping[str, object] | None = None) -> Settings:
         """Return the settings in force.
@@ -81,14 +78,14 @@ class Session:
                 message = "--socket is the admin socket of this machine: it goes with neither --url nor a token"
                 raise CommandError(message, ExitCode.USAGE, "contradictory_options")
             return Target(socket=Path(self.socket).expanduser())
-        url, token = self.url or os.environ.get(URL_VARIABLE), self._token()
+        url, token = self.url or os.environ.get(variables.URL), self._token()
         if not url:
             settings = self.settings()
             # Who gives a token means the identity of the token, not that of the owner of the machine.
             if token is None and settings.admin_socket.is_socket():
                 return Target(socket=settings.admin_socket)
             url = settings.server.url
-        authorities = self.ca_file or os.environ.get(CA_FILE_VARIABLE)
+        authorities = self.ca_file or os.environ.get(variables.CA_FILE)
         return Target(url=url, token=token, authorities=Path(authorities).expanduser() if authorities else None)
 
     def _token(self) -> str | None:
@@ -96,9 +93,9 @@ class Session:
             return self.token
         source = self.token_file
         if source is None:
-            if os.environ.get(TOKEN_VARIABLE):
-                return os.environ[TOKEN_VARIABLE].strip()
-            source = os.environ.get(TOKEN_FILE_VARIABLE)
+            if os.environ.get(variables.TOKEN):
+                return os.environ[variables.TOKEN].strip()
+            source = os.environ.get(variables.TOKEN_FILE)
         if not source:
             return None
         try:

@@ -12,6 +12,7 @@ import click
 from ..client import path
 from ..exit_codes import ExitCode
 from ..output import Columns, age_of, parts
+from ..paging import paged
 from ..problems import CommandError
 from ..program import Group
 from ..session import Session
@@ -37,8 +38,7 @@ def audit() -> None:
 @click.option("--outcome", type=click.Choice(["allowed", "refused", "failed"]), help="Only with this outcome.")
 @click.option("--since", type=MOMENT, help="Only since then: a time, or a duration such as 2h.")
 @click.option("--until", type=MOMENT, help="Only until then.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def search(session: Session, /, since: str | None, until: str | None, **query: object) -> None:
     """Search records, the newest first; the search is recorded itself."""
@@ -107,8 +107,7 @@ def _write(session: Session, lines: Iterator[str], target: Path) -> int:
 
 
 @audit.command()
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def checkpoints(session: Session, /, **query: object) -> None:
     """List signed checkpoints, the newest first."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from ...core.states import CircuitState
 from ..client import path
 from ..exit_codes import ExitCode
 from ..output import Columns, age_of, ago, part, parts, plain, span
+from ..paging import paged
 from ..problems import CommandError
 from ..program import Group
 from ..session import Session
@@ -29,6 +31,7 @@ def _ahead(value: object) -> str:
     return f"in {span(float(value))}" if isinstance(value, int | float) else "–"
 
 
+SORTS = ("name", "state", "failures", "rejections")
 LIST_COLUMNS: Columns = {
     "Circuit": "name",
     "State": "state",
@@ -48,16 +51,21 @@ def circuits() -> None:
 
 
 @circuits.command("list")
-@click.option("--state", help="Only those in this state: closed, open, half_open, isolated, disabled, metrics_only.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in CircuitState]),
+    multiple=True,
+    help="Only those in this state; may be given several times.",
+)
 @click.option("--search", help="Only those whose name contains this.")
 @click.option("--service", help="Only those of this service.")
-@click.option("--sort", help="name, state, failures or rejections; the worst comes first.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@click.option("--sort", type=click.Choice(SORTS), help="The worst come first; default: by name.")
+@paged
 @click.pass_obj
-def list_(session: Session, /, **query: object) -> None:
+def list_(session: Session, /, states: tuple[str, ...], **query: object) -> None:
     """List circuits with state and counts over all replicas."""
-    answer = session.client().request("GET", path("circuit-breakers"), query=query)
+    answer = session.client().request("GET", path("circuit-breakers"), query={**query, "state": states or None})
     session.show_list(answer, LIST_COLUMNS, "No circuits.")
 
 

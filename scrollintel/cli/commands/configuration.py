@@ -9,6 +9,7 @@ import click
 from ..client import path
 from ..exit_codes import ExitCode
 from ..output import Columns, age_of
+from ..paging import paged
 from ..problems import ProblemError
 from ..program import Group
 from ..session import Session
@@ -21,8 +22,7 @@ def configuration() -> None:
 
 
 @configuration.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def list_(session: Session, /, **query: object) -> None:
     """List values; secret ones are not shown."""

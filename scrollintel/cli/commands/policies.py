@@ -7,6 +7,7 @@ import click
 from ..client import path
 from ..exit_codes import ExitCode
 from ..output import Columns, age_of, part, parts, plain
+from ..paging import paged
 from ..problems import ProblemError
 from ..program import Group
 from ..session import Session
@@ -22,8 +23,7 @@ def policies() -> None:
 @policies.command("list")
 @click.option("--search", help="Only those whose name contains this.")
 @click.option("--service", help="Only those of this service.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def list_(session: Session, /, **query: object) -> None:
     """List policies."""
@@ -97,8 +97,7 @@ def diff(session: Session, name: str, first: int, last: int) -> None:
 
 @policies.command()
 @click.argument("name")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def history(session: Session, /, name: str, **query: object) -> None:
     """List the revisions of a policy."""

@@ -6,6 +6,7 @@ import click
 
 from ..client import path
 from ..output import Columns, age_of, parts, plain
+from ..paging import paged
 from ..program import Group
 from ..session import Session
 from ..values import MOMENT
@@ -36,8 +37,7 @@ def start(session: Session, service: str, failure_type: str, reason: str | None)
 @click.option("--status", help="Only pending, running, finished or interrupted ones.")
 @click.option("--outcome", help="Only those that ended recovered, not_needed, refused or failed.")
 @click.option("--since", type=MOMENT, help="Only those since then: a time, or a duration such as 2h.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def list_(session: Session, /, since: str | None, **query: object) -> None:
     """List recoveries, the latest first."""

@@ -6,6 +6,7 @@ import click
 
 from ..client import path
 from ..output import Columns, age_of
+from ..paging import paged
 from ..program import Group
 from ..session import Session
 
@@ -16,8 +17,7 @@ def replicas() -> None:
 
 
 @replicas.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def list_(session: Session, /, **query: object) -> None:
     """List replicas and which of them have fallen silent."""

@@ -12,7 +12,9 @@ from ..session import Session
 
 @click.command(cls=Command)
 @click.option("--host", help="Address to listen on; default 127.0.0.1.")
-@click.option("--port", type=click.IntRange(0, 65535), help="TCP port, 0 for any free one; default 8400.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="NUMBER", help="TCP port, 0 for any free one; default 8400."
+)
 @click.option("--data", metavar="FOLDER", help="Folder for database, keys and admin socket.")
 @click.option("--database", metavar="URL", help="sqlite:///FILE or postgresql://HOST/DATABASE.")
 @click.option("--tls-certificate", metavar="FILE", help="Certificate chain in PEM form; with --tls-key.")

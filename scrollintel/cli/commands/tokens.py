@@ -9,6 +9,7 @@ import click
 
 from ..client import path
 from ..output import Columns, age_of, parts
+from ..paging import paged
 from ..problems import UnexpectedAnswerError
 from ..program import Command, Group
 from ..session import Session
@@ -26,8 +27,7 @@ def tokens() -> None:
 
 
 @tokens.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Items at most.")
-@click.option("--cursor", help="Where to go on, as the list before said.")
+@paged
 @click.pass_obj
 def list_(session: Session, /, **query: object) -> None:
     """List tokens; what they are is known to their holders alone."""

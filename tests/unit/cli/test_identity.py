@@ -6,6 +6,7 @@ import datetime
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -107,12 +108,14 @@ def test_empty_option_is_refused(remote: Run, listing: ScriptedPlane) -> None:
 
 
 @pytest.fixture
-def owner(cli: Run, tmp_path: Path) -> Iterator[ScriptedPlane]:
-    """Return a control plane on the admin socket of the user's data folder."""
-    folder = tmp_path / ".local" / "share" / "scrollintel"
-    folder.mkdir(parents=True)
-    with ScriptedPlane(socket_path=folder / "admin.sock") as server:
-        yield server.on("GET", "/services", Reply(body={"items": [], "next_cursor": None}))
+def owner(cli: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedPlane]:
+    """Return a control plane on the admin socket of the user's data folder; a socket's path has to be a short one."""
+    with TemporaryDirectory(prefix="home") as home:
+        monkeypatch.setenv("HOME", home)
+        folder = Path(home) / ".local" / "share" / "scrollintel"
+        folder.mkdir(parents=True)
+        with ScriptedPlane(socket_path=folder / "admin.sock") as server:
+            yield server.on("GET", "/services", Reply(body={"items": [], "next_cursor": None}))
 
 
 def test_socket_of_this_machine_is_the_default_and_needs_no_token(cli: Run, owner: ScriptedPlane) -> None:
