@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
-
-from sqlalchemy import Connection
 
 from ..control.records import RECOVERIES, RecoveryOperationRecord
 from ..security.access import Permission
@@ -18,8 +14,6 @@ from ..storage.writer import WriterState
 from .caller import Caller
 from .errors import MissingError
 from .plane import ControlPlane
-
-T = TypeVar("T")
 
 KEPT = 1000
 """Ended recoveries that are at hand without the database, the newest ones."""
@@ -63,7 +57,7 @@ class RecoveryHistory:
             return
         self._is_due = False
         try:
-            for record in await self._ask(lambda connection: recoveries(connection, RecoveryFilter(), KEPT)):
+            for record in await self._newest(RecoveryFilter(), KEPT):
                 self.note(record)
         except BaseException:
             self._is_due = True
@@ -86,7 +80,7 @@ class RecoveryHistory:
         """
         if self._plane.writer.state not in AWAY:
             with suppress(StoreUnavailableError):  # answered from memory below
-                return Found(await self._ask(lambda connection: recoveries(connection, wanted, limit)), False)
+                return Found(await self._newest(wanted, limit), False)
         fitting = [record for record in self._at_hand().values() if wanted.matches(record)]
         return Found(sorted(fitting, key=_place, reverse=True)[:limit], True)
 
@@ -101,7 +95,7 @@ class RecoveryHistory:
         found: RecoveryOperationRecord | None = None
         if not stale:
             try:
-                found = await self._ask(lambda connection: recovery(connection, operation))
+                found = await asyncio.to_thread(recovery, self._plane.database, operation)
             except StoreUnavailableError:
                 stale = True
         if stale:
@@ -118,12 +112,8 @@ class RecoveryHistory:
         running = {record.id: record for record in self._plane.records.values(RECOVERIES)}
         return {**running, **self._kept}
 
-    async def _ask(self, query: Callable[[Connection], T]) -> T:
-        def read() -> T:
-            with self._plane.database.reader() as connection:
-                return query(connection)
-
-        return await asyncio.to_thread(read)
+    async def _newest(self, wanted: RecoveryFilter, limit: int) -> list[RecoveryOperationRecord]:
+        return await asyncio.to_thread(recoveries, self._plane.database, wanted, limit)
 
 
 def _place(record: RecoveryOperationRecord) -> tuple[object, str]:

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import and_, or_, select
 
 from ..control.records import RecoveryOperationRecord
 from ..models.recovery_tables import RecoveryOperation
+from .engine import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ _EQUAL = ("service", "status", "outcome", "failure_type")
 """Fields that a recovery has to have the same value in."""
 
 
-def recoveries(connection: Connection, wanted: RecoveryFilter, limit: int) -> list[RecoveryOperationRecord]:
-    """Return recoveries, newest first."""
+def recoveries(database: Database, wanted: RecoveryFilter, limit: int) -> list[RecoveryOperationRecord]:
+    """Return up to `limit` recoveries, newest first; raises StoreUnavailableError."""
     table = RecoveryOperation.__table__
     query = select(table).order_by(table.c.started_at.desc(), table.c.id.desc()).limit(limit)
     if wanted.services is not None:
@@ -65,13 +66,15 @@ def recoveries(connection: Connection, wanted: RecoveryFilter, limit: int) -> li
     if wanted.after is not None:
         at, last = wanted.after
         query = query.where(or_(table.c.started_at < at, and_(table.c.started_at == at, table.c.id < last)))
-    return [_record(dict(row)) for row in connection.execute(query).mappings()]
+    with database.reader() as connection:
+        return [_record(dict(row)) for row in connection.execute(query).mappings()]
 
 
-def recovery(connection: Connection, operation: str) -> RecoveryOperationRecord | None:
-    """Return one recovery, or None."""
+def recovery(database: Database, operation: str) -> RecoveryOperationRecord | None:
+    """Return one recovery, or None; raises StoreUnavailableError."""
     table = RecoveryOperation.__table__
-    row = connection.execute(select(table).where(table.c.id == operation)).mappings().first()
+    with database.reader() as connection:
+        row = connection.execute(select(table).where(table.c.id == operation)).mappings().first()
     return None if row is None else _record(dict(row))
 
 
