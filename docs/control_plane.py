@@ -13,13 +13,16 @@ from fastapi.routing import APIRoute
 
 from docs.table import Row, Table, amount, default
 from scrollintel.api.context import PREFIX
+from scrollintel.api.problems import TITLES
 from scrollintel.api.route import PERMISSION
 from scrollintel.api.routes.fault_tolerance_routes import router
 from scrollintel.models import fault_tolerance_models
 from scrollintel.models.base import JsonDocument, UtcDateTime
 from scrollintel.models.fault_tolerance_models import metadata
 from scrollintel.security.access import ROLES, Permission, Role
+from scrollintel.service.errors import RequestError
 from scrollintel.settings import describe
+from scrollintel.storage.errors import StandbyError, StoreFullError, StoreUnavailableError
 from scrollintel.storage.retention import RetentionPolicy, expire
 from scrollintel.storage.rollup import SERIES
 
@@ -48,6 +51,34 @@ def _settings(table: str) -> Table:
     # What a docstring says of several settings together is said apart on the page, by hand.
     meanings = {f"`{setting.key}`": setting.meaning for setting in listed if shared[setting.meaning] == 1}
     return Table(("Key", "Variable", "Allowed", "Default"), rows, meanings=meanings)
+
+
+# ------------------------------------------------------------------ errors
+
+
+def _problems(_: str) -> Table:
+    """Return the codes of problem documents: those of every refusal that is a class, and those of a status alone."""
+    found: dict[str, tuple[int, str]] = {}
+    classes: list[type[RequestError]] = [RequestError]
+    while classes:
+        refusal = classes.pop()
+        classes += refusal.__subclasses__()
+        if refusal.__module__.startswith("scrollintel."):
+            found[refusal.code] = (refusal.status, _sentence(refusal))
+    for kind in (StoreUnavailableError, StoreFullError, StandbyError):
+        found[kind.code] = (503, _sentence(kind))
+    for status, (code, title) in TITLES.items():
+        found.setdefault(code, (status, f"{title}."))
+    found["invalid_request"] = (400, "The request cannot be read.")
+    ordered = sorted(found.items(), key=lambda item: (item[1][0], item[0]))
+    return Table(
+        ("Status", "Code", "Tells"), [(str(s), f"`{code}`", text) for code, (s, text) in ordered], described=False
+    )
+
+
+def _sentence(kind: type[Exception]) -> str:
+    """Return the first paragraph of a class's docstring."""
+    return " ".join((kind.__doc__ or "").partition("\n\n")[0].split())
 
 
 # ------------------------------------------------------------------ routes
@@ -188,6 +219,7 @@ def expiry_settings() -> dict[str, tuple[str, ...]]:
 
 KINDS: dict[str, Callable[[str], Table]] = {
     "settings": _settings,
+    "problems": _problems,
     "routes": _routes,
     "roles": _roles,
     "columns": _columns,
