@@ -12,6 +12,7 @@ from ..core.config.degradation import DegradationLevel
 from ..core.states import CircuitState
 from ..security.access import Permission
 from ..security.errors import KeyUnavailableError
+from ..storage.errors import StoreFullError
 from ..storage.transaction import Transaction
 from .caller import SYSTEM, Caller
 from .errors import MissingError
@@ -76,7 +77,9 @@ class Health:
         sessions = fleet.sessions()
         errors = dict(use_cases.loops.last_errors)
         checkpoints = use_cases.checkpoints
-        problems = [text for text in (plane.distrust, checkpoints.broken, checkpoints.last_error) if text is not None]
+        full = str(StoreFullError()) if plane.database.full else None
+        found = (plane.distrust, full, checkpoints.broken, checkpoints.last_error)
+        problems = [text for text in found if text is not None]
         ok = plane.serving and not errors and not problems
         return {
             "status": "healthy" if ok else "degraded",

@@ -184,3 +184,18 @@ async def test_summary_tells_of_recoveries_that_run(tmp_path: Path) -> None:
             await finished(client, operation)
         summary = (await client.get("/health/summary")).json()
         assert (summary["recoveries"], summary["sentence"]) == ([], "No application has joined yet.")
+
+
+@pytest.mark.asyncio
+async def test_platform_without_room_in_its_database_says_so(tmp_path: Path) -> None:
+    """A full disk is a problem of the platform's for as long as it lasts, with what to do."""
+    async with recovering(tmp_path) as (_, use_cases):
+        use_cases.plane.database.full = True
+        full = use_cases.health.platform()
+        use_cases.plane.database.full = False
+        again = use_cases.health.platform()
+    assert (full["status"], full["problems"]) == (
+        "degraded",
+        ["the database has no room left; free some on its volume, and changes go on by themselves"],
+    )
+    assert (again["status"], again["problems"]) == ("healthy", [])

@@ -1,4 +1,6 @@
-"""A server on a volume that is really full: `python -m tests.storage.full_volume FOLDER`, in a mount namespace.
+"""A server on a volume that is really full: `python -m tests.storage.full_volume FOLDER STORY`, in a mount namespace.
+
+`running` fills the volume under a server; `starting` starts one on a full volume, with a database and without.
 
 Prints what happened as JSON. The volume is a small tmpfs that this process mounts; it ends with the namespace.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +93,11 @@ class Story:
         """Return the status of liveness."""
         return self._network.get(f"{self._server.url}/livez").status_code
 
+    def problems(self) -> list[str]:
+        """Return what the control plane says is wrong with it."""
+        told: list[str] = self._admin.get("/health").json()["platform"]["problems"]
+        return told
+
     def kept(self) -> bool:
         """Tell whether everything acknowledged, and nothing else, is there."""
         found = {item["key"] for item in self._pages("/configuration")}
@@ -116,7 +124,7 @@ class Story:
         self._admin.close()
 
 
-def main(volume: Path) -> dict[str, Any]:
+def running(volume: Path) -> dict[str, Any]:
     """Fill the volume under a running server and free it again."""
     told: dict[str, Any] = {}
     with Program(volume / "server", {"logging": {"level": "error"}}) as server:
@@ -134,6 +142,7 @@ def main(volume: Path) -> dict[str, Any]:
         told["operator"] = story.order("by-hand")
         told["probes"] = story.ready(), story.live()
         told["verified while full"] = story.verified()
+        told["shown"] = any("no room" in text for text in story.problems())
         server.kill()
         story.close()
     with Program(volume / "server", {"logging": {"level": "error"}}) as server:
@@ -142,6 +151,7 @@ def main(volume: Path) -> dict[str, Any]:
         told["after a restart"] = story.change("after-a-restart").json()["code"]
         ballast.unlink()
         told["heals"] = eventually(lambda: story.ready() == 200)
+        told["shown no more"] = story.problems() == []
         told["again"] = story.change("again").status_code
         told["kept again"] = reserve.exists()
         told["kept"] = story.kept()
@@ -150,7 +160,52 @@ def main(volume: Path) -> dict[str, Any]:
     return told
 
 
+def starting(volume: Path) -> dict[str, Any]:
+    """Start on a full volume and free it again: once where there is a database, and once where there is none yet."""
+    with tempfile.TemporaryDirectory(prefix="sistart-") as outside:  # the settings and the log find room
+        return {
+            name: _start_while_full(volume, Path(outside) / name, with_database=name == "known")
+            for name in ("known", "new")
+        }
+
+
+def _start_while_full(volume: Path, outside: Path, *, with_database: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    data = volume / outside.name
+    data.mkdir(mode=0o700)
+    outside.mkdir()
+    (outside / "data").symlink_to(data)
+    acknowledged: list[str] = []
+    if with_database:
+        with Program(outside, {"logging": {"level": "error"}}) as server:
+            before = Story(server)
+            before.change("before")
+            acknowledged += before.acknowledged
+            before.close()
+        # What takes up room that the volume has not any more once it was given away.
+        for name in ("control.db.lock", "control.db.reserve"):
+            (data / name).unlink()
+    ballast = volume / "ballast"
+    fill(ballast)
+    with Program(outside, {"logging": {"level": "warning"}}) as server:
+        story = Story(server)
+        story.acknowledged += acknowledged
+        told["change"] = story.change("while-full").json()["code"]
+        told["probes"] = story.ready(), story.live()
+        told["problem"] = [text for text in story.problems() if "room" in text]
+        ballast.unlink()
+        told["heals"] = eventually(lambda: story.ready() == 200)
+        told["again"] = eventually(lambda: story.change("again").status_code == 200)
+        told["kept"] = story.kept()
+        told["verified"] = story.verified()
+        told["blames"] = "in use by" in server.said
+        story.close()
+    return told
+
+
+STORIES = {"running": running, "starting": starting}
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={VOLUME}", "tmpfs", str(folder)], check=True)
-    print(json.dumps(main(folder)))
+    print(json.dumps(STORIES[sys.argv[2]](folder)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from scrollintel.core.errors import ConfigError
 from scrollintel.storage.engine import Database
 from scrollintel.storage.errors import DatabaseLockedError, StandbyError, StoreUnavailableError
+from scrollintel.storage.file_lock import FileLock
 from scrollintel.storage.schema import upgrade
 from tests.servers.postgres import Postgres
 
@@ -89,6 +91,55 @@ def test_ownership_ends_with_the_database_object(sqlite_url: str) -> None:
     first.dispose()
     second.connect_writer()
     second.dispose()
+
+
+def test_owner_that_has_no_room_for_its_process_id_owns_the_file_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk keeps nobody from being the owner; who is refused is told of no process, and of no former one."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    file = tmp_path / "control.db"
+    lock, other = FileLock(file), FileLock(file)
+    file.with_name("control.db.lock").write_text("4711\n")
+    monkeypatch.setattr(os, "pwrite", full)
+    lock.acquire()
+    assert lock.held
+    with pytest.raises(DatabaseLockedError, match="in use by another process"):
+        other.acquire()
+    lock.release()
+    other.acquire()
+    other.release()
+
+
+def test_owner_whose_process_id_is_only_half_written_tells_of_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of a process id would name another process."""
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[:1], at))
+    lock = FileLock(tmp_path / "control.db")
+    lock.acquire()
+    assert (tmp_path / "control.db.lock").read_text() == ""
+    lock.release()
+
+
+def test_lock_whose_file_cannot_be_written_is_not_left_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever fails to become the owner leaves the file to the next try, its own or another's."""
+
+    def broken(*_: object) -> int:
+        raise OSError(errno.EIO, "input/output error")
+
+    lock, other = FileLock(tmp_path / "control.db"), FileLock(tmp_path / "control.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", broken)
+        with pytest.raises(OSError, match="input/output"):
+            lock.acquire()
+    assert not lock.held
+    other.acquire()
+    other.release()
 
 
 def test_second_writer_of_one_database_is_refused(database: Database) -> None:

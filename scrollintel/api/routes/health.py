@@ -71,7 +71,7 @@ class PlatformView(BaseModel):
     started_at: datetime
     uptime: float = Field(description="seconds")
     storage: StorageView
-    problems: list[str]
+    problems: list[str] = Field(description="what is wrong, such as a database without room or a broken audit log")
     audit: AuditView
     keys: KeysView
     recoveries: int = Field(description="recoveries of all services that have not ended")
