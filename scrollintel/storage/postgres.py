@@ -14,12 +14,25 @@ CONNECT_TIMEOUT = 3
 STATEMENT_TIMEOUT = 10.0
 """Seconds for one statement of the writer or a reader."""
 
+_WATCH = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""How the server's end of the writer's session notices a host that vanished without a word: after about ten seconds,
+where its system's defaults take hours, in which the leader's lock would stay taken. Without meaning on Unix sockets."""
+
 LEADER, MIGRATION = 1_396_920_393, 1_396_920_394
 """First halves of the advisory locks; the second half stands for the schema, so that two schemas do not meet."""
 
 
-def _engine(url: URL, *, name: str, settings: dict[str, str], **pool: Any) -> Engine:  # Any: options of the pool
-    options = [str(url.query["options"])] if "options" in url.query else []
+def _engine(
+    url: URL, *, name: str, settings: dict[str, str], defaults: dict[str, str] | None = None, **pool: Any
+) -> Engine:  # Any: options of the pool
+    # The last one counts: `options` of the address replace the defaults, and are replaced by the settings.
+    options = [f"-c {key}={value}" for key, value in (defaults or {}).items()]
+    options += [str(url.query["options"])] if "options" in url.query else []
     options += [f"-c {key}={value}" for key, value in settings.items()]
     arguments = {
         "application_name": name,
@@ -49,14 +62,17 @@ def _leave_values_out(context: ExceptionContext) -> None:
 
 
 def writer_engine(url: URL, *, statement_timeout: float = STATEMENT_TIMEOUT) -> Engine:
-    """Return an engine whose every connection is new, for the writer and for migrations."""
+    """Return an engine whose every connection is new, for the writer and for migrations.
+
+    The server soon notices when the writer's host has vanished; `options` of the address may say otherwise.
+    """
     settings = {
         "timezone": "UTC",
         "statement_timeout": f"{statement_timeout * 1000:.0f}",
         "lock_timeout": f"{statement_timeout * 500:.0f}",
         "idle_in_transaction_session_timeout": "30000",
     }
-    return _engine(url, name="scrollintel writer", settings=settings, poolclass=NullPool)
+    return _engine(url, name="scrollintel writer", settings=settings, defaults=_WATCH, poolclass=NullPool)
 
 
 def reader_engine(url: URL, *, size: int, patience: float, statement_timeout: float = STATEMENT_TIMEOUT) -> Engine:

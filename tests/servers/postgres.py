@@ -48,10 +48,15 @@ class Postgres:
     Arguments:
         url: A server that runs already and whose user may create databases, as `SCROLLINTEL_TEST_PG_URL` names it;
             None starts one. A server that runs already cannot be killed.
+        port: Port of 127.0.0.1 on which one that is started listens as well; by default on none.
+
+    Attributes:
+        port: The same.
     """
 
-    def __init__(self, url: str | None = None) -> None:
+    def __init__(self, url: str | None = None, *, port: int | None = None) -> None:
         self._external = url
+        self.port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._databases: list[str] = []
@@ -85,6 +90,8 @@ class Postgres:
         if self._external is not None:
             address, mark, options = self._external.partition("?")
             return f"{address.rsplit('/', 1)[0]}/{name}{mark}{options}"
+        if self.port is not None:
+            return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{name}"
         return f"postgresql://{SUPERUSER}@/{name}?host={self.folder}"
 
     # ------------------------------------------------------------------ life
@@ -96,7 +103,10 @@ class Postgres:
 
     def start(self) -> None:
         """Start it, and wait until it answers; also after `kill`, whose leftovers it may have to wait for."""
-        options = [part for key, value in SETTINGS.items() for part in ("-c", f"{key}={value}")]
+        settings = dict(SETTINGS)
+        if self.port is not None:
+            settings |= {"listen_addresses": "127.0.0.1", "port": str(self.port)}
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         command: list[str | Path] = [programs() / "postgres", "-D", self.folder / "data", "-k", self.folder, *options]
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from scrollintel.core.errors import ConfigError
@@ -164,6 +165,42 @@ def test_second_control_plane_on_postgres_stands_by_until_the_first_is_gone(post
     second.connect_writer()
     first.dispose()
     second.dispose()
+
+
+WATCH = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+
+
+def shown(connection: Connection) -> list[str | None]:
+    """Return how the server of a session watches over whether the other end is there."""
+    return [connection.scalar(text(f"SHOW {name}")) for name in WATCH]
+
+
+def test_postgres_server_soon_notices_a_control_plane_that_vanished() -> None:
+    """Over TCP the server's own end asks after 5 s of silence, so that a lost leader's lock is free after about ten."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    with Postgres(port=port) as server:
+        database = Database(server.url())
+        connection = database.connect_writer()
+        with connection.begin():
+            assert shown(connection) == ["5", "2", "3", "10000"]
+        database.dispose()
+        patient = Database(f"{server.url()}?options=-c%20tcp_keepalives_idle%3D60")
+        connection = patient.connect_writer()
+        with connection.begin():
+            assert shown(connection) == ["60", "2", "3", "10000"]
+        patient.dispose()
+
+
+def test_postgres_on_a_unix_socket_needs_no_watch(postgres_url: str) -> None:
+    """Where both ends are on one host the kernel tells at once; the settings mean nothing there and harm nothing."""
+    if "?host=" not in postgres_url:
+        return  # a server that ran already, reached by TCP
+    database = Database(postgres_url)
+    connection = database.connect_writer()
+    with connection.begin():
+        assert shown(connection) == ["0", "0", "0", "0"]
+    database.dispose()
 
 
 def test_control_planes_in_two_schemas_do_not_meet(postgres_url: str) -> None:
