@@ -6,7 +6,7 @@ database is away, metrics are dropped oldest first and counted, while changes of
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,8 @@ from .plane import ControlPlane
 
 MAX_PENDING = 50_000
 """Rows of each sort that wait for the database."""
+MAX_INSTANCES = 20_000
+"""Replicas that are known to have reported before; the one that reported longest ago is forgotten first."""
 OPENED = frozenset({CircuitState.OPEN.value, CircuitState.ISOLATED.value})
 
 
@@ -94,26 +96,44 @@ class Ingest:
         self._resolved: deque[tuple[str, datetime]] = deque(maxlen=MAX_PENDING)
         self.dropped = 0
         self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
+        self._instances: OrderedDict[str, None] = OrderedDict()
+        self._has_former = False
 
     # ------------------------------------------------------------------ in
 
     def report(self, session: Session, report: Report) -> None:
-        """Take a report of a replica in."""
+        """Take a report of a replica in.
+
+        What a process counted before it joined for the first time counts now. One that joins again begins where it
+        stands: what it reported before was counted then.
+        """
         plane = self._plane
         second = int(plane.clock.time())
-        first = session.reported_at == 0.0
+        counts = session.reported_at != 0.0 or self._is_new(session.instance)
         former_policies = dict(session.policies)
         for news in plane.fleet.take(session, report):
-            if not first or news.before is not None:
+            if counts:
                 self._count(session, news, second)
             if news.changed:
                 self._remember(session, news.now)
         for policy in report.policies:
-            former = former_policies.get(policy.name)
-            if former is not None:
-                self._count_retries(former, policy, second)
+            if counts:
+                self._count_retries(former_policies.get(policy.name), policy, second)
         for fact in report.facts:
             self._fact(session, fact)
+
+    def _is_new(self, instance: str) -> bool:
+        """Tell whether a replica reports for the first time ever; while the database was never read, nobody knows."""
+        if not self._has_former and self._plane.serving:
+            self._has_former = True
+            for record in self._plane.records.values(CIRCUIT_STATES):
+                self._instances.setdefault(record.replica)
+        known = instance in self._instances
+        self._instances[instance] = None
+        self._instances.move_to_end(instance)
+        if len(self._instances) > MAX_INSTANCES:
+            self._instances.popitem(last=False)
+        return self._has_former and not known
 
     def _count(self, session: Session, news: News, second: int) -> None:
         place = (news.now.name, second)
@@ -125,7 +145,7 @@ class Ingest:
             bucket = self._buckets[place] = _Bucket(session.service)
         bucket.add(session, news)
 
-    def _count_retries(self, before: PolicyReport, now: PolicyReport, second: int) -> None:
+    def _count_retries(self, before: PolicyReport | None, now: PolicyReport, second: int) -> None:
         place = (now.name, second - second % 10)
         counts = self._retries.get(place)
         if counts is None:
@@ -134,7 +154,7 @@ class Ingest:
                 self.dropped += 1
             counts = self._retries[place] = _Retries()
         for figure in ("calls", "attempts", "retries", "given_up", "hedges", "fallbacks"):
-            risen = _risen(getattr(before, figure), getattr(now, figure))
+            risen = _risen(0 if before is None else getattr(before, figure), getattr(now, figure))
             setattr(counts, figure, getattr(counts, figure) + risen)
         if now.budget is not None:
             counts.budget = now.budget if counts.budget is None else min(counts.budget, now.budget)

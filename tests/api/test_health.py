@@ -9,6 +9,7 @@ import pytest
 
 from scrollintel.security.access import Binding, Role
 from scrollintel.service.use_cases import UseCases
+from scrollintel.testing import ManualClock
 
 from ..servers.outage import outage
 from .recovery_rig import Json, Led, acting, finished, join, recovering, report, start, token, until
@@ -199,3 +200,41 @@ async def test_platform_without_room_in_its_database_says_so(tmp_path: Path) -> 
         ["the database has no room left; free some on its volume, and changes go on by themselves"],
     )
     assert (again["status"], again["problems"]) == ("healthy", [])
+
+
+async def counted(client: httpx2.AsyncClient, session: str, successes: int, failures: int) -> None:
+    """Report one circuit with what its process has counted so far, and its policy with as many calls."""
+    row = ["payments", None, "closed", "created", 1.0, None, successes, failures, *[0] * 8, *[None] * 5, None, None, 0]
+    policy = ["payments", 1, None, None, None, 5.0, 0, 0, 0, 0, 0, successes + failures, successes + failures, 0]
+    answer = await client.post(f"/replicas/{session}/report", json={"circuits": [row], "policies": [policy]})
+    assert answer.status_code == 204, answer.text
+
+
+@pytest.mark.asyncio
+async def test_calls_from_before_a_process_joined_count_once(tmp_path: Path, database_url: str) -> None:
+    """Fifteen failures from before show in the share; joining again, also after a restart, counts nothing twice."""
+    clock = ManualClock()
+
+    async def share(use_cases: UseCases, client: httpx2.AsyncClient) -> tuple[float, float | None]:
+        clock.advance(1.0)
+        await use_cases.ingest.flush()
+        summary = (await client.get("/health/summary")).json()
+        return round(summary["calls_per_second"] * 60), summary["success_rate"]
+
+    async with recovering(tmp_path / "data", database_url=database_url, clock=clock) as (client, use_cases):
+        await use_cases.loops.stop()
+        assert await share(use_cases, client) == (0, None)
+        one = await join(client)
+        await counted(client, one, 0, 15)
+        assert await share(use_cases, client) == (15, 0.0)
+        await counted(client, one, 5, 15)
+        assert await share(use_cases, client) == (20, 0.25)
+        again = await join(client)
+        await counted(client, again, 5, 15)
+        assert await share(use_cases, client) == (20, 0.25)
+        await counted(client, again, 85, 15)
+        assert await share(use_cases, client) == (100, 0.85)
+    async with recovering(tmp_path / "data", database_url=database_url, clock=clock) as (client, use_cases):
+        await use_cases.loops.stop()
+        await counted(client, await join(client), 85, 15)
+        assert await share(use_cases, client) == (0, None)

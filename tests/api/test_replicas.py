@@ -114,7 +114,7 @@ async def test_replica_whose_token_is_revoked_is_out_at_once(tmp_path: Path) -> 
 
 @pytest.mark.asyncio
 async def test_report_of_calls_and_attempts_ends_in_the_retry_statistics(tmp_path: Path) -> None:
-    """What rose between two reports is stored; an older replica that reports no calls adds none."""
+    """What was counted is stored once, also from before it joined; an older replica that reports no calls adds none."""
     clock = ManualClock()
     async with serving(tmp_path, clock=clock) as (client, use_cases):
         rows: dict[str, list[list[Any]]] = {
@@ -132,7 +132,7 @@ async def test_report_of_calls_and_attempts_ends_in_the_retry_statistics(tmp_pat
         names = ("calls", "attempts", "retries", "given_up", "hedges", "fallbacks")
         with use_cases.plane.database.reader() as connection:
             (found,) = connection.execute(select(*(table.c[name] for name in names))).all()
-        assert tuple(found) == (20, 26, 4 + 5, 3, 2, 2)
+        assert tuple(found) == (30, 39, 6 + 7, 4, 3 + 1, 5 + 3)
 
 
 @pytest.mark.asyncio
