@@ -66,16 +66,19 @@ class ControlRoute(APIRoute):
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match as any route does, after a glance at the fixed part of the path: there are sixty routes to try."""
-        if self._literal not in scope.get("path", ""):
+        """Match as any route does, after a glance at the fixed parts of the path: there are sixty routes to try."""
+        path = scope.get("path", "")
+        beginning, end = self._fixed
+        if beginning not in path or not path.endswith(end):
             return Match.NONE, {}
         return super().matches(scope)
 
     @cached_property
-    def _literal(self) -> str:
-        """The end of the path's fixed part, which no prefix of an application changes."""
-        fixed, _, _ = self.path.partition("{")
-        return fixed[fixed.find(PREFIX) :] if PREFIX in fixed else ""
+    def _fixed(self) -> tuple[str, str]:
+        """What stands before the first and after the last parameter, without what an application may put in front."""
+        beginning, _, _ = self.path.partition("{")
+        place = beginning.find(PREFIX)
+        return "" if place < 0 else beginning[place:], self.path.rpartition("}")[2]
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler that checks access first and translates errors last."""

@@ -83,9 +83,7 @@ def read_json(body: bytes) -> Any:
         raise BodyTooDeepError
     try:
         text = body.decode()
-        value = json.loads(
-            text, parse_constant=_no_constant, parse_int=_integer, parse_float=_number, object_pairs_hook=_unique
-        )
+        value = _decode(text)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -117,6 +115,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a name is repeated")
     return found
+
+
+_decode = json.JSONDecoder(
+    parse_constant=_no_constant, parse_int=_integer, parse_float=_number, object_pairs_hook=_unique
+).decode
 
 
 def _depth(body: bytes) -> int:

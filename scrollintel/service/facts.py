@@ -8,6 +8,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 KEPT = 10_000
@@ -18,8 +19,10 @@ HEARTBEAT = 4.0
 """Seconds of silence after which a comment is sent: proxies keep the connection, dead peers are noticed, and a listener
 whose token was revoked is let go within 5 s."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Fact:
     """Something that happened.
 
@@ -28,14 +31,20 @@ class Fact:
         event: Stable name such as "circuit.state_changed".
         service: The service it belongs to, or None; listeners are told only of services that they may see.
         data: JSON values.
-        text: The fact as a server-sent event, encoded once for all listeners.
+        epoch: The epoch of the stream.
     """
 
     number: int
     event: str
     service: str | None
     data: dict[str, Any]  # Any: JSON values
-    text: bytes
+    epoch: str
+
+    @cached_property
+    def text(self) -> bytes:
+        """The fact as a server-sent event, encoded when the first listener needs it, for all of them."""
+        content = _encode({"event": self.event, "service": self.service, **self.data})
+        return f"id: {self.epoch}-{self.number}\nevent: {self.event}\ndata: {content}\n\n".encode()
 
 
 class FactStream:
@@ -56,9 +65,7 @@ class FactStream:
     def tell(self, event: str, data: dict[str, Any], *, service: str | None = None) -> Fact:  # Any: JSON values
         """Add a fact and wake the listeners."""
         self._number += 1
-        content = json.dumps({"event": event, "service": service, **data}, separators=(",", ":"))
-        text = f"id: {self.epoch}-{self._number}\nevent: {event}\ndata: {content}\n\n".encode()
-        fact = Fact(self._number, event, service, data, text)
+        fact = Fact(self._number, event, service, data, self.epoch)
         self._facts.append(fact)
         self.wake()
         return fact

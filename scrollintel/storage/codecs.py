@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ..control.records import (
@@ -49,7 +49,7 @@ Derived = tuple[type[Any], Row, bool]  # a mapped class, its row, and whether th
 
 
 def _same(record: Any) -> Row:  # Any: a record
-    return {item.name: getattr(record, item.name) for item in fields(record)}
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 @dataclass(frozen=True, slots=True)
