@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,6 +62,11 @@ class Caller:
     def sees(self, permission: Permission, service: str | None) -> bool:
         """Tell whether the caller may see an object of `service`; what belongs to no service is seen by all readers."""
         return self.identity.may(permission) if service is None else self.identity.allows(permission, service)
+
+    def sees_grants(self, bindings: Iterable[Binding]) -> bool:
+        """Tell whether the caller may see a token or role binding: only when all that it grants lies in their scope."""
+        places = {None if name == EVERY_SERVICE else name for binding in bindings for name in binding.services}
+        return all(self.identity.allows(Permission.TOKENS_READ, place) for place in places)
 
     def require(self, permission: Permission, service: str | None, *, see: Permission, kind: str, name: str) -> None:
         """Raise unless the caller may do this to an object that belongs to `service`.

@@ -68,14 +68,15 @@ class RoleBindings:
 
     # ------------------------------------------------------------------ reading
 
-    def all(self) -> list[RoleBindingRecord]:
-        """Return every binding, the oldest first."""
-        return sorted(self._plane.records.values(ROLE_BINDINGS), key=lambda record: (record.created_at, record.id))
+    def visible(self, caller: Caller) -> list[RoleBindingRecord]:
+        """Return every binding that the caller may see, the oldest first."""
+        found = [record for record in self._plane.records.values(ROLE_BINDINGS) if _is_shown_to(caller, record)]
+        return sorted(found, key=lambda record: (record.created_at, record.id))
 
-    def find(self, binding_id: str) -> RoleBindingRecord:
-        """Return one binding; raises MissingError when there is none of that id."""
+    def find(self, caller: Caller, binding_id: str) -> RoleBindingRecord:
+        """Return one binding; raises MissingError when there is none of that id that the caller may see."""
         record = self._plane.records.get(ROLE_BINDINGS, binding_id)
-        if record is None:
+        if record is None or not _is_shown_to(caller, record):
             raise MissingError("role binding", binding_id)
         return record
 
@@ -168,13 +169,14 @@ class RoleBindings:
         """Take a role away; whoever had it has it no more with the next request.
 
         Raises:
-            MissingError: when there is none of that id.
+            MissingError: when there is none of that id that the caller may see.
+            AccessDeniedError: when the caller may see it and not take it away.
             RevisionConflictError: when `expected` is not its revision.
         """
-        caller.require_for_new(Permission.TOKENS_WRITE, None)
         record = tx.get(ROLE_BINDINGS, binding_id)
-        if record is None:
+        if record is None or not _is_shown_to(caller, record):
             raise MissingError("role binding", binding_id)
+        caller.require_for_new(Permission.TOKENS_WRITE, None)
         if expected not in (None, ANY_REVISION, REVISION):
             raise RevisionConflictError(
                 f"the role binding is at revision {REVISION}, not {expected}", headers={"ETag": etag(REVISION)}
@@ -196,6 +198,10 @@ def remove_bindings_of(tx: Transaction, subject_id: str) -> int:
 def binding_of(record: RoleBindingRecord) -> Binding:
     """Return the role and where it holds."""
     return Binding.from_dict({"role": record.role, "services": record.services})
+
+
+def _is_shown_to(caller: Caller, record: RoleBindingRecord) -> bool:
+    return caller.sees_grants((binding_of(record),))
 
 
 def _subject_id(kind: BoundKind, name: str, key: bytes) -> str:

@@ -31,9 +31,10 @@ class Tokens:
         self._plane = plane
         self._enforced = enforced
 
-    def all(self) -> list[TokenRecord]:
-        """Return every token with its last use, the oldest first."""
-        return sorted(self._plane.tokens.records(), key=lambda record: (record.created_at, record.id))
+    def visible(self, caller: Caller) -> list[TokenRecord]:
+        """Return every token that the caller may see, with its last use, the oldest first."""
+        found = [record for record in self._plane.tokens.records() if caller.sees_grants(record.bindings)]
+        return sorted(found, key=lambda record: (record.created_at, record.id))
 
     def create(
         self,
@@ -69,11 +70,12 @@ class Tokens:
         """Revoke a token, from now on; nothing happens when it was revoked before.
 
         Raises:
-            MissingError: when there is none of that id.
+            MissingError: when there is none of that id that the caller may see.
+            AccessDeniedError: when the caller may see it and not revoke it.
             ConflictError: when nobody could administer the control plane any more.
         """
         record = tx.get(TOKENS, token_id)
-        if record is None:
+        if record is None or not caller.sees_grants(record.bindings):
             raise MissingError("token", token_id)
         caller.require_for_new(Permission.TOKENS_WRITE, None)
         if record.revoked_at is None:

@@ -57,7 +57,7 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
     await client.put(f"/policies/{policy}", json=changed, headers={**admin, **ANY})
     await client.put(f"/configuration/{key}", json={"value": 1}, headers={**admin, "If-None-Match": "*"})
     token = await _made(client, admin, "/tokens", {"name": "t", "subject": f"{service}@a", "bindings": [VIEWER]})
-    bound = {"kind": "group", "subject": service, **VIEWER}
+    bound = {"kind": "group", "subject": service, "role": "viewer", "services": [service]}
     binding = await _made(client, admin, "/role-bindings", bound)
     recovery = await _made(client, admin, "/recovery/initiate", {"service": service})
     operation = f"/recovery/{recovery['id']}"

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from scrollintel.security.access import Binding, Role
+from scrollintel.service.caller import SYSTEM
 from scrollintel.service.facts import HEARTBEAT
 
 from .issuer import AUDIENCE, Issuer, issuing
@@ -152,7 +153,7 @@ async def test_role_binding_is_kept_sealed_audited_and_survives_a_restart(
             "kind": "person", "subject_id": made["subject_id"], "role": "viewer", "services": ["orders"],
         }  # fmt: skip
         assert person not in audit.text
-        (row,) = served.use_cases.role_bindings.all()
+        (row,) = served.use_cases.role_bindings.visible(SYSTEM)
         assert person not in row.subject
     if database_url.startswith("sqlite"):
         files = [file for file in Path(database_url.removeprefix("sqlite:///")).parent.iterdir() if file.is_file()]

@@ -28,11 +28,11 @@ BindingId = Annotated[str, Path(pattern=r"^rol_[0-9a-f]{16}$")]
 @router.get("/role-bindings", response_model=RoleBindingPage, summary="List role bindings")
 @requires(Permission.TOKENS_READ)
 async def list_role_bindings(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> Response:
-    """Every role that people and groups of the identity provider were given here; not those of the settings file."""
+    """Every role within the caller's scope that people and groups were given here; not those of the settings file."""
     position = decode_cursor(cursor, (str, str))
     bindings = ask.use_cases.role_bindings
     page, following = page_of(
-        bindings.all(),
+        bindings.visible(ask.caller),
         position=position,
         limit=limit,
         place=lambda record: (moment_place(record.created_at), record.id),
@@ -46,7 +46,7 @@ async def list_role_bindings(ask: Ask, limit: Limit = 100, cursor: Cursor = None
 async def show_role_binding(binding_id: BindingId, ask: Ask) -> Response:
     """One role of a person or group, with its entity tag."""
     bindings = ask.use_cases.role_bindings
-    record = bindings.find(binding_id)
+    record = bindings.find(ask.caller, binding_id)
     return json_response(document(record, bindings.bound(record)), etag=etag(REVISION))
 
 

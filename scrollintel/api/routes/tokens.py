@@ -25,11 +25,11 @@ TokenId = Annotated[str, Path(pattern=r"^tok_[0-9a-f]{16}$")]
 @router.get("/tokens", response_model=TokenPage, summary="List API tokens")
 @requires(Permission.TOKENS_READ)
 async def list_tokens(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> Response:
-    """Every token with its roles and last use; neither texts nor digests."""
+    """Every token within the caller's scope, with its roles and last use; neither texts nor digests."""
     position = decode_cursor(cursor, (str, str))
     plane, persons = ask.use_cases.plane, ask.use_cases.persons
     page, following = page_of(
-        ask.use_cases.tokens.all(),
+        ask.use_cases.tokens.visible(ask.caller),
         position=position,
         limit=limit,
         place=lambda record: (moment_place(record.created_at), record.id),
