@@ -302,6 +302,7 @@ def _summed(known: _Name) -> PolicyFigures:
         retries=sum(one.retries for one in figures),
         fallbacks=sum(one.fallbacks for one in figures),
         abandoned_threads=sum(one.abandoned_threads for one in figures),
+        given_up=sum(one.given_up for one in figures),
     )
 
 

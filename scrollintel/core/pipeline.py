@@ -49,7 +49,8 @@ class PolicyFigures(NamedTuple):
     """The figures of a policy beside those of its circuits, cheap enough to be read each second.
 
     `running` and `waiting` are those of the bulkhead, `permits` those of the rate limit, `budget` the tokens of the
-    retry budget; None where the policy has no such part. `rejections` are those of bulkhead and rate limit.
+    retry budget; None where the policy has no such part. `rejections` are those of bulkhead and rate limit, `given_up`
+    the calls whose retries ended without success.
     """
 
     name: str
@@ -63,6 +64,7 @@ class PolicyFigures(NamedTuple):
     fallbacks: int
     abandoned_threads: int
     rejections: int
+    given_up: int
 
 
 class Pipeline:
@@ -278,6 +280,7 @@ class Pipeline:
             fallbacks=sum(dict(parts.fallback.uses).values()),
             abandoned_threads=parts.abandoned.value,
             rejections=(0 if bulkhead is None else bulkhead.rejections) + (0 if limit is None else limit.rejections),
+            given_up=0 if retry is None else retry.given_up.value,
         )
 
     # ------------------------------------------------------------------ inside

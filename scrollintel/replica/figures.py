@@ -69,7 +69,7 @@ class Figures:
         """Return the figures of policies that have changed since the last time, or of all."""
         figures = self._manager.figures()
         counts = self._calls.read(figures, self._attempts_of)
-        rows = [PolicyReport(*one, *counts.get(one.name, ())) for one in figures]
+        rows = [PolicyReport(*one[:-1], *counts.get(one.name, (0, 0)), given_up=one.given_up) for one in figures]
         return [row for row in rows if self._is_new(f"policy {row.name}", row) or full]
 
     def levels(self, *, full: bool = False) -> list[LevelReport]:

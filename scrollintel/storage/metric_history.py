@@ -41,7 +41,10 @@ def retry_totals(connection: Connection, *, since: datetime) -> list[Row]:
     query = (
         select(
             table.c.policy,
+            func.sum(table.c.calls).label("calls"),
+            func.sum(table.c.attempts).label("attempts"),
             func.sum(table.c.retries).label("retries"),
+            func.sum(table.c.given_up).label("given_up"),
             func.sum(table.c.hedges).label("hedges"),
             func.sum(table.c.fallbacks).label("fallbacks"),
             func.min(table.c.budget).label("lowest_budget"),

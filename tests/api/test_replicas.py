@@ -133,6 +133,8 @@ async def test_report_of_calls_and_attempts_ends_in_the_retry_statistics(tmp_pat
         with use_cases.plane.database.reader() as connection:
             (found,) = connection.execute(select(*(table.c[name] for name in names))).all()
         assert tuple(found) == (30, 39, 6 + 7, 4, 3 + 1, 5 + 3)
+        (shown,) = (await client.get("/retry-statistics")).json()["items"]
+        assert tuple(shown[name] for name in names) == tuple(found)
 
 
 @pytest.mark.asyncio

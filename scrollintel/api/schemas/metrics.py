@@ -42,7 +42,10 @@ class RetryView(BaseModel):
     """What a policy's retries, hedges and fallbacks did in the last hour, over all replicas."""
 
     policy: str
+    calls: int = Field(description="0 where policies share a circuit: whose calls it saw is not known")
+    attempts: int = Field(description="with the first of each call and the refused ones; 0 as above")
     retries: int
+    given_up: int = Field(description="calls whose retries ended without success")
     hedges: int
     fallbacks: int
     lowest_budget: float | None = Field(description="fewest tokens of the retry budget on any replica")

@@ -70,9 +70,15 @@ class Parts:
         layers = self.policy.layers
         guarded = self.policy.breaker is not None and layers.index("retry") < layers.index("breaker")
         budget = budgets.get(config.budget, None if old is None else old.budget)
-        retries = None if old is None else old.retries
         return RetryRule(
-            self.policy.name, config, self.clock, self.hub, budget=budget, retries=retries, guarded=guarded
+            self.policy.name,
+            config,
+            self.clock,
+            self.hub,
+            budget=budget,
+            retries=None if old is None else old.retries,
+            given_up=None if old is None else old.given_up,
+            guarded=guarded,
         )
 
     def _hedge(self, budgets: Budgets, before: Parts | None) -> HedgeRule | None:

@@ -7,7 +7,8 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from operator import mul
 from struct import pack, unpack
 
 _SUB_BITS = 4
@@ -22,14 +23,10 @@ _BASE = (1023 + _LOWEST) << _SUB_BITS
 _TOP = 3 if sys.byteorder == "little" else 0
 
 
-def _lower(bucket: int) -> float:
-    """Return the smallest number that falls into `bucket`."""
-    (value,) = unpack("<d", pack("<q", (bucket + _BASE) << _SHIFT))
-    return float(value)
-
-
-def _middle(bucket: int) -> float:
-    return (_lower(bucket) + _lower(bucket + 1)) / 2
+_BOUNDS: tuple[float, ...] = unpack(
+    f"<{SIZE + 1}d", pack(f"<{SIZE + 1}q", *((bucket + _BASE) << _SHIFT for bucket in range(SIZE + 1)))
+)
+_MIDDLES = tuple((lower + upper) / 2 for lower, upper in pairwise(_BOUNDS))
 
 
 class LatencySketch:
@@ -88,12 +85,13 @@ class LatencySketch:
     @property
     def total(self) -> float:
         """Sum of all durations in seconds, from the middles of their buckets."""
-        return sum(number * _middle(bucket) for bucket, number in enumerate(self.counts) if number)
+        total: float = sum(map(mul, self.counts, _MIDDLES))
+        return total
 
     def quantiles(self, *shares: float) -> list[float]:
         """Return several quantiles, as `quantile` gives them, in one pass; there must be a sample."""
         sums = list(accumulate(self.counts))
-        return [_middle(bisect_left(sums, max(1, -int(-q * self.count // 1)))) for q in shares]
+        return [_MIDDLES[bisect_left(sums, max(1, -int(-q * self.count // 1)))] for q in shares]
 
     def quantile(self, q: float) -> float | None:
         """Return the duration in seconds that a share `q` in [0, 1] of all does not exceed, or None without any."""
@@ -104,5 +102,5 @@ class LatencySketch:
         for bucket, number in enumerate(self.counts):
             seen += number
             if seen >= rank:
-                return _middle(bucket)
+                return _MIDDLES[bucket]
         raise AssertionError("the counts of all buckets add up to the number of durations")

@@ -32,6 +32,7 @@ class RetryRule:
         "_retryable",
         "budget",
         "config",
+        "given_up",
         "retries",
     )
 
@@ -44,12 +45,14 @@ class RetryRule:
         *,
         budget: Budget | None = None,
         retries: SharedCounter | None = None,
+        given_up: SharedCounter | None = None,
         guarded: bool = False,
         source: Callable[[], float] = random.random,
     ) -> None:
         self.config = config
         self.budget = budget
         self.retries = retries if retries is not None else SharedCounter()
+        self.given_up = given_up if given_up is not None else SharedCounter()
         self._guarded = guarded
         self._name = name
         self._clock = clock
@@ -157,6 +160,7 @@ class RetryRule:
         return seen.retry_after if isinstance(seen, RejectedError) else None
 
     def _stop(self, call: Call, error: BaseException | None, reason: str) -> None:
+        self.given_up.add()
         if error is not None:
             self._note(call, error)
         if self._hub.active:

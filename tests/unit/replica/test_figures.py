@@ -215,3 +215,19 @@ def test_figures_of_a_policy_have_the_order_of_its_row() -> None:
     """Rows are read by position, so what is new stands at the end."""
     assert PolicyReport._fields[-4:] == ("rejections", "calls", "attempts", "given_up")
     assert Figures(FaultToleranceManager(hub=EventHub())).policies() == []
+
+
+def test_figures_tell_calls_whose_retries_gave_up_also_after_a_change(manager: FaultToleranceManager) -> None:
+    """A call that fails with its last attempt counts once, and the count outlives a replaced policy."""
+    pipeline = manager.registry.pipeline(Policy("p", retry=RETRY))
+
+    def work() -> None:
+        raise ConnectionError("down")
+
+    figures = Figures(manager)
+    for changed in (RETRY, RetryConfig(max_attempts=2, base_delay=0.0, jitter=False)):
+        pipeline.replace(Policy("p", retry=changed))
+        with pytest.raises(ConnectionError):
+            pipeline.call(work)
+    (row,) = figures.policies(full=True)
+    assert (row.given_up, row.retries) == (2, 3)
