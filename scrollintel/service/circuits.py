@@ -35,7 +35,7 @@ class Circuits:
         policy = self._plane.records.get(POLICIES, name)
         if policy is not None and policy.content.get("breaker") is None:
             policy = None
-        order = self._plane.records.get(CIRCUIT_ORDERS, name)
+        order = self._plane.orders.of(name)
         parts = [*self._plane.fleet.parts(name), *self.remembered.parts(name)]
         if policy is None and order is None and not parts:
             return None
@@ -52,7 +52,7 @@ class Circuits:
     def visible(self, caller: Caller) -> list[CircuitWhole]:
         """Return all circuits that the caller may see, by name."""
         names = {*self._plane.fleet.circuit_names(), *self.remembered.names()}
-        names.update(self._plane.records.table(CIRCUIT_ORDERS))
+        names.update(order.circuit for order in self._plane.orders.all())
         for record in self._plane.records.values(POLICIES):
             if record.content.get("breaker") is not None:
                 names.add(record.name)
@@ -143,6 +143,7 @@ class Circuits:
                 after={"order": verb},
             )
         )
+        tx.afterwards(lambda: self._plane.orders.settle(name))
         self._plane.publish(tx, operation(verb, name, reason, sequence))
         self._plane.tell(
             tx, f"circuit.{verb}", {"circuit": name, "reason": reason, "by": caller.identity.id}, service=service

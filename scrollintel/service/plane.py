@@ -29,6 +29,7 @@ from .errors import KeyReusedError
 from .facts import FactStream
 from .fleet import Fleet
 from .keys import Keys
+from .standing_orders import StandingOrders
 
 T = TypeVar("T")
 
@@ -92,6 +93,7 @@ class ControlPlane:
         self.fleet = Fleet(clock=clock) if fleet is None else fleet
         self.facts = FactStream()
         self.tokens = TokenIndex()
+        self.orders = StandingOrders(self.records)
         self.keys = Keys(self.records, key_provider)
         self.ledger = Ledger(database, new_log_id=lambda: f"log_{secrets.token_hex(8)}", records=self.records)
         self.writer = Writer(
@@ -183,6 +185,7 @@ class ControlPlane:
 
     def _on_loaded(self) -> None:
         """Take over what was loaded, in the writer's thread, before any change is made."""
+        self.ledger.skip_past(self.fleet.sequence)
         self.keys.load()
         known = {record.id for record in self.records.values(TOKENS)}
         for token in self.tokens.records():

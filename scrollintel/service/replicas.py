@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..control.records import CIRCUIT_ORDERS, LEVEL_ORDERS, POLICIES
+from ..control.records import LEVEL_ORDERS, POLICIES
 from ..core.config.base import name_problem
 from ..replica.protocol import PROTOCOL, ProtocolError
 from ..security.access import Permission
@@ -201,7 +201,7 @@ class Replicas:
             },
             "orders": {
                 order.circuit: {"order": "isolate", "reason": order.reason, "sequence": order.sequence}
-                for order in records.values(CIRCUIT_ORDERS)
+                for order in self._plane.orders.all()
             },
             "levels": {
                 order.service: {

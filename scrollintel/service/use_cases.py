@@ -128,8 +128,10 @@ class UseCases:
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
+        await self.loops.attempt("import journal", self.break_glass.recall)
         await self.plane.start()
         await self._secure()
+        await self.loops.attempt("import journal", self._import_journal)
         self.circuits.remembered.load()
         await self.plane.load_transitions()
         await self._apply_declarations()

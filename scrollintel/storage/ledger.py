@@ -187,6 +187,10 @@ class Ledger:
         self._next += 1
         return number
 
+    def skip_past(self, sequence: int) -> None:
+        """Give out no number up to `sequence`: replicas were told something under it while the database was away."""
+        self._next = max(self._next, sequence + 1)
+
     def seal(self, changes: Changes) -> None:
         """Give the audit entries of one change their places in the log; when one cannot be written, all are undone."""
         head = self._chain.head

@@ -247,9 +247,14 @@ def test_break_glass_isolates_without_the_database_and_is_imported_later(tmp_pat
                 assert eventually(lambda: application.do("call") == "CircuitIsolatedError")
             engine.dispose()
             assert eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == 200, 20)
-            assert eventually(lambda: shown(server).get("order") is not None, 20)
-            records = httpx2.get(f"{server.api}/audit", params={"action": "circuit.isolate"}).json()["items"]
-            assert records[0]["reason"] == "fire"
+            assert shown(server).get("order") is not None
+
+            def recorded() -> list[str]:
+                found = httpx2.get(f"{server.api}/audit", params={"action": "circuit.isolate"}).json()["items"]
+                return [item["reason"] for item in found]
+
+            assert eventually(lambda: recorded() == ["fire"], 20)
+            assert application.do("call") == "CircuitIsolatedError"
         finally:
             engine.dispose()
             application.kill()
