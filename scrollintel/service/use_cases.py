@@ -87,7 +87,7 @@ class UseCases:
             interval=checkpoint_interval,
         )
         self.audit = AuditLog(plane, self.checkpoints)
-        self._bootstrap = Bootstrap(plane, directory / FILE_NAME) if enforced else None
+        self._bootstrap = Bootstrap(plane, directory / FILE_NAME, people=oidc is not None) if enforced else None
         self.role_bindings = RoleBindings(plane)
         login = None if oidc is None else ProviderLogin(plane, oidc, self.role_bindings)
         self.access = Access(plane, enforced=enforced, jwt=login, bad_tokens_per_minute=bad_tokens_per_minute)

@@ -81,6 +81,60 @@ async def test_first_start_with_access_enforced_leaves_the_token_in_a_private_fi
         assert len((await served.client.get("/tokens", headers=bearer(token))).json()["items"]) == 1
 
 
+@pytest.mark.parametrize("role", ["viewer", "admin"])
+@pytest.mark.asyncio
+async def test_first_token_is_made_though_others_who_are_no_administrators_have_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    """A viewer's token, or an administrator's of one service, made while access was off locks nobody out."""
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    file = tmp_path / "first-admin-token"
+    async with serving(tmp_path) as served:
+        bindings = [{"role": role, "services": ["orders"]}]
+        assert (await served.client.post("/tokens", json={"name": "early", "bindings": bindings})).status_code == 201
+        assert not file.exists()
+    async with serving(tmp_path, enforced=True) as served:
+        admin = bearer(file.read_text().strip())
+        assert (await served.client.post("/tokens", json={"name": "x", "bindings": ADMIN}, headers=admin)).is_success
+
+
+@pytest.mark.asyncio
+async def test_first_token_is_made_again_once_no_administrator_has_a_valid_one(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of the only administrator's token, however it comes, is not the end of administration."""
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    clock, file = ManualClock(), tmp_path / "first-admin-token"
+    async with serving(tmp_path, database_url=database_url, enforced=True, clock=clock) as served:
+        first = file.read_text()
+        file.unlink()
+        clock.advance(89 * 86_400.0)
+        assert not await Bootstrap(served.use_cases.plane, file).first_token()
+        clock.advance(2 * 86_400.0)
+        assert await Bootstrap(served.use_cases.plane, file).first_token()
+        assert file.read_text() != first
+        assert (await served.client.get("/tokens", headers=bearer(file.read_text().strip()))).status_code == 200
+
+
+@pytest.mark.parametrize(("role", "services", "made"), [("admin", ["*"], False), ("admin", ["orders"], True),
+                                                        ("viewer", ["*"], True)])  # fmt: skip
+@pytest.mark.asyncio
+async def test_first_token_is_not_made_where_a_person_is_bound_as_administrator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, services: list[str], made: bool
+) -> None:
+    """Whoever the identity provider lets in as an administrator of everything needs no token; others do."""
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    async with serving(tmp_path) as served:
+        bound = {"kind": "group", "subject": "platform", "role": role, "services": services}
+        answer = await served.client.post("/role-bindings", json=bound)
+        assert answer.status_code == 201, answer.text
+        plane = served.use_cases.plane
+        # Without a provider nobody can log in, whatever is bound.
+        with_provider, without = (Bootstrap(plane, tmp_path / "token", people=people) for people in (True, False))
+        assert await with_provider.first_token() is made
+        assert await without.first_token() is (not made)
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
