@@ -40,6 +40,7 @@ async def admit(use_cases: UseCases, request: Request, permission: Permission, r
         if identity is None:
             await use_cases.access.note_refusal(ANONYMOUS, permission, peer(request), request_id, "unauthenticated")
             raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
+        use_cases.access.logins.note(identity, header, peer(request), request_id)
     elif local or (not use_cases.access.enforced and is_loopback(request)):
         identity = LOCAL_OPERATOR
     else:

@@ -1,4 +1,4 @@
-"""Who a bearer token stands for, and the record of those who were turned away."""
+"""Who a bearer token stands for, and the record of those who came in or were turned away."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..storage.transaction import Transaction
 from .authors import with_author
 from .caller import Caller
 from .errors import TooManyRequestsError
+from .logins import Logins
 from .plane import ControlPlane
 
 MAX_PENDING = 1_000
@@ -40,7 +41,7 @@ class JwtVerifier(Protocol):
 
 
 class Access:
-    """Authentication, and what is noted of refusals.
+    """Authentication, and what is noted of logins (`logins`) and refusals.
 
     Arguments:
         plane: The control plane.
@@ -61,6 +62,7 @@ class Access:
         self._plane = plane
         self.enforced = enforced
         self._jwt = jwt
+        self.logins = Logins(plane)
         self._pending: OrderedDict[_Place, _Refusal] = OrderedDict()
         self._noted_addresses: set[str] = set()
         self._attempts: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -140,6 +142,11 @@ class Access:
             self._attempts.popitem(last=False)
         if count >= self._bad_tokens_per_minute:
             raise TooManyRequestsError("too many requests without a valid token", retry_after=60.0 - (now - began))
+
+    async def record(self) -> None:
+        """Write the logins and refusals that wait to the audit log."""
+        await self.logins.write()
+        await self.write_refusals()
 
     async def write_refusals(self) -> None:
         """Write what was noted to the audit log; kept for the next time when that is not possible now."""

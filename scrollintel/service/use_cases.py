@@ -109,7 +109,7 @@ class UseCases:
         self.loops.add("forget silent replicas", 5.0, self.circuits.remembered.sweep)
         self.loops.add("note health", 5.0, self.health.note_changes)
         self.loops.add("expire levels", 1.0, self.degradation.expire)
-        self.loops.add("write refusals", 1.0, self.access.write_refusals)
+        self.loops.add("record access", 1.0, self.access.record)
         self.loops.add("apply declarations", 1.0, self._apply_declarations)
         self.loops.add("prove encryption", 1.0, self.configuration.self_test)
         self.loops.add("first token", 1.0, self._first_token)
@@ -148,7 +148,7 @@ class UseCases:
         await self.loops.stop()
         if self.plane.serving:
             await self.ingest.flush()
-            await self.access.write_refusals()
+            await self.loops.attempt("record access", self.access.record)
             await self._leave_evidence()
         await self.plane.stop()
 
