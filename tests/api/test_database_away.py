@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 
 from ..servers.control_plane import ServerProcess, server_process
 from ..servers.postgres import Postgres
+from ..servers.processes import eventually
 
 FROM_MEMORY = ("/circuit-breakers", "/circuit-breakers/payments", "/services", "/policies/payments", "/health/summary")
 FROM_DATABASE = ("/policies/payments/revisions", "/metrics/history?circuit=payments", "/audit", "/retry-statistics")
@@ -35,16 +34,6 @@ class Reader(threading.Thread):
 def becomes(server: ServerProcess, status: int) -> bool:
     """Wait until the server says whether it is ready, and tell whether that came."""
     return eventually(lambda: httpx2.get(f"{server.url}/readyz").status_code == status)
-
-
-def eventually(look: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Look again and again until it is so."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if look():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_database_killed_under_readers_is_told_of_and_the_service_heals_by_itself(tmp_path: Path) -> None:

@@ -7,14 +7,14 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 
 from ..servers.control_plane import PREFIX, ROOT
+from ..servers.processes import eventually
 
 APPLICATION = """
     import socket
@@ -68,16 +68,6 @@ def application(home: Path) -> Iterator[tuple[subprocess.Popen[str], httpx2.Clie
         process.kill()
         process.wait()
         process.stdout.close()
-
-
-def eventually(look: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """Look again and again until it is so."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if look():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def is_on_disk(home: Path) -> bool:

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from ..servers.control_plane import ROOT, ServerProcess, server_process
+from ..servers.processes import eventually
 
 APPLICATION = """
     import sys
@@ -74,16 +74,6 @@ class Application:
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
             stream.close()
-
-
-def eventually(look: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Look again and again until it is so."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if look():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def shown(server: ServerProcess, name: str = "payments") -> dict[str, object]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import socket
 import ssl
 import time
@@ -13,11 +11,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from ..servers.certificates import Certificate, self_signed
 from ..servers.control_plane import PREFIX
 from ..servers.program import Program
 
@@ -38,32 +33,12 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
+def certificate(tmp_path: Path) -> Certificate:
     """Make a certificate for this machine, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost"), loopback]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
-    return files
+    return self_signed(tmp_path)
 
 
-def test_tls_serves_https_alone_and_the_admin_socket_beside_it(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+def test_tls_serves_https_alone_and_the_admin_socket_beside_it(tmp_path: Path, certificate: Certificate) -> None:
     """Who trusts the certificate is served; plain HTTP is not; the owner of the data still gets in."""
     chain, key = certificate
     with Program(tmp_path / "a", {"server": {"tls_certificate": str(chain), "tls_key": str(key)}}) as server:

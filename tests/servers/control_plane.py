@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from fastapi import FastAPI
 from scrollintel.api.application import create_api
 from scrollintel.composition import wire
 from scrollintel.service.use_cases import UseCases
+
+from .processes import kill, stop
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/api/v1/fault-tolerance"
@@ -94,19 +95,12 @@ class ServerProcess:
     def kill(self) -> None:
         """Kill the process without a chance to tidy up."""
         assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        kill(self.process)
 
     def stop(self, timeout: float = 10.0) -> int:
         """Ask the process to stop, and return its exit code."""
         assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
+        return stop(self.process, timeout)
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any, Self
 import httpx2
 
 from .control_plane import PREFIX, ROOT
+from .processes import kill, stop
 
 _ADDRESS = re.compile(r"^scrollintel serves at (\S+)$", re.MULTILINE)
 PATIENCE = 20.0
@@ -112,18 +112,11 @@ class Program:
 
     def kill(self) -> None:
         """Kill the process without a chance to tidy up."""
-        self.process.kill()
-        self.process.wait()
+        kill(self.process)
 
     def stop(self) -> int:
         """Ask the process to stop, and return its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
+        return stop(self.process, PATIENCE)
 
     def __enter__(self) -> Self:
         return self

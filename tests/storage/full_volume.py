@@ -11,28 +11,17 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from scrollintel.storage.reserve import SIZE
+from tests.servers.processes import eventually
 from tests.servers.program import Program
 
 VOLUME = "24m"
 CREATE = {"If-None-Match": "*"}
-
-
-def eventually(look: Callable[[], bool], seconds: float = 15.0) -> bool:
-    """Look again and again until it is so."""
-    deadline = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def fill(file: Path) -> None:
