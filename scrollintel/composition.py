@@ -29,6 +29,19 @@ def file_keys(path: Path) -> Callable[[bool], KeyProvider]:
     return lambda create: FileKeyProvider(path, create=create)
 
 
+def environment_keys() -> Callable[[bool], KeyProvider]:
+    """Return what reads keys from the environment whenever they are asked for, and says once what that is meant for."""
+    is_told = False
+
+    def read(create: bool) -> KeyProvider:
+        nonlocal is_told
+        provider = EnvironmentKeyProvider(warns=not is_told)
+        is_told = True
+        return provider
+
+    return read
+
+
 def wire(
     *,
     directory: Path,
@@ -132,7 +145,7 @@ def declarations(declared: Declared) -> Declarations:
 def _keys(settings: Settings) -> Callable[[bool], KeyProvider]:
     keys = settings.keys
     if keys.provider.value == "environment":
-        return lambda create: EnvironmentKeyProvider()
+        return environment_keys()
     if keys.provider.value == "command":
         command = keys.command or ()
         return lambda create: CommandKeyProvider(command)

@@ -118,12 +118,13 @@ class EnvironmentKeyProvider(KeyShelf):
 
     Arguments:
         environment: Where the variables are looked up; the process's own by default.
+        warns: Whether it says so; False for another try of whoever has said it already.
 
     Raises:
         KeyUnavailableError: When the variable is missing, empty or no key.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, *, warns: bool = True) -> None:
         environment = os.environ if environment is None else environment
         remedy = f"Set {ENVIRONMENT_VARIABLE} to 32 random bytes in base64, and former keys in {PREVIOUS_VARIABLE}"
         text = environment.get(ENVIRONMENT_VARIABLE, "")
@@ -133,6 +134,8 @@ class EnvironmentKeyProvider(KeyShelf):
         former = environment.get(PREVIOUS_VARIABLE, "")
         keys += [decode_key(part, PREVIOUS_VARIABLE) for part in former.split(",") if part.strip()]
         super().__init__(ENVIRONMENT_VARIABLE, keys, remedy)
+        if not warns:
+            return
         _log.warning(
             "the key-encryption key comes from the environment variable %s, which is meant for development: "
             "child processes and diagnostic tools can read it",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from pathlib import Path
 
 import pytest
 
+from scrollintel.composition import environment_keys
 from scrollintel.control.records import CONFIGURATION as _KIND
 from scrollintel.security.errors import EncryptionSelfTestError
+from scrollintel.security.key_providers import ENVIRONMENT_VARIABLE, KeyProvider
 from scrollintel.service.key_rotation import KeyRotation
 from scrollintel.storage import sealed_cells
 from scrollintel.storage.writer import WriterState
+from tests.api.recovery_rig import until
 from tests.api.rig import Served, serving
 
 CREATE = {"If-None-Match": "*"}
@@ -71,6 +75,32 @@ async def test_wrong_key_at_start_stops_writing_and_shows_no_value(tmp_path: Pat
     file.write_bytes(right)
     async with serving(tmp_path, database_url=database_url) as served:
         assert served.use_cases.configuration.secret("key-0") == "secret 0"
+
+
+@pytest.mark.asyncio
+async def test_wrong_key_from_the_environment_is_warned_of_once_however_often_it_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That such keys are for development is said at the first try; the right key is taken as soon as it is there."""
+    right, wrong = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, right)
+    async with serving(tmp_path, key_provider=environment_keys()):
+        pass
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, wrong)
+    caplog.clear()
+    tries: list[bool] = []
+    keys = environment_keys()
+
+    def counted(create: bool) -> KeyProvider:
+        tries.append(create)
+        return keys(create)
+
+    async with serving(tmp_path, key_provider=counted) as served:
+        await until(lambda: len(tries) >= 3)
+        assert not served.use_cases.plane.serving
+        monkeypatch.setenv(ENVIRONMENT_VARIABLE, right)
+        await until(lambda: served.use_cases.plane.serving)
+    assert caplog.text.count("meant for development") == 1
 
 
 @pytest.mark.asyncio
