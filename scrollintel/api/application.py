@@ -47,7 +47,8 @@ def create_api(use_cases: UseCases, *, hosts: AllowedHosts | None = None, admin_
         state = use_cases.plane.writer.state
         plane = use_cases.plane
         ready = state is WriterState.SERVING and plane.distrust is None and not plane.database.full
-        content = f'{{"status":"{"ready" if ready else "not_ready"}","storage":"{state.value}"}}'
+        status = "ready" if ready else "standby" if state is WriterState.STANDBY else "not_ready"
+        content = f'{{"status":"{status}","storage":"{state.value}"}}'
         headers = {} if ready else {"Retry-After": "1"}
         return Response(content, 200 if ready else 503, headers, media_type="application/json")
 

@@ -14,6 +14,7 @@ from ..security.access import Permission
 from ..security.errors import KeyUnavailableError
 from ..storage.errors import StoreFullError
 from ..storage.transaction import Transaction
+from ..storage.writer import WriterState
 from .caller import SYSTEM, Caller
 from .errors import MissingError
 
@@ -145,8 +146,9 @@ class Health:
         ]
         sessions = [s for s in plane.fleet.sessions() if caller.sees(Permission.REPLICAS_READ, s.service)]
         calls, failures = use_cases.ingest.last_minute(lambda service: caller.sees(Permission.METRICS_READ, service))
+        away = None if plane.serving else _away(plane.writer.state, plane.database.name)
         return {
-            "sentence": _sentence(len(refusing), len(degraded), len(recoveries), len(sessions), plane.serving),
+            "sentence": away or _sentence(len(refusing), len(degraded), len(recoveries), len(sessions)),
             "circuits": dict(states),
             "services": dict(Counter(judgement.status.value for judgement in services.values())),
             "refusing": [whole.name for whole in refusing[:50]],
@@ -203,9 +205,16 @@ _RANK = {
 }
 
 
-def _sentence(refusing: int, degraded: int, recovering: int, replicas: int, serving: bool) -> str:
-    if not serving:
-        return "The database is away: everything shown is as of then, and changes wait."
+def _away(state: WriterState, database: str) -> str:
+    if state is WriterState.STANDBY:
+        held = f"the database {database!r}" if database else "the database"
+        return (
+            f"This host stands by: another control plane holds {held} and serves; this one takes over when it lets go."
+        )
+    return "The database is away: everything shown is as of then, and changes wait."
+
+
+def _sentence(refusing: int, degraded: int, recovering: int, replicas: int) -> str:
     if not refusing and not degraded and not recovering:
         return "Everything is in order." if replicas else "No application has joined yet."
     parts = []

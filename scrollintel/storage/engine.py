@@ -80,6 +80,11 @@ class Database:
         return self._url.render_as_string(hide_password=True)
 
     @property
+    def name(self) -> str:
+        """The database's name on its server, or the file's in its folder; tells nobody where that is."""
+        return (self._url.database or "") if self.path is None else self.path.name
+
+    @property
     def writers(self) -> Engine:
         """The engine behind `connect_writer`, for migrations and restores that run before anything else writes."""
         return self._writers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -11,6 +12,7 @@ from scrollintel.security.access import Binding, Role
 from scrollintel.service.use_cases import UseCases
 from scrollintel.testing import ManualClock
 
+from ..servers.control_plane import BASE
 from ..servers.outage import outage
 from .recovery_rig import Json, Led, acting, finished, join, recovering, report, start, token, until
 
@@ -129,6 +131,25 @@ async def test_what_happened_before_is_known_although_the_database_was_away_at_t
         assert circuit["state"] == "open"
     finally:
         await away.__aexit__(None, None, None)
+
+
+@pytest.mark.asyncio
+async def test_host_that_stands_by_says_so_and_who_it_waits_for(tmp_path: Path, postgres_url: str) -> None:
+    """Its database is not away: another control plane holds it, and the screen, readiness and health tell which."""
+    name = urlsplit(postgres_url).path[1:]
+    async with recovering(tmp_path / "a", database_url=postgres_url) as (first, _):
+        async with recovering(tmp_path / "b", database_url=postgres_url) as (second, _):
+            summary = (await second.get("/health/summary")).json()
+            assert (summary["storage"], summary["stale"]) == ("standby", True)
+            assert summary["sentence"] == (
+                f"This host stands by: another control plane holds the database '{name}' and serves; "
+                "this one takes over when it lets go."
+            )
+            ready = await second.get(f"{BASE}/readyz")
+            assert (ready.status_code, ready.json()) == (503, {"status": "standby", "storage": "standby"})
+            assert (await second.get("/health")).json()["platform"]["storage"]["state"] == "standby"
+        ready = await first.get(f"{BASE}/readyz")
+        assert (ready.status_code, ready.json()) == (200, {"status": "ready", "storage": "serving"})
 
 
 @pytest.mark.asyncio
