@@ -12,6 +12,7 @@ from ..core.config.policy import Policy
 from ..security.access import Permission
 from ..storage.transaction import Transaction
 from .caller import Caller
+from .dry_runs import DryRuns
 from .errors import AccessDeniedError, AlreadyExistsError, MissingError
 from .plane import ControlPlane
 from .policies import Policies, Wish
@@ -26,6 +27,7 @@ class Circuits:
     def __init__(self, plane: ControlPlane, policies: Policies) -> None:
         self._plane = plane
         self.remembered = Remembered(plane)
+        self.dry_runs = DryRuns()
         self._policies = policies
 
     # ------------------------------------------------------------------ reading; on the event loop

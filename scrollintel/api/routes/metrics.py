@@ -11,7 +11,6 @@ from fastapi import Query
 from starlette.responses import Response
 
 from ...control.circuit_view import CircuitWhole
-from ...control.dry_run import replay
 from ...control.moments import moment
 from ...control.records import POLICIES
 from ...core.config.breaker import CircuitBreakerConfig
@@ -155,10 +154,8 @@ async def dry_run(name: PathName, body: DryRunRequest, ask: Ask) -> Response:
     recorded = [to_bucket(row, seconds) for row in await _read(ask, name, seconds, begin, end)]
     present = ask.use_cases.plane.records.get(POLICIES, name) if whole.policy is not None else None
     breaker = None if present is None else present.content.get("breaker")
-    proposed = await asyncio.to_thread(replay, body.configuration, recorded)
-    known = (
-        None if breaker is None else await asyncio.to_thread(replay, CircuitBreakerConfig.from_dict(breaker), recorded)
-    )
+    in_force = None if breaker is None else CircuitBreakerConfig.from_dict(breaker)
+    proposed, known = await ask.use_cases.circuits.dry_runs.compare(body.configuration, in_force, recorded)
     return json_response(
         {
             "circuit": name,
@@ -167,6 +164,7 @@ async def dry_run(name: PathName, body: DryRunRequest, ask: Ask) -> Response:
             "resolution": seconds,
             "unknown": proposed.unknown,
             "complete": proposed.complete,
+            "replayed_since": None if proposed.since is None else moment(proposed.since),
             "replayed_until": None if proposed.until is None else moment(proposed.until),
             "present": None if known is None else outcome_document(known),
             "present_missing": None if known is not None else NOTHING_IN_FORCE,

@@ -86,7 +86,8 @@ class DryRunView(BaseModel):
     until: datetime
     resolution: int
     unknown: int = Field(description="calls that were refused then, whose outcome nobody knows")
-    complete: bool = Field(description="false when there are more calls than one replay takes")
+    complete: bool = Field(description="false when there are more calls than one replay takes: the newest are replayed")
+    replayed_since: datetime | None = Field(description="null when nothing was recorded")
     replayed_until: datetime | None = Field(description="null when nothing was recorded")
     present: OutcomeView | None
     present_missing: str | None = Field(description="why there is nothing to compare with; null when there is")

@@ -67,16 +67,22 @@ def test_dry_run_slow_calls_open_a_circuit_that_minds_them() -> None:
     assert replay(minds, [bucket(0, successes=20, slow=2)]).openings == []
 
 
-def test_dry_run_beyond_the_limit_replays_up_to_it_even_within_the_first_bucket() -> None:
-    """The first calls of a bucket that is too large are replayed, the rest is left out, and both are told."""
-    outcome = replay(config(failure_threshold=2), [bucket(0, failures=10), bucket(1, failures=5)], max_calls=4)
-    assert (outcome.calls, outcome.complete, outcome.until) == (4, False, 0.35)
-    assert (len(outcome.openings), outcome.refused) == (1, 2)
+def test_dry_run_beyond_the_limit_replays_the_newest_calls_even_within_a_bucket() -> None:
+    """The last calls of a bucket that is too large are replayed, the older ones are left out, and both are told."""
+    outcome = replay(config(failure_threshold=2), [bucket(0, failures=5), bucket(1, failures=10)], max_calls=4)
+    assert (outcome.calls, outcome.complete, outcome.since, outcome.until) == (4, False, 1.6, 2.0)
+    assert (outcome.openings, outcome.refused) == ([1.75], 2)
     whole = replay(config(failure_threshold=2), [bucket(0, failures=4)], max_calls=4)
-    assert (whole.calls, whole.complete, whole.until) == (4, True, 1.0)
+    assert (whole.calls, whole.complete, whole.since, whole.until) == (4, True, 0, 1.0)
 
 
-def test_dry_run_bucket_after_the_limit_takes_no_part() -> None:
-    """What comes after a bucket that fits exactly is left out whole, its refused calls included."""
-    outcome = replay(config(), [bucket(0, successes=4), bucket(1, successes=1, rejections=3)], max_calls=4)
-    assert (outcome.calls, outcome.complete, outcome.unknown) == (4, False, 0)
+def test_dry_run_bucket_before_the_limit_takes_no_part() -> None:
+    """What comes before a bucket that fits exactly is left out whole, its refused calls included."""
+    outcome = replay(config(), [bucket(0, successes=1, rejections=3), bucket(1, successes=4)], max_calls=4)
+    assert (outcome.calls, outcome.complete, outcome.unknown, outcome.since) == (4, False, 0, 1)
+
+
+def test_dry_run_takes_no_more_calls_than_hold_the_interpreter_for_a_moment() -> None:
+    """Of two million calls the newest hundred thousand are replayed, and the answer is theirs alone."""
+    outcome = replay(config(failure_threshold=2), [bucket(0, failures=1_900_000), bucket(1, successes=100_000)])
+    assert (outcome.calls, outcome.complete, outcome.since, outcome.openings) == (100_000, False, 1, [])
