@@ -33,9 +33,13 @@ TOKEN_LENGTH: Final = len(PREFIX) + _BODY_LENGTH + _CHECK_LENGTH
 TOKEN_PATTERN: Final = rf"{PREFIX}[0-9A-Za-z]{{{_BODY_LENGTH + _CHECK_LENGTH}}}"
 """For scanners of logs and repositories; `looks_like_token` also looks at the check characters."""
 
+SEALED_SUBJECT: Final = r"(sub_[0-9a-f]{32}):(sip1:[0-9A-Za-z_-]+)"
+"""Whom a token is for as it is stored: the opaque id, and the name sealed under that person's key."""
+
 _TOKEN = re.compile(TOKEN_PATTERN)
 _ID = re.compile("tok_[0-9a-f]{16}")
 _DIGEST = re.compile("[0-9a-f]{64}")
+_SEALED_SUBJECT = re.compile(SEALED_SUBJECT)
 
 
 class MintedToken(NamedTuple):
@@ -87,7 +91,8 @@ class TokenRecord:
         id: "tok_" and 16 hexadecimal digits; names the token in lists and audit records.
         name: What people call it, as any other name.
         digest: SHA-256 of the text, 64 hexadecimal digits.
-        subject: Whom it was made for, or None. Personal data, so `repr` leaves it out.
+        subject: Whom it was made for, or None. Personal data, so `repr` leaves it out. What is stored holds it as
+            `SEALED_SUBJECT`, what readers and the index hold has the name.
         bindings: What it may do; at least one.
         created_at: When it was made (UTC).
         expires_at: From when on it is refused: after `created_at`, by at most 366 days.
@@ -117,7 +122,7 @@ class TokenRecord:
         if _DIGEST.fullmatch(self.digest) is None:
             # The value is left out: it may be the token itself, passed by mistake.
             violations.append(Violation("digest", "...", "the SHA-256 of the token in hexadecimal"))
-        if self.subject is not None and name_problem(self.subject):
+        if self.subject is not None and name_problem(self.subject) and not _SEALED_SUBJECT.fullmatch(self.subject):
             violations.append(Violation("subject", "...", f"{NAME_ALLOWED}, or None"))
         if not self.bindings:
             violations.append(Violation("bindings", self.bindings, "at least one binding"))

@@ -14,6 +14,7 @@ from .caller import Caller
 from .errors import MissingError
 from .keys import Keys
 from .role_bindings import remove_bindings_of
+from .token_names import subject_id_of
 from .tokens import Tokens
 
 
@@ -62,7 +63,7 @@ class Persons:
         """
         caller.require_for_new(Permission.SUBJECTS_ERASE, None)
         known = tx.get(SUBJECTS, subject_id)
-        theirs = [t for t in tx.values(TOKENS) if t.subject and self.subject_id(t.subject) == subject_id]
+        theirs = [token for token in tx.values(TOKENS) if subject_id_of(token, self._keys) == subject_id]
         if known is None and not theirs:
             raise MissingError("subject", subject_id)
         if known is not None:

@@ -30,6 +30,7 @@ from .facts import FactStream
 from .fleet import Fleet
 from .keys import Keys
 from .standing_orders import StandingOrders
+from .token_names import has_clear_name, open_name, seal_clear_names
 
 T = TypeVar("T")
 
@@ -192,12 +193,14 @@ class ControlPlane:
             if token.id not in known:
                 self.tokens.remove(token.id)
         for record in self.records.values(TOKENS):
-            self.tokens.put(record)
+            self.tokens.put(open_name(record, self.keys))
 
     def _on_writer_state(self, state: WriterState) -> None:
         if state is WriterState.SERVING:
             if self.keys.incomplete:
                 self.writer.change_unheard(self.keys.complete)
+            if any(has_clear_name(record) for record in self.records.values(TOKENS)):
+                self.writer.change_unheard(lambda tx: seal_clear_names(tx, self.keys))
             for action in self.on_serving:
                 action()
         self.on_loop(self._tell_state, state)

@@ -14,6 +14,7 @@ from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import ConflictError, MissingError
 from .plane import ControlPlane
+from .token_names import open_name, seal_name
 
 MAX_TOKENS = 10_000
 """Tokens that are kept, revoked ones included."""
@@ -51,7 +52,7 @@ class Tokens:
         Raises:
             AccessDeniedError: when the caller may not make tokens, or does not hold what it would grant.
             ConfigError: with every violation of `TokenRecord`.
-            ConflictError: when there are too many tokens.
+            ConflictError: when there are too many tokens, or the person was erased.
         """
         caller.require_for_new(Permission.TOKENS_WRITE, None)
         granted = tuple(bindings)
@@ -62,7 +63,7 @@ class Tokens:
         minted, record = issue(
             name=name, bindings=granted, now=tx.now, subject=subject, lifetime=lifetime or DEFAULT_LIFETIME
         )
-        self._store(tx, record)
+        self._store(tx, seal_name(tx, record, self._plane.keys))
         tx.audit(caller.entry("token.create", "token", record.id, at=tx.now, after=_summary(record)))
         return minted, record
 
@@ -97,7 +98,7 @@ class Tokens:
 
     def _store(self, tx: Transaction, record: TokenRecord) -> None:
         tx.put(TOKENS, record)
-        tx.afterwards(lambda: self._plane.tokens.put(record))
+        tx.afterwards(lambda: self._plane.tokens.put(open_name(record, self._plane.keys)))
 
     async def flush_uses(self) -> None:
         """Store when each token was used last; a use that cannot be stored now is noted again by the next one."""

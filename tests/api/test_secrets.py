@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -243,12 +242,6 @@ def test_planted_secrets_are_not_in_the_export(planted: Planted) -> None:
     assert found_in(planted.export.encode(), planted.secrets) == []
 
 
-def _sought(path: Path, planted: Planted) -> dict[str, str]:
-    """Return what a file must not hold; in the database, tokens and roles name whose they are until that is erased."""
-    named = path.name.startswith("control.db")
-    return {name: secret for name, secret in planted.secrets.items() if not (named and name == "person")}
-
-
 def test_planted_secrets_are_in_no_file_not_even_after_a_crash(planted: Planted) -> None:
     """Database, write-ahead log, checkpoints, keys: neither while the server runs, nor killed, nor after recovery."""
     data = planted.server.data
@@ -257,7 +250,7 @@ def test_planted_secrets_are_in_no_file_not_even_after_a_crash(planted: Planted)
         files = [path for path in data.rglob("*") if path.is_file()]
         names = {path.name for path in files}
         assert {"control.db", "audit-checkpoints.jsonl"} <= names
-        return {path.name: found for path in files if (found := found_in(path.read_bytes(), _sought(path, planted)))}
+        return {path.name: found for path in files if (found := found_in(path.read_bytes(), planted.secrets))}
 
     assert (data / "control.db-wal").stat().st_size > 0
     assert look() == {}
