@@ -38,7 +38,7 @@ class ApiTokenRow(Base):
     id: Mapped[str] = operational(String(64), primary_key=True)
     name: Mapped[str] = personal(String(NAME_LENGTH))
     digest: Mapped[str] = secret(String(64), comment="SHA-256 of the token, hex")
-    subject: Mapped[str | None] = personal(Text, comment="person it stands for")
+    subject: Mapped[str | None] = personal(Text, comment="opaque id of the person it stands for, and the name, sealed")
     bindings: Mapped[Json] = operational(JsonDocument, nullable=False, comment="list of role and services")
     created_at: Mapped[datetime] = operational(UtcDateTime)
     created_by: Mapped[str] = personal(Text, comment="identity of who created it")
@@ -54,7 +54,7 @@ class RoleBindingRow(Base):
     __table_args__ = (one_of("role", ROLES), Index(None, "subject"), {"comment": "roles of persons and groups"})
 
     id: Mapped[str] = operational(String(64), primary_key=True)
-    subject: Mapped[str] = personal(Text, comment="person or group of the identity provider")
+    subject: Mapped[str] = personal(Text, comment="opaque id of a person or group, and the name, sealed")
     role: Mapped[str] = operational(String(16))
     services: Mapped[Json] = operational(JsonDocument, nullable=False, comment='list of names, or ["*"] for all')
     created_at: Mapped[datetime] = operational(UtcDateTime)

@@ -110,11 +110,35 @@ def test_downgrade_with_data_removes_all_traces_and_upgrade_works_again(database
     assert schema.status(connection).is_current
 
 
+def test_names_of_token_owners_survive_the_upgrade_and_sealed_ones_go_with_the_downgrade(database: Database) -> None:
+    """Step 2 leaves names for the control plane to seal; going back takes out what nothing of before could open."""
+    connection = database.connect_writer()
+    schema.upgrade(database, connection)
+    schema.downgrade(connection, "0001")
+    with connection.begin():
+        fill(connection)
+        connection.execute(text("UPDATE api_tokens SET subject = 'ann@example.org'"))
+        tokens, others = contents(connection), contents(connection)
+    schema.upgrade(database, connection)
+    with connection.begin():
+        assert contents(connection) == tokens
+        sealed = f"sub_{'0' * 32}:sip1:AAAA"
+        connection.execute(text("UPDATE api_tokens SET subject = :sealed"), {"sealed": sealed})
+    schema.downgrade(connection, "0001")
+    with connection.begin():
+        assert set(connection.scalars(text("SELECT subject FROM api_tokens"))) == {None}
+        after = contents(connection)
+    del others["api_tokens"], after["api_tokens"]
+    assert after == others
+    schema.upgrade(database, connection)
+    assert schema.status(connection).is_current
+
+
 def test_downgrade_to_an_unknown_step_is_refused(database: Database) -> None:
     """A step that does not exist is named, with those that do."""
     connection = database.connect_writer()
     schema.upgrade(database, connection)
-    with pytest.raises(SchemaError, match=r"no step '7'; known are 0001"):
+    with pytest.raises(SchemaError, match=r"no step '7'; known are 0001, 0002"):
         schema.downgrade(connection, "7")
     assert schema.status(connection).is_current
 
