@@ -213,9 +213,15 @@ class Database:
         Raises:
             StoreUnavailableError: when the database cannot be reached, or no connection becomes free in time.
         """
-        with translated(), self._readers.connect() as connection, connection.begin() as transaction:
-            yield connection
-            transaction.rollback()
+        pool = self._readers.pool
+        with translated(), self._readers.connect() as connection:
+            try:
+                with connection.begin() as transaction:
+                    yield connection
+                    transaction.rollback()
+            finally:
+                if self._readers.pool is not pool:  # disposed of meanwhile: nobody would close the connection
+                    connection.invalidate()
 
     def dispose(self) -> None:
         """Close every connection and give up a SQLite file."""

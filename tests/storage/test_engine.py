@@ -299,3 +299,15 @@ def test_other_addresses_are_refused_without_repeating_them(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Database(url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_reader_that_outlives_the_database_is_closed_when_it_ends(database: Database) -> None:
+    """A query under way when everything is closed leaves no connection behind."""
+    database.release_writer(database.connect_writer())
+    with database.reader() as reader:
+        driver = reader.connection.driver_connection
+        assert driver is not None
+        database.dispose()
+        assert reader.scalar(text("SELECT 1")) == 1
+    with pytest.raises(Exception, match="closed"):
+        driver.execute("SELECT 1")
