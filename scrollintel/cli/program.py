@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit:audit", "The audit log: search, verify, export."),
     "tokens": ("tokens:tokens", "API tokens."),
     "roles": ("tokens:roles", "List the roles and what each may do."),
+    "role-bindings": ("role_bindings:role_bindings", "Roles of people and groups of the identity provider."),
     "keys": ("keys:keys", "Encryption keys."),
     "configuration": ("configuration:configuration", "Configuration values kept by the control plane."),
     "events": ("events:events", "Follow what happens, as it happens."),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from ..client import path
@@ -20,16 +23,46 @@ def recovery() -> None:
 @recovery.command()
 @click.argument("service")
 @click.option("--failure-type", default="unknown", show_default=True, help="What is wrong, as strategies know it.")
+@click.option(
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="NAME",
+    help="What to try; repeat it for more, in this order. Default: what is registered for the service.",
+)
 @click.option("--reason", help="Why, for the audit log.")
 @click.pass_obj
-def start(session: Session, service: str, failure_type: str, reason: str | None) -> None:
-    """Start a recovery of a service."""
-    body = {"service": service, "failure_type": failure_type, "reason": reason}
+def start(session: Session, service: str, failure_type: str, strategies: tuple[str, ...], reason: str | None) -> None:
+    """Start a recovery of a service; `scrollintel recovery strategies` lists what it can try."""
+    body: dict[str, object] = {"service": service, "failure_type": failure_type, "reason": reason}
+    if strategies:
+        body["strategies"] = list(strategies)
     answer = session.client().request("POST", path("recovery", "initiate"), body=body)
     number = "" if session.json else plain(answer.item().get("id"))
     session.show_done(
         answer, f"Recovery {number} of {service} has started; `scrollintel recovery show {number}` tells how it goes."
     )
+
+
+@recovery.command()
+@click.option("--service", required=True, help="Whose strategies.")
+@click.pass_obj
+def strategies(session: Session, service: str) -> None:
+    """List what a recovery of a service can try; those first that are tried without being named."""
+    answer = session.client().request("GET", path("recovery", "strategies"), query={"service": service})
+    columns: Columns = {
+        "Strategy": "name",
+        "Built in": "built_in",
+        "Default": "default",
+        "For": _failures,
+        "Description": "description",
+    }
+    session.show_list(answer, columns, "No strategies.")
+
+
+def _failures(item: Mapping[str, Any]) -> str:  # Any: JSON values
+    kinds = item.get("failure_types")
+    return "everything" if kinds is None else ", ".join(map(str, kinds))
 
 
 @recovery.command("list")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from ..client import path
 from ..exit_codes import ExitCode
-from ..output import plain
+from ..output import parts, plain
 from ..program import Command
 from ..session import Session
 
@@ -30,6 +33,7 @@ def status(session: Session) -> int:
             ("services", _counts(item.get("services"))),
             ("refusing", _names(item.get("refusing")) or "none"),
             ("degraded", _names(item.get("degraded")) or "none"),
+            ("recoveries", _recoveries(item) or "none running"),
             ("calls", _rate(item.get("calls_per_second"))),
             ("succeeded", f"{100 * rate:.2f} %" if isinstance(rate, int | float) else "–"),
             ("replicas", f"{item.get('replicas', 0)}, {item.get('stale_replicas', 0)} stale"),
@@ -42,6 +46,14 @@ def status(session: Session) -> int:
 
 def _names(found: object) -> str:
     return ", ".join(map(plain, found)) if isinstance(found, list) else ""
+
+
+def _recoveries(item: Mapping[str, Any]) -> str:  # Any: JSON values
+    """Return the recoveries that have not ended, with what `recovery show` asks for."""
+    return ", ".join(
+        f"{plain(entry.get('service'))} ({plain(entry.get('id'))}, {plain(entry.get('status'))})"
+        for entry in parts(item, "recoveries")
+    )
 
 
 def _rate(found: object) -> str:
