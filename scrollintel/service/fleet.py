@@ -186,6 +186,8 @@ class Fleet:
         self._feed: deque[Change] = deque(maxlen=FEED_LENGTH)
         self._feed_start = 0
         self.on_local: list[Callable[[Change], object]] = []
+        self.on_anew: list[Callable[[], object]] = []
+        """Called when everything is wanted anew: what was changed meanwhile is in no feed."""
         self.refresh: list[Callable[[], object]] = []
 
     # ------------------------------------------------------------------ sessions
@@ -347,7 +349,13 @@ class Fleet:
     def begin_at(self, sequence: int) -> None:
         """Continue the numbers of the last run: who has not heard of it all gets everything anew."""
         self.sequence = max(self.sequence, sequence)
-        self._feed_start = max(self._feed_start, sequence)
+        if sequence <= self._feed_start:
+            return
+        self._feed_start = sequence
+        for session in self._sessions.values():
+            session.wake()
+        for action in self.on_anew:
+            action()
 
     def known_since(self, sequence: int) -> bool:
         """Tell whether every change after `sequence` is still in the feed."""

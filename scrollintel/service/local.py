@@ -56,11 +56,17 @@ class LocalSession:
             and record.open_until is not None
             and record.open_until > now
         )
-        self._replica.apply_desired(read_desired(self._use_cases.replicas.desired(self._session.service)))
+        self._apply_all()
         plane.fleet.on_local.append(self._apply)
+        plane.fleet.on_anew.append(self._apply_all)
         plane.fleet.refresh.append(self.refresh)
         self._use_cases.loops.begin("report this process", 0.5, self._report)
         self.refresh()
+
+    def _apply_all(self) -> None:
+        """Apply everything that is wanted, also after the database was read anew."""
+        self._replica.apply_desired(read_desired(self._use_cases.replicas.desired(self._session.service)))
+        self._note_applied(self._use_cases.plane.fleet.sequence)
 
     def _apply(self, change: Change) -> None:
         service = change.get("for_service")
@@ -69,10 +75,13 @@ class LocalSession:
         read = read_change(dict(change))
         if read is not None:
             self._replica.apply(read)
-            self._session.applied = int(change["sequence"])
-            self._session.policies_applied = dict(self._replica.applied()["policies"])
-            for refusal in self._replica.take_refused():
-                self._session.refused.append(asdict(refusal))
+            self._note_applied(int(change["sequence"]))
+
+    def _note_applied(self, sequence: int) -> None:
+        self._session.applied = sequence
+        self._session.policies_applied = dict(self._replica.applied()["policies"])
+        for refusal in self._replica.take_refused():
+            self._session.refused.append(asdict(refusal))
 
     async def _report(self) -> None:
         self.refresh()

@@ -143,12 +143,11 @@ class Replicas:
             raise BadMessageError("refused is no list of objects")
         self._acknowledge(session, sequence, message)
         fleet = self._plane.fleet
-        if not fleet.known_since(sequence):
+        if fleet.known_since(sequence) and not fleet.since(session, sequence) and not self._plane.stopping:
+            await fleet.wait(session, min(max(float(wait), 0.0), POLL_WAIT))
+        if not fleet.known_since(sequence):  # looked at after the wait, in which the database may have been read anew
             return {"sequence": fleet.sequence, "desired": self.desired(session.service)}
         changes = fleet.since(session, sequence)
-        if not changes and not self._plane.stopping:
-            await fleet.wait(session, min(max(float(wait), 0.0), POLL_WAIT))
-            changes = fleet.since(session, sequence)
         return {"sequence": fleet.sequence, "changes": [_wire(change) for change in changes]}
 
     def _acknowledge(self, session: Session, sequence: int, message: Mapping[str, Any]) -> None:  # Any: JSON values
