@@ -239,13 +239,18 @@ class Writer:
         self._settled.set()
         while True:
             with self._wake:
-                while not self._queue:
-                    if self._stopping:
-                        return
-                    if not self._wake.wait(1.0) and not self._queue and not self._alive():
-                        return
+                if not self._queue and not self._stopping:
+                    self._wake.wait(1.0)
+                idle = not self._queue
+                if idle and self._stopping:
+                    return
                 commands = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))]
                 self._group = commands
+            if idle:  # asked without the lock: a database that is silent for seconds must keep no caller waiting
+                if not self._alive():
+                    self._refuse_all()
+                    return
+                continue
             served = self._commit([command for command in commands if not command.forsaken])
             self._group = []
             if not served:

@@ -319,3 +319,58 @@ def test_sequence_numbers_do_not_repeat_after_a_refused_group(database_url: str)
         given = together(rig, [number_that_is_written, breaks_a_rule, number_that_is_written])[::2]
     with running(database_url) as rig:
         assert rig.change(number_that_is_written) > max(given)
+
+
+def test_look_at_a_silent_database_keeps_nobody_waiting(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an idle writer waits for a database that says nothing, callers, event loops among them, can ask."""
+    looking, answered = threading.Event(), threading.Event()
+
+    def silent() -> None:
+        looking.set()
+        assert answered.wait(20.0)
+
+    async def ask() -> None:
+        rig.writer.give_up(5.0)
+
+    monkeypatch.setattr(rig.ledger, "ping", silent)
+    assert looking.wait(20.0)
+    caller = threading.Thread(target=lambda: asyncio.run(ask()))
+    caller.start()
+    caller.join(5.0)
+    kept_waiting = caller.is_alive()
+    answered.set()
+    caller.join()
+    assert not kept_waiting
+
+
+def test_changes_asked_for_while_the_database_turns_out_to_be_gone_are_refused(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever came while the writer found its connection dead hears so at once, and the change is not made later."""
+    looking, answered = threading.Event(), threading.Event()
+
+    def dead() -> None:
+        looking.set()
+        assert answered.wait(20.0)
+        raise StoreUnavailableError("the connection to the database has been lost")
+
+    monkeypatch.setattr(rig.ledger, "ping", dead)
+    assert looking.wait(20.0)
+    outcomes: list[Any] = []
+
+    def ask() -> None:
+        try:
+            outcomes.append(rig.change(register("a")))
+        except StoreUnavailableError as error:
+            outcomes.append(error)
+
+    caller = threading.Thread(target=ask)
+    caller.start()
+    while not rig.writer.waiting and caller.is_alive():
+        threading.Event().wait(0.001)
+    monkeypatch.undo()
+    answered.set()
+    caller.join()
+    assert isinstance(outcomes[0], StoreUnavailableError)
+    assert rig.reaches(WriterState.SERVING)
+    assert names_on_disk(rig) == set()
