@@ -27,15 +27,26 @@ class Embedded:
         """Return the use cases; requests that come while they start wait for the same start."""
         loop = asyncio.get_running_loop()
         started = self._started
-        if started is None or started[0] is not loop or (started[1].done() and started[1].exception() is not None):
-            if started is not None and started[0] is not loop and started[1].done():
-                await started[1].result().plane.abandon()
-            started = self._started = (loop, loop.create_task(self._starter()))
+        if started is None or started[0] is not loop or _came_to_nothing(started[1]):
+            former = started[1] if started is not None and started[0] is not loop else None
+            # Kept before anything is awaited, so that requests at the same time begin nothing of their own.
+            started = self._started = (loop, loop.create_task(self._start_after(former)))
         return await asyncio.shield(started[1])
+
+    async def _start_after(self, former: asyncio.Task[UseCases] | None) -> UseCases:
+        """Start, once what an event loop that has ended left behind has let go of the database."""
+        if former is not None and former.done() and not _came_to_nothing(former):
+            await former.result().plane.abandon()
+        return await self._starter()
 
     def forget(self) -> None:
         """Begin anew with the next request; what was started has been stopped by whoever calls this."""
         self._started = None
+
+
+def _came_to_nothing(start: asyncio.Task[UseCases]) -> bool:
+    """Tell whether a start has failed or was cancelled."""
+    return start.done() and (start.cancelled() or start.exception() is not None)
 
 
 EMBEDDED = Embedded(start_embedded)
