@@ -13,6 +13,8 @@ import pytest
 
 import scrollintel.cli
 
+from .rig import free_port
+
 CLI = ("click", "rich")
 SERVER = (
     "alembic", "cryptography", "fastapi", "joserfc", "psycopg", "pydantic", "sqlalchemy", "starlette", "uvicorn",
@@ -39,7 +41,8 @@ def run(home: Path, missing: tuple[str, ...], *arguments: str) -> subprocess.Com
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, ",".join(missing), *arguments],
         capture_output=True, text=True, check=False, timeout=60, cwd=home,
-        env={**kept, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**kept, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[3]),
+             "SCROLLINTEL_SERVER_PORT": str(free_port())},  # on the usual one somebody may listen
     )  # fmt: skip
 
 
