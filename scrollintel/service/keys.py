@@ -49,6 +49,7 @@ class Keys:
         self._make_provider = provider
         self._ring: Keyring | None = None
         self._digest: SecretDigest | None = None
+        self._digest_key: bytes | None = None
         self._subject_key: bytes | None = None
         self.signing: SigningKey | None = None
         """Signs checkpoints of the audit log; None before the database was read, or while it holds no key yet."""
@@ -66,7 +67,7 @@ class Keys:
         ring = Keyring(self.provider, known)
         digest_key, signing_key = (self._opened(ring, name) for name in SEALED_STATE)
         if digest_key is None:  # one that was made here has not come to be stored
-            self._digest = self._subject_key = None
+            self._digest = self._digest_key = self._subject_key = None
         else:
             self._take_digest_key(digest_key)
         self.signing = None if signing_key is None else SigningKey.from_bytes(signing_key)
@@ -79,24 +80,26 @@ class Keys:
         return None if state is None else base64.b64decode(ring.open_(str(state.value), *state_place(name)))
 
     def _take_digest_key(self, key: bytes) -> None:
-        self._digest = SecretDigest(key)
+        self._digest, self._digest_key = SecretDigest(key), key
         self._subject_key = hmac.new(key, b"scrollintel subject ids", hashlib.sha256).digest()
 
     def complete(self, tx: Transaction) -> None:
         """Make the keys that a new database lacks; the one that signs the audit log is introduced in the log."""
         ring = self.ring
-        present = {record.purpose for record in ring.records() if record.retired_at is None}
+        # What is stored counts: a group that the database refuses is made again, with the keys of the first time.
+        stored = {record.purpose for record in tx.values(DATA_KEYS) if record.retired_at is None}
+        made = {record.purpose: record for record in ring.records() if record.retired_at is None}
         for purpose in PURPOSES:
-            if purpose not in present:
-                record = ring.new_data_key(purpose, tx.now)
+            if purpose not in stored:
+                record = made.get(purpose) or ring.new_data_key(purpose, tx.now)
                 tx.put(DATA_KEYS, record)
                 ring.adopt(record)
-        if self._digest is None:
-            key = secrets.token_bytes(32)
+        if tx.get(CONTROL_STATE, DIGEST_KEY) is None:
+            key = self._digest_key or secrets.token_bytes(32)
             self._seal(tx, DIGEST_KEY, key)
             self._take_digest_key(key)
-        if self.signing is None:
-            signing = SigningKey.generate()
+        if tx.get(CONTROL_STATE, SIGNING_KEY) is None:
+            signing = self.signing or SigningKey.generate()
             self._seal(tx, SIGNING_KEY, signing.to_bytes())
             public: dict[str, object] = {"public_key": signing.verifying_key.to_pem()}
             tx.audit(SYSTEM.entry("audit.introduce_key", "signing_key", signing.key_id, at=tx.now, after=public))
