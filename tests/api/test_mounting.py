@@ -66,7 +66,7 @@ def test_requests_at_once_on_a_new_event_loop_share_one_start(tmp_path: Path) ->
 
     embedded = Embedded(start)
 
-    async def ask_twice() -> list[UseCases]:
+    async def ask_twice() -> tuple[UseCases, UseCases]:
         return await asyncio.gather(embedded.use_cases(), embedded.use_cases())
 
     asyncio.run(embedded.use_cases())
