@@ -186,7 +186,8 @@ class ControlPlane:
 
     def _on_loaded(self) -> None:
         """Take over what was loaded, in the writer's thread, before any change is made."""
-        self.ledger.skip_past(self.fleet.sequence)
+        if self.fleet.sequence:  # one more than replicas have heard of, so that all of them get everything anew
+            self.ledger.skip_past(self.fleet.sequence + 1)
         self.keys.load()
         known = {record.id for record in self.records.values(TOKENS)}
         for token in self.tokens.records():

@@ -66,8 +66,10 @@ async def test_orders_of_an_outage_are_carried_out_once_and_recorded_when_it_end
             assert told(during["changes"]) == [("reset", "payments"), ("close", "stock"), ("isolate", "mail")]
             pending = asyncio.create_task(heard(client, one, during["sequence"]))
         await imported(use_cases)
+        anew = await pending
+        assert list(anew["desired"]["orders"]) == ["mail"]
         await client.post("/circuit-breakers/stock/isolate", json={"reason": "later"})
-        assert told((await pending)["changes"]) == [("isolate", "stock")]
+        assert told((await heard(client, one, anew["sequence"]))["changes"]) == [("isolate", "stock")]
         log = (await client.get("/audit", params={"target": "payments"})).json()["items"]
         assert [(item["action"], item["reason"]) for item in log] == [("circuit.reset", "INC-4711")]
         assert (await client.get("/circuit-breakers/mail")).json()["order"]["reason"] == "INC-4711"
