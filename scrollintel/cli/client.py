@@ -26,6 +26,7 @@ MAX_LINE = 16 * 1024 * 1024
 PIECE = 64 * 1024
 """Bytes of a stream that are read at a time."""
 MAX_PROBLEM = 1024 * 1024
+_TRUST = "name it as its certificate does, and the authority that signed it with --ca-file"
 _AGENT = "scrollintel-cli"
 
 
@@ -196,7 +197,10 @@ class Client:
         try:
             yield
         except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"{self.target.name} cannot be reached: {_reason(error)}") from error
+            message = f"{self.target.name} cannot be reached: {_reason(error)}"
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise UnreachableError(message, _TRUST) from error
+            raise UnreachableError(message) from error
 
     def _problem(self, response: http.client.HTTPResponse) -> CommandError:
         with self._network():

@@ -1,4 +1,4 @@
-"""What `doctor` finds out about this machine, the database and the keys."""
+"""What `doctor` finds out about this machine: interpreter, libraries, clock, data directory, room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ..core.errors import ScrollIntelError
 from .output import span
 
 if TYPE_CHECKING:
@@ -36,12 +35,9 @@ class Finding(NamedTuple):
     todo: str = ""
 
 
-def examine(settings: Settings | None) -> list[Finding]:
-    """Return what is found on this machine; without valid settings only what does not depend on them."""
-    findings = [python(), sqlite(), *extras(), open_files(), clock(time.time())]
-    if settings is not None:
-        findings += [*data_directory(settings.directory), database(settings), *keys(settings)]
-    return findings
+def examine_machine() -> list[Finding]:
+    """Return what is found on this machine, whatever the settings say."""
+    return [python(), sqlite(), *extras(), open_files(), clock(time.time())]
 
 
 def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
@@ -100,71 +96,61 @@ def clock(now: float) -> Finding:
     return Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
 
 
-def data_directory(directory: Path) -> Iterator[Finding]:
-    """Check who may look into the data directory and how much room there is."""
-    if not directory.is_dir():
-        yield Finding("data directory", "ok", f"{directory} is made at the first start")
-        return
-    mode = stat.S_IMODE(directory.stat().st_mode)
+def data_directory(directory: Path) -> Finding:
+    """Check that the server can use the data directory, or make it, and who else may look into it."""
+    name = "data directory"
+    try:
+        if not directory.exists():
+            return _directory_to_be(directory)
+        if not directory.is_dir():
+            return Finding(name, "fail", f"{directory} is a file", "move it away, or set data.directory")
+        mode = stat.S_IMODE(directory.stat().st_mode)
+    except OSError as error:
+        return Finding(name, "fail", f"{directory}: {(error.strerror or 'unreadable').lower()}", "check data.directory")
     if not os.access(directory, os.W_OK | os.X_OK):
-        yield Finding("data directory", "fail", f"{directory} cannot be written", "check its owner and mode")
-    elif mode & 0o022:
+        todo = "check its owner and mode, and that its volume is not read-only"
+        return Finding(name, "fail", f"{directory} cannot be written", todo)
+    if mode & 0o022:
         found = f"{directory} can be written by others (mode {mode:04o})"
-        yield Finding("data directory", "fail", found, f"chmod 700 {directory}")
-    elif mode & 0o055:
-        found = f"{directory} can be read by others (mode {mode:04o})"
-        yield Finding("data directory", "warn", found, f"chmod 700 {directory}")
-    else:
-        yield Finding("data directory", "ok", str(directory))
-    free = shutil.disk_usage(directory).free
-    state: Literal["ok", "warn", "fail"] = "fail" if free < FREE_NEEDED else "warn" if free < FREE_WANTED else "ok"
-    todo = "" if state == "ok" else "make room: without it changes are refused"
-    yield Finding("free space", state, f"{free / 1024**3:.1f} GiB", todo)
+        return Finding(name, "fail", found, f"chmod 700 {directory}")
+    if mode & 0o055:
+        return Finding(name, "warn", f"{directory} can be read by others (mode {mode:04o})", f"chmod 700 {directory}")
+    return Finding(name, "ok", str(directory))
 
 
-def database(settings: Settings) -> Finding:
-    """Check that the database answers and how its schema stands."""
-    try:
-        from ..storage.maintenance import schema_step
-    except ImportError:
-        return Finding("database", "warn", "not checked: the extra server is not installed")
-    try:
-        found = schema_step(settings.database_url)
-    except ScrollIntelError as error:
-        return Finding("database", "fail", str(error), "check database.url, and that the server runs and lets you in")
-    if not found.exists:
-        return Finding("database", "ok", f"{found.database} is made at the first start")
-    if found.is_current:
-        return Finding("database", "ok", f"{found.database}, schema {found.step}")
-    stands = f"{found.database}, schema {found.step or 'none'}, wanted {found.wanted}"
-    return Finding("database", "warn", stands, "scrollintel db upgrade, or start the server, which does it")
+def _directory_to_be(directory: Path) -> Finding:
+    """Check that a directory that is not there can be made."""
+    above = _existing(directory)
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return Finding("data directory", "ok", f"{directory} is made at the first start")
+    found = f"{directory} cannot be made: {above} cannot be written"
+    return Finding("data directory", "fail", found, "make it for the user who runs the server, or set data.directory")
 
 
-def keys(settings: Settings) -> Iterator[Finding]:
-    """Check that the keys are there and that nobody else can read them."""
-    provider = settings.keys.provider.value
-    folder = settings.keys_directory
-    if provider == "environment":
-        present = bool(os.environ.get("SCROLLINTEL_MASTER_KEY"))
-        found = "SCROLLINTEL_MASTER_KEY is " + ("set" if present else "not set")
-        yield Finding("keys", "ok" if present else "fail", found, "" if present else "set it, as for the server")
-        return
-    if provider == "command":
-        program = (settings.keys.command or ("",))[0]
-        usable = os.access(program, os.X_OK)
-        found = program if usable else f"{program} cannot be run"
-        yield Finding("keys", "ok" if usable else "fail", found, "" if usable else "check keys.command")
-        return
-    if not folder.exists():
-        yield Finding("keys", "ok", f"{folder} is made at the first start")
-        return
-    try:
-        from ..security.key_files import FileKeyProvider
+def _existing(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that is there."""
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
 
-        held = FileKeyProvider(folder).ids()
-    except ImportError:
-        yield Finding("keys", "warn", "not checked: the extra server is not installed")
-    except ScrollIntelError as error:
-        yield Finding("keys", "fail", str(error), "restore the keys from their backup, or correct their mode")
-    else:
-        yield Finding("keys", "ok", f"{len(held)} in {folder}, readable by their owner alone")
+
+def rooms(settings: Settings) -> Iterator[Finding]:
+    """Check how much room there is for the data directory, and for a SQLite file that lies on another volume."""
+    places = [_existing(settings.directory)]
+    if settings.database_url.startswith("sqlite:///"):
+        file = _existing(Path(settings.database_url.removeprefix("sqlite:///")))
+        if file.stat().st_dev != places[0].stat().st_dev:
+            places.append(file)
+    for place in places:
+        yield room(place, shutil.disk_usage(place).free)
+
+
+def room(place: Path, free: int) -> Finding:
+    """Check whether the room suffices; `free` in bytes."""
+    found = f"{free / 1024**3:.1f} GiB" if free >= FREE_WANTED else f"{free / 1024**2:.0f} MiB"
+    if free >= FREE_WANTED:
+        return Finding("free space", "ok", found)
+    return Finding(
+        "free space",
+        "fail" if free < FREE_NEEDED else "warn",
+        f"{found} beside {place}",
+        "make room: without it changes are refused",
+    )

@@ -46,10 +46,15 @@ class CommandError(Exception):
 
 
 class UnreachableError(CommandError):
-    """Nobody answers."""
+    """Nobody answers.
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, ExitCode.UNREACHABLE, "unreachable", _START_ONE)
+    Arguments:
+        message: Who, and why.
+        hint: What to do; by default to start a control plane or to name another.
+    """
+
+    def __init__(self, message: str, hint: str = _START_ONE) -> None:
+        super().__init__(message, ExitCode.UNREACHABLE, "unreachable", hint)
 
 
 class UnexpectedAnswerError(CommandError):

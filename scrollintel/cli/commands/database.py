@@ -34,8 +34,10 @@ def upgrade(session: Session) -> None:
 def check(session: Session) -> int:
     """Tell whether the schema is up to date; nothing is changed. Exit code 1 when it is not."""
     from ...storage.maintenance import schema_step
+    from ...storage.schema import refuse_unknown
 
     found = schema_step(session.settings().database_url)
+    refuse_unknown(found.step)
     if found.is_current:
         sentence = f"The schema is at {found.step}: up to date."
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from ...core.errors import ConfigError
-from ..diagnosis import Finding, examine
+from ..diagnosis import Finding, data_directory, examine_machine, rooms
 from ..exit_codes import ExitCode
 from ..program import Command
 from ..server_diagnosis import examine_server
 from ..session import Session
+from ..store_diagnosis import database, keys
 
 
 @click.command(cls=Command)
@@ -20,10 +21,11 @@ def doctor(session: Session) -> int:
         settings = session.settings()
     except ConfigError as error:
         todo = "correct: " + "; ".join(str(violation) for violation in error.violations)
-        findings = [Finding("settings", "fail", f"{len(error.violations)} mistakes", todo), *examine(None)]
+        findings = [Finding("settings", "fail", f"{len(error.violations)} mistakes", todo), *examine_machine()]
     else:
         source = "defaults and variables" if settings.file is None else str(settings.file)
-        findings = [Finding("settings", "ok", f"valid ({source})"), *examine(settings)]
+        findings = [Finding("settings", "ok", f"valid ({source})"), *examine_machine()]
+        findings += [data_directory(settings.directory), *rooms(settings), database(settings), keys(settings)]
         findings += examine_server(session)
     failed = any(finding.state == "fail" for finding in findings)
     if session.json:

@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from ..listening import obstacle
+from ..problems import CommandError
 from ..program import Command
 from ..session import Session
 
@@ -43,4 +45,11 @@ def serve(
         "logging.level": "debug" if session.verbose else None,
     }
     settings = session.settings({key: value for key, value in given.items() if value is not None})
-    importlib.import_module("scrollintel.app").serve(settings)
+    application = importlib.import_module("scrollintel.app")
+    try:
+        application.serve(settings)
+    except OSError as error:
+        found = obstacle(settings.server.host, settings.server.port)
+        if error.filename or found is None:
+            raise
+        raise CommandError(found.found, code="cannot_listen", hint=found.todo) from error
