@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections import deque
@@ -199,7 +200,8 @@ class ControlPlane:
     def _on_writer_state(self, state: WriterState) -> None:
         if state is WriterState.SERVING:
             if self.keys.incomplete:
-                self.writer.change_unheard(self.keys.complete)
+                with contextlib.suppress(StoreUnavailableError):  # the writer stops: the next start makes them
+                    self.writer.change_unheard(self.keys.complete)
             if any(has_clear_name(record) for record in self.records.values(TOKENS)):
                 self.writer.change_unheard(lambda tx: seal_clear_names(tx, self.keys))
             for action in self.on_serving:
