@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from ..control.records import LEVEL_ORDERS, POLICIES
 from ..core.config.base import name_problem
 from ..replica.protocol import PROTOCOL, ProtocolError
 from ..security.access import Permission
+from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import AccessDeniedError, ConflictError, MissingError, RequestError
@@ -97,13 +99,12 @@ class Replicas:
 
     async def _note(self, caller: Caller, action: str, session: Session) -> None:
         """Write an audit entry when that is possible now; a replica joins without the database as well."""
-        if not self._plane.serving:
-            return
 
         def decide(tx: Transaction) -> None:
             tx.audit(caller.entry(action, "replica", session.instance, at=tx.now, service=session.service))
 
-        await self._plane.change(decide)
+        with contextlib.suppress(StoreUnavailableError):
+            await self._plane.change(decide)
 
     def _own(self, caller: Caller, session_id: str) -> Session:
         session = self._plane.fleet.get(session_id)

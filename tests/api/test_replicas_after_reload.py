@@ -1,4 +1,4 @@
-"""Replicas that wait for changes while the database is read anew."""
+"""Replicas while the database is read anew, and while it has no room."""
 
 from __future__ import annotations
 
@@ -58,3 +58,13 @@ async def test_local_replica_takes_over_what_is_wanted_when_the_database_is_read
         assert session.policies_applied == {}
         plane.fleet.begin_at(plane.fleet.sequence + 1000)
         assert session.policies_applied == {"payments": 1}
+
+
+@pytest.mark.asyncio
+async def test_replica_joins_while_the_database_has_no_room(tmp_path: Path) -> None:
+    """A join needs no record: a full disk keeps no replica from hearing what is wanted of it."""
+    async with serving(tmp_path) as (client, use_cases):
+        use_cases.plane.database.full = True
+        answer = await join(client, "one")
+        use_cases.plane.database.full = False
+    assert answer.status_code == 200
