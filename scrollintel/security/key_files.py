@@ -98,16 +98,15 @@ class FileKeyProvider:
         draft = self._path / f".draft-{secrets.token_hex(8)}"
         text = base64.b64encode(secrets.token_bytes(KEY_LENGTH)) + b"\n"
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                os.write(descriptor, text)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            try:
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(descriptor, "wb") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
                 os.link(draft, target)  # fails when the target exists; a rename would replace it
             finally:
-                draft.unlink()
+                draft.unlink(missing_ok=True)
             _sync_directory(self._path)
         except FileExistsError:
             return False

@@ -159,8 +159,9 @@ class Access:
             for caller, entry in pending.values():
                 tx.audit(with_author(tx, entry, caller, self._plane.keys))
 
+        writing = asyncio.ensure_future(self._plane.change(decide))
         try:
-            await self._plane.change(decide)
+            await asyncio.shield(writing)  # who is cancelled here, at the stop, does not cut the change off
         except StoreUnavailableError:
             for place, refusal in pending.items():
                 self._pending.setdefault(place, refusal)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import resource
+import signal
 import socket
 import stat
 import sys
@@ -147,6 +149,21 @@ def test_files_damaged_key_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "keys" / "key-000001.key").write_bytes(content)
     with pytest.raises(KeyUnavailableError, match="key-000001"):
         FileKeyProvider(tmp_path / "keys")
+
+
+def test_files_on_a_full_disk_leave_no_half_key_behind(tmp_path: Path) -> None:
+    """A key that cannot be written whole is an error, and so is no file under whatever name."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8, unlimited[1]))
+        with pytest.raises(KeyUnavailableError, match="cannot be used"):
+            FileKeyProvider(tmp_path / "keys", create=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list((tmp_path / "keys").iterdir()) == []
+    assert FileKeyProvider(tmp_path / "keys", create=True).ids()
 
 
 def test_files_single_mounted_file_is_read_and_never_written(tmp_path: Path) -> None:
