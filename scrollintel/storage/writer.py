@@ -264,10 +264,8 @@ class Writer:
             if group:
                 self._ledger.write(group)
                 self.commits += 1
-        except StatementError as error:
-            return self._commit_apart(commands, error) if _is_refusal(error) else self._fail(outcomes, error)
         except Exception as error:
-            return self._fail(outcomes, error)
+            return self._commit_apart(commands, error) if _is_refusal(error) else self._fail(outcomes, error)
         self.changes += len(outcomes)
         self.records.apply(group.overlay)
         for action in group.afterwards:
@@ -341,8 +339,10 @@ class Writer:
         _settle([(command, None, self._refusal()) for command in commands])
 
 
-def _is_refusal(error: StatementError) -> bool:
-    """Tell whether the database works and refuses what it was told to write."""
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether the database works and refuses what it was told to write, or its driver cannot even say it."""
+    if not isinstance(error, StatementError):
+        return isinstance(error, OverflowError | UnicodeEncodeError)
     if error.connection_invalidated:
         return False
     return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)

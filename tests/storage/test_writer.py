@@ -374,3 +374,18 @@ def test_changes_asked_for_while_the_database_turns_out_to_be_gone_are_refused(
     assert isinstance(outcomes[0], StoreUnavailableError)
     assert rig.reaches(WriterState.SERVING)
     assert names_on_disk(rig) == set()
+
+
+def test_change_with_a_number_that_no_column_holds_harms_no_other(rig: Rig) -> None:
+    """What the driver cannot even say to the database is refused alone; the database has not failed."""
+
+    def counts_too_far(tx: Transaction) -> None:
+        tx.append("fault_tolerance_metrics", circuit="c", resolution=1, bucket_start=NOON, successes=2**63, failures=0,
+                  slow=0, rejections=0, timeouts=0, replicas=1)  # fmt: skip
+
+    outcomes = together(rig, [register("a"), counts_too_far, register("b")])
+    assert (outcomes[0], outcomes[2]) == ("a", "b")
+    assert not isinstance(outcomes[1], StoreUnavailableError)
+    assert isinstance(outcomes[1], Exception)
+    assert names_on_disk(rig) == {"a", "b"}
+    assert WriterState.UNAVAILABLE not in rig.history
