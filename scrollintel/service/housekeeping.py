@@ -48,7 +48,9 @@ class Housekeeping:
 
         def decide(tx: Transaction) -> None:
             for item in gone:
-                tx.delete(IDEMPOTENCY, (item.actor, item.key))
+                place = (item.actor, item.key)
+                if tx.get(IDEMPOTENCY, place) == item:  # its key may have been used again meanwhile
+                    tx.delete(IDEMPOTENCY, place)
 
         await self._plane.change(decide)
 
