@@ -100,7 +100,7 @@ class FileKeyProvider:
         try:
             try:
                 descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with open(descriptor, "wb") as file:
+                with os.fdopen(descriptor, "wb") as file:
                     file.write(text)
                     file.flush()
                     os.fsync(file.fileno())
