@@ -29,6 +29,8 @@ from .protocol import (
 )
 
 MAX_DEPTH = 20
+LONGEST_WAIT = 2.0**33
+"""Seconds that an open circuit may have left; a calendar holds the moment at which they end."""
 """Levels of objects and lists within each other at most."""
 STATES = frozenset(state.value for state in CircuitState)
 T = TypeVar("T")
@@ -140,6 +142,8 @@ def read_rows(rows: object, kind: Callable[..., T], types: tuple[tuple[type, ...
             fits = isinstance(value, allowed) and isinstance(value, bool) <= (bool in allowed)
             if not fits or (isinstance(value, float) and not math.isfinite(value)):
                 raise ProtocolError("a value in a row has the wrong type")
+            if allowed == _INT and not 0 <= value < 2**53:
+                raise ProtocolError("a number in a row is no count")
         found.append(kind(*row[: len(types)]))
     return found
 
@@ -158,6 +162,8 @@ def read_circuits(rows: object) -> list[CircuitReport]:
     found: list[CircuitReport] = read_rows(rows, CircuitReport, _CIRCUIT, 24)
     if any(circuit.key is not None and len(circuit.key) > MAX_NAME_LENGTH for circuit in found):
         raise ProtocolError("a key is too long")
+    if any(circuit.retry_after is not None and abs(circuit.retry_after) > LONGEST_WAIT for circuit in found):
+        raise ProtocolError("a wait is too long")
     if any(circuit.state not in STATES for circuit in found):
         raise ProtocolError("a circuit is in no known state")
     return found
