@@ -27,6 +27,7 @@ PIECE = 64 * 1024
 """Bytes of a stream that are read at a time."""
 MAX_PROBLEM = 1024 * 1024
 _TRUST = "name it as its certificate does, and the authority that signed it with --ca-file"
+_HUNG_UP = "if it speaks TLS, ask https://, otherwise look at its log"
 _AGENT = "scrollintel-cli"
 
 
@@ -128,16 +129,17 @@ class Client:
         *,
         query: Mapping[str, object] | None = None,
         headers: Mapping[str, str] | None = None,
+        silence: float | None = None,
     ) -> Iterator[Iterator[str]]:
         """Give the lines of an answer as they come, without line ends.
-
-        Silence for as long as the timeout breaks the stream off.
 
         Arguments:
             route, query, headers: As `request` takes them.
             kind: The media type that the answer must have.
+            silence: Seconds without a byte that break the stream off once it has begun; None is the timeout.
         """
-        with self._exchange("GET", route, None, query, {"Accept": kind, **(headers or {})}) as response:
+        asked = {"Accept": kind, **(headers or {})}
+        with self._exchange("GET", route, None, query, asked, silence) as response:
             if response.headers.get_content_type() != kind:
                 raise UnexpectedAnswerError(f"the answer is not {kind}; is this a control plane?")
             yield self._lines(response)
@@ -168,6 +170,7 @@ class Client:
         body: object,
         query: Mapping[str, object] | None,
         headers: Mapping[str, str] | None,
+        silence: float | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         sent = {"Accept": "application/json", "User-Agent": _AGENT, **(headers or {})}
         if self.target.token is not None and self.target.socket is None:
@@ -184,7 +187,10 @@ class Client:
         try:
             with self._network():
                 connection.request(method, full, body=data, headers=sent)
+                opened = connection.sock  # the connection forgets it with the answer's head
                 response = connection.getresponse()
+                if silence is not None:
+                    opened.settimeout(silence)
             if not 200 <= response.status < 300:
                 raise self._problem(response)
             yield response
@@ -200,6 +206,8 @@ class Client:
             message = f"{self.target.name} cannot be reached: {_reason(error)}"
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise UnreachableError(message, _TRUST) from error
+            if _is_hung_up(error) and self.target.socket is None and self.target.url.startswith("http:"):
+                raise UnreachableError(message, _HUNG_UP) from error
             raise UnreachableError(message) from error
 
     def _problem(self, response: http.client.HTTPResponse) -> CommandError:
@@ -228,6 +236,10 @@ def _text(line: bytes) -> str:
     return line.decode("utf-8", errors="replace").rstrip("\r")
 
 
+def _is_hung_up(error: Exception) -> bool:
+    return isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError)
+
+
 def _reason(error: Exception) -> str:
     """Return in a few words why a connection failed; no words of a stranger are repeated."""
     if isinstance(error, TimeoutError):
@@ -236,7 +248,7 @@ def _reason(error: Exception) -> str:
         return f"its certificate is not valid ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return "it does not speak TLS"
-    if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
+    if _is_hung_up(error):
         return "it closed the connection"
     if isinstance(error, http.client.IncompleteRead):
         return "it broke the answer off"

@@ -69,6 +69,13 @@ class UnexpectedAnswerError(CommandError):
         super().__init__(message, ExitCode.UNREACHABLE, "unexpected_answer", hint)
 
 
+def _rule(allowed: object) -> str:
+    """Return a rule as part of a sentence; some are told as `Input should be …`."""
+    text = str(allowed)
+    _, separator, rest = text.partition(" should ")
+    return f"must {rest}" if separator and text.split(" ", 1)[0].isalpha() else f"must be {text}"
+
+
 class ProblemError(CommandError):
     """The control plane answered with a problem document (RFC 9457).
 
@@ -96,7 +103,7 @@ class ProblemError(CommandError):
         found = [f"{self} [{self.code}]"]
         for item in self.violations:
             value = "" if item.get("value") is None else f" = {item['value']!r}"
-            found.append(f"  {item.get('field', '?')}{value}: must be {item.get('allowed', 'valid')}")
+            found.append(f"  {item.get('field', '?')}{value}: {_rule(item.get('allowed', 'valid'))}")
         if self.status >= 500 and self.problem.get("request_id"):
             found.append(f"  request {self.problem['request_id']}")
         return [*found, *self._hints()]

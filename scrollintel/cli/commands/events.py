@@ -56,12 +56,14 @@ def parse(lines: Iterable[str]) -> Iterator[Event]:
 @click.pass_obj
 def events(session: Session, names: tuple[str, ...], last: str | None, count: int | None) -> None:
     """Follow what happens until Ctrl-C; a lost connection is taken up where it ended. --json gives JSON lines."""
-    client = session.client(timeout=SILENCE)
+    client = session.client()
+    silence = max(SILENCE, session.timeout or 0.0)  # a stream on which nothing happens is no server that hangs
     left, failures, began = count, 0, False
     while True:
         headers = {"Last-Event-ID": last} if last else {}
         try:
-            with client.lines(path("events"), STREAM, query={"event": names or None}, headers=headers) as lines:
+            chosen = {"event": names or None}
+            with client.lines(path("events"), STREAM, query=chosen, headers=headers, silence=silence) as lines:
                 began = True
                 for event in parse(lines):
                     failures = 0
@@ -92,5 +94,10 @@ def _show(session: Session, event: Event) -> None:
         shown = datetime.fromisoformat(str(at)).astimezone().strftime("%H:%M:%S")
     except (ValueError, OverflowError):
         shown = datetime.now().astimezone().strftime("%H:%M:%S")
-    told = "  ".join(f"{name}={plain(value)}" for name, value in fields.items() if name != "at" and value is not None)
+    said = {"at": at, "event": event.name}  # stands at the beginning of the line
+    told = "  ".join(
+        f"{name}={plain(value)}"
+        for name, value in fields.items()
+        if value is not None and (name not in said or value != said[name])
+    )
     session.output.raw(f"{shown}  {plain(event.name)}  {told}")

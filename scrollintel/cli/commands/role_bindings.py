@@ -71,7 +71,8 @@ def create(session: Session, person: str | None, group: str | None, grant: str) 
     body = {"kind": kind, "subject": subject, **binding(grant)}
     answer = session.client().request("POST", path("role-bindings"), body=body)
     number = "" if session.json else plain(answer.item().get("id"))
-    session.show_done(answer, f"Role binding {number} is in force: the {kind} {subject} is {body['role']}.")
+    where = "every service" if body["services"] == ["*"] else ", ".join(body["services"])
+    session.show_done(answer, f"Role binding {number} is in force: the {kind} {subject} is {body['role']} of {where}.")
 
 
 @role_bindings.command()

@@ -42,7 +42,7 @@ def list_(session: Session, /, **query: object) -> None:
         "Source": "source",
         "Description": "description",
     }
-    session.show_list(answer, columns, "No services.")
+    session.show_list(answer, columns, "No services are registered; `scrollintel replicas list` shows what has joined.")
 
 
 @services.command()

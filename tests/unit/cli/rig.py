@@ -24,7 +24,8 @@ class Reply:
     """One scripted answer.
 
     A body that is no bytes is sent as JSON. `chunks` are sent one by one instead of the body; `cut` breaks the
-    connection off before the end was announced, `hang` waits until the server is closed before it answers.
+    connection off before the end was announced, `hang` waits until the server is closed before it answers, `pause`
+    is how many seconds the server is silent before each chunk.
     """
 
     status: int = 200
@@ -34,6 +35,7 @@ class Reply:
     chunks: tuple[str, ...] = ()
     cut: bool = False
     hang: bool = False
+    pause: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for chunk in reply.chunks:
+                plane.closing.wait(reply.pause)
                 data = chunk.encode()
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
             if not reply.cut:

@@ -43,6 +43,13 @@ def test_events_are_taken_up_where_the_connection_ended(remote: Run, plane: Scri
     assert "trying again" in json.loads(done.err)["note"]
 
 
+def test_events_outlast_a_silence_longer_than_the_timeout(remote: Run, plane: ScriptedPlane) -> None:
+    """--timeout is for answers; where nothing happens the stream is whole, and not a server that hangs."""
+    plane.on("GET", "/events", Reply(chunks=(OPENED,), kind=STREAM, pause=0.3))
+    done = remote("--timeout", "0.1", "events", "--count", "1")
+    assert (done.code, done.err, len(plane.asked)) == (0, "", 1)
+
+
 def test_events_begin_behind_an_id(remote: Run, plane: ScriptedPlane) -> None:
     """--after is what the first request resumes behind."""
     plane.on("GET", "/events", stream(CLOSED))
@@ -107,3 +114,11 @@ def test_parse_reads_the_format_of_the_standard() -> None:
         ": hello\nid: 1\ndata: a\ndata:b\n\nid: 2\n\nevent: x\ndata: c\nid: \0\nretry: 5\nnonsense\n\ndata: unfinished"
     )
     assert list(parse(text.split("\n"))) == [Event("1", "message", "a\nb"), Event("2", "x", "c")]
+
+
+def test_events_do_not_repeat_name_and_time(remote: Run, plane: ScriptedPlane) -> None:
+    """A line begins with both, so they are not among the fields."""
+    data = '{"event": "circuit.opened", "at": "2026-01-31T12:00:00Z", "circuit": "payments"}'
+    plane.on("GET", "/events", stream(f"id: 7\nevent: circuit.opened\ndata: {data}\n\n"))
+    line = remote("events", "--count", "1").out
+    assert line.split()[1:] == ["circuit.opened", "circuit=payments"]

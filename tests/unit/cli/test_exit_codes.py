@@ -224,3 +224,17 @@ def test_recovery_starts_without_a_reason(remote: Run, plane: ScriptedPlane) -> 
     assert "scrollintel recovery show rec_1" in done.out
     assert plane.asked[0].body == {"service": "orders", "failure_type": "unknown", "reason": None}
     assert json.loads(remote("--json", "recovery", "start", "orders").out) == {"id": "rec_1"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "text"),
+    [
+        ("Input should be 'viewer' or 'admin'", "role: must be 'viewer' or 'admin'\n"),
+        ("String should match pattern '^a$'", "role: must match pattern '^a$'\n"),
+        ("a whole number of at least 1", "role: must be a whole number of at least 1\n"),
+    ],
+)
+def test_violated_rule_is_a_sentence(remote: Run, plane: ScriptedPlane, allowed: str, text: str) -> None:
+    """However the control plane words a rule, people read one sentence."""
+    plane.otherwise = problem(422, "validation_failed", violations=[{"field": "role", "allowed": allowed}])
+    assert text in remote("tokens", "list").err

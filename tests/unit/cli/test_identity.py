@@ -192,6 +192,8 @@ def test_tls_to_a_server_without_it_and_the_other_way_round(
     assert (done.code, "does not speak TLS" in done.err) == (3, True)
     done = cli("--url", secure.url.replace("https:", "http:"), "services", "list")
     assert done.code == 3
+    assert "https://" in done.err
+    assert "scrollintel serve" not in done.err
 
 
 @pytest.mark.parametrize("content", [None, "nonsense"])
