@@ -150,7 +150,7 @@ async def test_report_of_calls_and_attempts_ends_in_the_retry_statistics(tmp_pat
     ],
 )
 async def test_report_that_no_database_could_hold_is_refused(tmp_path: Path, row: list[Any]) -> None:
-    """Keys, texts and waits have a length, none holds NUL, True and -1 are no counts; nothing of the report is taken."""
+    """Keys, texts and waits have a length, none holds NUL, True and -1 are no counts; nothing is taken then."""
     async with serving(tmp_path) as (client, use_cases):
         path = f"/replicas/{(await join(client, 'one')).json()['replica']}/report"
         good = ["b", None, "closed", "created", 1.0, None, *[0] * 10, *[None] * 5, None, None, 0]
