@@ -75,7 +75,7 @@ class Circuits:
     def recent_transitions(self, caller: Caller, name: str) -> list[dict[str, Any]]:  # Any: JSON values
         """Return the newest changes of state on replicas that the caller may see, newest first."""
         sees = caller.identity.services_for(Permission.CIRCUITS_READ)
-        return [item for item in reversed(self._plane.transitions.get(name, ())) if item["service"] in sees]
+        return [item for item in reversed(self._plane.transitions.of(name)) if item["service"] in sees]
 
     @staticmethod
     def _seen(caller: Caller, whole: CircuitWhole) -> CircuitWhole | None:

@@ -206,7 +206,7 @@ class Ingest:
             "reason": fact["reason"],
         }
         self._rows.append(("circuit_transitions", row))
-        self._plane.note_transition(row)
+        self._plane.transitions.note(row)
         if fact["new"] in OPENED and fact["old"] not in OPENED:
             self._rows.append(("system_failures", _failure(row)))
         elif fact["new"] == CircuitState.CLOSED.value:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,6 @@ from ..storage.engine import Database
 from ..storage.errors import StoreFullError, StoreUnavailableError
 from ..storage.ledger import Ledger
 from ..storage.transaction import Records, Transaction
-from ..storage.transition_history import newest
 from ..storage.writer import Writer, WriterState
 from .authors import name_author
 from .caller import Caller
@@ -30,6 +28,8 @@ from .errors import KeyReusedError
 from .facts import FactStream
 from .fleet import Fleet
 from .keys import Keys
+from .loop_calls import LoopCalls
+from .recent_transitions import RecentTransitions
 from .standing_orders import StandingOrders
 from .token_names import has_clear_name, open_name, seal_clear_names
 
@@ -42,9 +42,6 @@ LATE_INTERVAL = 0.25
 IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 MAX_IDEMPOTENCY_KEYS = 100_000
 SEALED_MARK = "sealed"
-KEPT_TRANSITIONS = 50
-"""Changes of state of one circuit that are shown with it; the history holds all."""
-MAX_TRANSITION_CIRCUITS = 20_000
 
 logger = logging.getLogger("scrollintel.service")
 
@@ -102,23 +99,20 @@ class ControlPlane:
             self.ledger, self.records, clock=clock, on_loaded=self._on_loaded, on_state=self._on_writer_state
         )
         self.started_at = datetime.fromtimestamp(clock.time(), UTC)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._for_loop: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()  # Any: the actions' arguments
-        self._loop_called = False
+        self._calls = LoopCalls()
+        self.on_loop = self._calls.call
         self._patience: asyncio.TimerHandle | None = None
         self.on_serving: list[Callable[[], object]] = []
         self.stopping = False
         self.distrust: str | None = None
         """Why nothing is written although the database can be, such as a failed self-test; or None."""
-        self.transitions: dict[str, deque[dict[str, Any]]] = {}  # Any: the columns' values
-        self._has_transitions = False
+        self.transitions = RecentTransitions(database)
 
     # ------------------------------------------------------------------ life
 
     async def start(self, *, timeout: float = 10.0) -> None:
         """Start the writer and wait until it has read the database, or has found out that it cannot."""
-        self._loop = asyncio.get_running_loop()
-        self._loop_called = False
+        self._calls.begin()
         self.writer.start()
         self._look_for_late()
         await asyncio.to_thread(self.writer.wait_ready, timeout)
@@ -161,29 +155,6 @@ class ControlPlane:
     def staleness(self) -> str:
         """Return how long the database has been away, for whoever reads from memory meanwhile."""
         return f"storage {self.writer.state.value} for {self.clock.monotonic() - self.writer.since:.0f} s"
-
-    def on_loop(self, action: Callable[..., object], *arguments: Any) -> None:  # Any: the action's own
-        """Call `action` on the event loop, from whichever thread; what comes at once wakes the loop once."""
-        loop = self._loop
-        if loop is None:
-            return
-        self._for_loop.append((action, arguments))
-        if self._loop_called:
-            return
-        self._loop_called = True
-        try:
-            loop.call_soon_threadsafe(self._work_off)
-        except RuntimeError:  # the loop has been closed while the writer was at its last group
-            return
-
-    def _work_off(self) -> None:
-        self._loop_called = False  # first: what is added from now on is either seen below or calls again
-        while self._for_loop:
-            action, arguments = self._for_loop.popleft()
-            try:
-                action(*arguments)
-            except Exception:
-                logger.exception("an action on the event loop failed")
 
     def _on_loaded(self) -> None:
         """Take over what was loaded, in the writer's thread, before any change is made."""
@@ -307,37 +278,6 @@ class ControlPlane:
         """Add a fact to the stream once the change is on disk."""
         content = {"at": tx.now.isoformat(), **data}
         tx.afterwards(lambda: self.on_loop(_tell, self.facts, event, content, service))
-
-    async def load_transitions(self) -> None:
-        """Take over the newest changes of state of the life before, once; does nothing while that cannot be done."""
-        if self._has_transitions or not self.serving:
-            return
-
-        def query() -> list[Mapping[str, Any]]:  # Any: the columns' values
-            with self.database.reader() as connection:
-                return newest(connection, MAX_TRANSITION_CIRCUITS)
-
-        try:
-            found = await asyncio.to_thread(query)
-        except StoreUnavailableError:
-            return
-        before = [{name: value for name, value in row.items() if name != "id"} for row in found]
-        known = {tuple(sorted(row.items())) for row in before}
-        told = [row for rows in self.transitions.values() for row in rows]
-        since = [row for row in told if tuple(sorted(row.items())) not in known]
-        self._has_transitions = True
-        self.transitions.clear()
-        for row in [*before, *since]:
-            self.note_transition(row)
-
-    def note_transition(self, row: dict[str, Any]) -> None:  # Any: the columns' values
-        """Keep a change of state at hand for whoever looks at the circuit; on the event loop."""
-        kept = self.transitions.get(row["circuit"])
-        if kept is None:
-            if len(self.transitions) >= MAX_TRANSITION_CIRCUITS:
-                del self.transitions[next(iter(self.transitions))]
-            kept = self.transitions[row["circuit"]] = deque(maxlen=KEPT_TRANSITIONS)
-        kept.append(row)
 
     def authenticate(self, text: str) -> Identity | None:
         """Return who a token stands for, or None."""

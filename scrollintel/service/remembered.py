@@ -109,7 +109,8 @@ class Remembered:
     async def sweep(self) -> None:
         """Take over what was loaded, and let go of replicas that have not come back for too long."""
         self.load()
-        await self._plane.load_transitions()
+        if self._plane.serving:
+            await self._plane.transitions.load()
         fleet = self._plane.fleet
         if self._loaded_at is None or not self._by_circuit:
             return

@@ -133,7 +133,8 @@ class UseCases:
         await self._secure()
         await self.loops.attempt("import journal", self._import_journal)
         self.circuits.remembered.load()
-        await self.plane.load_transitions()
+        if self.plane.serving:
+            await self.plane.transitions.load()
         await self._apply_declarations()
         self.loops.start()
 

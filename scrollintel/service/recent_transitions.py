@@ -1,0 +1,65 @@
+"""The newest changes of state of each circuit, at hand for whoever looks at it; the history holds all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from ..storage.engine import Database
+from ..storage.errors import StoreUnavailableError
+from ..storage.transition_history import newest
+
+KEPT = 50
+"""Changes of state of one circuit that are shown with it."""
+MAX_CIRCUITS = 20_000
+
+Row = dict[str, Any]  # Any: the columns' values
+
+
+class RecentTransitions:
+    """Keeps them in memory; everything but the query happens on the event loop.
+
+    Arguments:
+        database: Where those of the life before are read.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._kept: dict[str, deque[Row]] = {}
+        self._loaded = False
+
+    def of(self, circuit: str) -> list[Row]:
+        """Return those of a circuit, oldest first."""
+        return list(self._kept.get(circuit, ()))
+
+    def note(self, row: Row) -> None:
+        """Keep one that happens now."""
+        kept = self._kept.get(row["circuit"])
+        if kept is None:
+            if len(self._kept) >= MAX_CIRCUITS:
+                del self._kept[next(iter(self._kept))]
+            kept = self._kept[row["circuit"]] = deque(maxlen=KEPT)
+        kept.append(row)
+
+    async def load(self) -> None:
+        """Take over those of the life before, once; does nothing while the database is away."""
+        if self._loaded:
+            return
+        try:
+            found = await asyncio.to_thread(self._newest)
+        except StoreUnavailableError:
+            return
+        before = [{name: value for name, value in row.items() if name != "id"} for row in found]
+        known = {tuple(sorted(row.items())) for row in before}
+        told = [row for rows in self._kept.values() for row in rows]
+        since = [row for row in told if tuple(sorted(row.items())) not in known]
+        self._loaded = True
+        self._kept.clear()
+        for row in [*before, *since]:
+            self.note(row)
+
+    def _newest(self) -> list[Mapping[str, Any]]:  # Any: the columns' values
+        with self._database.reader() as connection:
+            return newest(connection, MAX_CIRCUITS)
