@@ -25,6 +25,8 @@ FEED_LENGTH = 10_000
 """Changes that are kept for replicas that lag behind; one that missed more gets everything anew."""
 MAX_REPLICAS = 5_000
 MAX_CIRCUITS_OF_REPLICA = 20_000
+KEPT_REFUSALS = 20
+"""Refused changes that are kept of one replica, the newest."""
 
 Change = Mapping[str, Any]  # Any: JSON values, as in the wire protocol
 
@@ -148,7 +150,7 @@ class Session:
     policies: dict[str, PolicyReport] = field(default_factory=dict)
     levels: dict[str, LevelReport] = field(default_factory=dict)
     policies_applied: dict[str, int] = field(default_factory=dict)
-    refused: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=20))  # Any: JSON values
+    refused: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REFUSALS))  # Any: JSON values
     local: bool = False
     waiter: asyncio.Future[None] | None = None
 

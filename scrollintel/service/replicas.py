@@ -14,7 +14,7 @@ from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import AccessDeniedError, ConflictError, MissingError, RequestError
-from .fleet import MAX_REPLICAS, Change, Session, read_report
+from .fleet import KEPT_REFUSALS, MAX_REPLICAS, Change, Session, read_report
 from .ingest import Ingest
 from .plane import ControlPlane
 from .policies import spoken_content
@@ -162,7 +162,8 @@ class Replicas:
                 if not name_problem(name) and type(revision) is int
             }
         refused = message.get("refused")
-        for item in refused if isinstance(refused, list) else ():
+        # No more than are kept: one message must not push the facts of all others out of the stream.
+        for item in refused[-KEPT_REFUSALS:] if isinstance(refused, list) else ():
             if not isinstance(item, dict):
                 continue
             entry = {

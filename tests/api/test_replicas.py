@@ -156,3 +156,14 @@ async def test_report_that_no_database_could_hold_is_refused(tmp_path: Path, row
         good = ["b", None, "closed", "created", 1.0, None, *[0] * 10, *[None] * 5, None, None, 0]
         assert (await client.post(path, json={"circuits": [good, row]})).status_code == 422
         assert use_cases.plane.fleet.circuit_names() == []
+
+
+@pytest.mark.asyncio
+async def test_list_of_refusals_pushes_nothing_out_of_the_stream(tmp_path: Path) -> None:
+    """As many are told as are kept of one replica, the newest, however long its list is."""
+    async with serving(tmp_path) as (client, use_cases):
+        session = (await join(client, "one")).json()["replica"]
+        refused = [{"sequence": number, "code": "invalid", "detail": ""} for number in range(1_000)]
+        await client.post(f"/replicas/{session}/listen", json={"sequence": 0, "wait": 0, "refused": refused})
+        told = [fact for fact in use_cases.plane.facts.recent(2_000) if fact.event == "replica.refused"]
+        assert [fact.data["sequence"] for fact in told] == list(range(980, 1_000))
