@@ -88,9 +88,11 @@ def _known(error: CommandError | ScrollIntelError | ModuleNotFoundError | OSErro
 
 
 _STOP = "stop the control plane first; `scrollintel db check` and `scrollintel db backup` work beside it"
+_REACH = "check the address, and that the database runs and lets you in; `scrollintel doctor` looks at database.url"
 _OF_CODE: dict[str, tuple[ExitCode, str | None]] = {
     "database_locked": (ExitCode.CONFLICT, _STOP),
     "standby": (ExitCode.CONFLICT, _STOP),
     "target_occupied": (ExitCode.CONFLICT, None),
     "not_found": (ExitCode.NOT_FOUND, None),
+    "store_unavailable": (ExitCode.FAILED, _REACH),
 }

@@ -173,7 +173,8 @@ def config_problem(error: ConfigError) -> CommandError:
 
 class _SettingsError(CommandError):
     def __init__(self, error: ConfigError) -> None:
-        super().__init__(f"the {error.subject} are not valid", ExitCode.USAGE, error.code)
+        verb = "are" if error.subject.endswith("s") else "is"
+        super().__init__(f"the {error.subject} {verb} not valid", ExitCode.USAGE, error.code)
         self._error = error
 
     def lines(self) -> list[str]:

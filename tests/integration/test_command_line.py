@@ -67,6 +67,34 @@ def test_services_levels_and_recoveries(scrollintel: Command) -> None:
     assert scrollintel("status").stdout
 
 
+def test_strategies_are_listed_and_named(scrollintel: Command) -> None:
+    """What is listed can be named; what is not is refused with what there is."""
+    scrollintel("services", "register", "orders")
+    listed = json.loads(scrollintel("--json", "recovery", "strategies", "--service", "orders").stdout)["items"]
+    assert "reset-circuits" in [item["name"] for item in listed]
+    scrollintel("recovery", "start", "orders", "--strategy", "reset-circuits")
+    assert "reset-circuits" in scrollintel("recovery", "start", "orders", "--strategy", "nope", code=2).stderr
+    scrollintel("recovery", "strategies", "--service", "nope", code=5)
+
+
+def test_role_bindings_are_given_shown_and_taken_away(scrollintel: Command) -> None:
+    """A group gets a role once; the number that is listed is what the role is taken away with."""
+    give = ("role-bindings", "create", "--group", "on-call", "--role", "operator:orders")
+    number = json.loads(scrollintel("--json", *give).stdout)["id"]
+    scrollintel(*give, code=6)
+    assert number in scrollintel("role-bindings", "list").stdout
+    assert "on-call" in scrollintel("role-bindings", "show", number).stdout
+    scrollintel("--yes", "role-bindings", "delete", number, "--reason", "left")
+    scrollintel("role-bindings", "show", number, code=5)
+
+
+def test_second_server_of_a_data_directory_is_refused(scrollintel: Command, tmp_path: Path) -> None:
+    """What is told is the folder, and not an address that is free."""
+    told = scrollintel("serve", "--port", "0", code=1).stderr
+    assert f"another control plane runs with the data directory {tmp_path / 'data'}" in told
+    assert "--data" in told
+
+
 def test_audit_is_exported_and_verified_offline(scrollintel: Command, tmp_path: Path) -> None:
     """An export verifies without the server; one changed letter is found and told by the exit code."""
     scrollintel("services", "register", "orders")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 
 import click
 
-from ..listening import obstacle
+from ..listening import Obstacle, obstacle
 from ..problems import CommandError
 from ..program import Command
 from ..session import Session
@@ -50,6 +51,9 @@ def serve(
         application.serve(settings)
     except OSError as error:
         found = obstacle(settings.server.host, settings.server.port)
+        if found is None and error.errno == errno.EADDRINUSE:  # then it is the admin socket
+            todo = "talk to that one, or choose another folder: scrollintel serve --data FOLDER"
+            found = Obstacle(f"another control plane runs with the data directory {settings.directory}", todo)
         if error.filename or found is None:
             raise
         raise CommandError(found.found, code="cannot_listen", hint=found.todo) from error

@@ -194,3 +194,15 @@ def test_progress_is_shown_on_a_terminal(filled: Path, tmp_path: Path) -> None:
     assert (code, "move control_state" in text, "100%" in text) == (0, True, True)
     code, text = in_terminal(tmp_path, "--json", "db", "move", "another.db", "--yes")
     assert (code, json.loads(text)["rows"]["control_state"]) == (0, 3001)
+
+
+def test_move_names_what_is_wrong_with_the_target(cli: Run) -> None:
+    """An unknown kind of address is a mistake of the command line; where nobody answers there is advice."""
+    cli("db", "upgrade")
+    done = cli("--yes", "db", "move", "mysql://x/y")
+    assert done.code == 2
+    assert "the database is not valid" in done.err
+    done = cli("--yes", "db", "move", "postgresql://nobody:made-up@/none?host=/nowhere")
+    assert done.code == 1
+    assert "check the address" in done.err
+    assert "made-up" not in done.err
