@@ -7,23 +7,22 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.errors import ScrollIntelError
+from .commands import Command, Decide, Outcome, resolve, settle
 from .errors import StandbyError, StoreUnavailableError
 from .ledger import Ledger
 from .transaction import Changes, Records, Transaction
 
 T = TypeVar("T")
-Decide = Callable[[Transaction], T]
 
 MAX_GROUP = 256
 """Changes that one commit takes along; more of them wait for the next."""
@@ -43,24 +42,6 @@ class WriterState(StrEnum):
     STANDBY = "standby"
     UNAVAILABLE = "unavailable"
     STOPPED = "stopped"
-
-
-@dataclass(slots=True)
-class _Command(Generic[T]):
-    """A change that waits for its turn, and whoever waits for its result."""
-
-    decide: Decide[T]
-    loop: asyncio.AbstractEventLoop | None
-    future: asyncio.Future[T] | Future[T]
-    asked_at: float = 0.0
-
-    @property
-    def forsaken(self) -> bool:
-        """True when nobody waits any more: a change whose caller has given up before it began is not made."""
-        return self.future.done()
-
-
-_Outcome = tuple[_Command[Any], Any, BaseException | None]  # Any: results are of all types
 
 
 class Writer:
@@ -98,11 +79,11 @@ class Writer:
         self._clock = clock
         self._on_loaded = on_loaded
         self._on_state = on_state
-        self._queue: deque[_Command[Any]] = deque()
-        self._group: list[_Command[Any]] = []
+        self._queue: deque[Command[Any]] = deque()
+        self._group: list[Command[Any]] = []
         self._wake = threading.Condition()
         self._stopping = False
-        self._settled = threading.Event()
+        self.settled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scrollintel-writer", daemon=True)
 
     # ------------------------------------------------------------------ callers
@@ -113,7 +94,7 @@ class Writer:
 
     def wait_ready(self, timeout: float) -> bool:
         """Wait until the first attempt to reach the database has ended, well or badly; False after `timeout` s."""
-        return self._settled.wait(timeout)
+        return self.settled.wait(timeout)
 
     def stop(self, timeout: float = 5.0) -> None:
         """Commit what is queued, let go of the database and end the thread; waits up to `timeout` seconds."""
@@ -139,7 +120,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Command(decide, loop, future, self._clock.monotonic()))
+        self._submit(Command(decide, loop, future, self._clock.monotonic()))
         return await future
 
     def give_up(self, older_than: float) -> None:
@@ -157,12 +138,12 @@ class Writer:
         )
         for command in commands:
             if command.loop is loop and 0.0 < command.asked_at < latest:
-                _resolve([(command, None, late)])
+                resolve([(command, None, late)])
 
     def change_blocking(self, decide: Decide[T], timeout: float | None = 30.0) -> T:
         """Do the same from a thread that may block, for at most `timeout` seconds."""
         future: Future[T] = Future()
-        self._submit(_Command(decide, None, future))
+        self._submit(Command(decide, None, future))
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -179,7 +160,7 @@ class Writer:
                 logger.exception("a change that nobody waits for failed")
                 raise
 
-        self._submit(_Command(careful, None, Future()))
+        self._submit(Command(careful, None, Future()))
 
     async def maintain(self, job: Callable[[Connection], T]) -> T:
         """Run a job on the writing connection, in a transaction of its own, between two groups of changes.
@@ -188,10 +169,10 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(_Command(lambda tx: self._ledger.maintain(job), loop, future))
+        self._submit(Command(lambda tx: self._ledger.maintain(job), loop, future))
         return await future
 
-    def _submit(self, command: _Command[T]) -> None:
+    def _submit(self, command: Command[T]) -> None:
         with self._wake:
             if self.state is not WriterState.SERVING or self._stopping:
                 raise self._refusal()
@@ -225,7 +206,7 @@ class Writer:
                 self.last_error = None
                 self._turn(WriterState.SERVING)
                 self._serve()
-            self._settled.set()
+            self.settled.set()
             self._ledger.close()
             with self._wake:
                 if not self._stopping:
@@ -236,7 +217,7 @@ class Writer:
 
     def _serve(self) -> None:
         """Commit groups until the database fails or the writer stops."""
-        self._settled.set()
+        self.settled.set()
         while True:
             with self._wake:
                 if not self._queue and not self._stopping:
@@ -256,7 +237,7 @@ class Writer:
             if not served:
                 return
 
-    def _commit(self, commands: list[_Command[Any]]) -> bool:
+    def _commit(self, commands: list[Command[Any]]) -> bool:
         """Make a group of changes durable and tell their callers; False when the database has failed."""
         group = Changes()
         outcomes = [self._decide(command, group) for command in commands]
@@ -273,31 +254,31 @@ class Writer:
                 action()
             except Exception:  # the change is on disk; what follows it must not undo the thread
                 logger.exception("an action after a change failed")
-        _settle(outcomes)
+        settle(outcomes)
         return True
 
-    def _commit_apart(self, commands: list[_Command[Any]], error: Exception) -> bool:
+    def _commit_apart(self, commands: list[Command[Any]], error: Exception) -> bool:
         """Commit one by one what the database has refused together, so that one bad change harms no other."""
         if len(commands) == 1:
             logger.error("the database refuses a change: %s", type(error).__name__)
-            _settle([(commands[0], None, error)])
+            settle([(commands[0], None, error)])
             return True
         for number, command in enumerate(commands, 1):
             if not self._commit([command]):
-                _settle([(rest, None, self._refusal()) for rest in commands[number:]])
+                settle([(rest, None, self._refusal()) for rest in commands[number:]])
                 return False
         return True
 
-    def _fail(self, outcomes: list[_Outcome], error: Exception) -> bool:
+    def _fail(self, outcomes: list[Outcome], error: Exception) -> bool:
         """Tell all callers of a group that it is lost, and that the database has to be opened anew."""
         self._note(error)
         self._turn(WriterState.UNAVAILABLE)
         lost = StoreUnavailableError("the change could not be written", retry_after=1.0)
-        _settle([(command, None, lost if failed is None else failed) for command, _, failed in outcomes])
+        settle([(command, None, lost if failed is None else failed) for command, _, failed in outcomes])
         self._refuse_all()
         return False
 
-    def _decide(self, command: _Command[T], group: Changes) -> _Outcome:
+    def _decide(self, command: Command[T], group: Changes) -> Outcome:
         mine = Changes()
         now = datetime.fromtimestamp(self._clock.time(), UTC)
         try:
@@ -336,7 +317,7 @@ class Writer:
         with self._wake:
             commands = list(self._queue)
             self._queue.clear()
-        _settle([(command, None, self._refusal()) for command in commands])
+        settle([(command, None, self._refusal()) for command in commands])
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -346,31 +327,3 @@ def _is_refusal(error: Exception) -> bool:
     if error.connection_invalidated:
         return False
     return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
-
-
-def _settle(outcomes: list[_Outcome]) -> None:
-    """Tell every caller its result; those of one event loop with one wake-up."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
-    for outcome in outcomes:
-        command = outcome[0]
-        if command.loop is not None:
-            by_loop.setdefault(command.loop, []).append(outcome)
-        else:
-            _resolve([outcome])
-    for loop, listed in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, listed)
-        except RuntimeError:  # the loop has been closed: nobody waits there any more
-            continue
-
-
-def _resolve(outcomes: list[_Outcome]) -> None:
-    for command, result, error in outcomes:
-        future = command.future
-        try:
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-        except (asyncio.InvalidStateError, InvalidStateError):  # the caller has given up meanwhile
-            continue
