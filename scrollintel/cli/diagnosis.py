@@ -134,13 +134,16 @@ def _existing(path: Path) -> Path:
 
 def rooms(settings: Settings) -> Iterator[Finding]:
     """Check how much room there is for the data directory, and for a SQLite file that lies on another volume."""
-    places = [_existing(settings.directory)]
-    if settings.database_url.startswith("sqlite:///"):
-        file = _existing(Path(settings.database_url.removeprefix("sqlite:///")))
-        if file.stat().st_dev != places[0].stat().st_dev:
-            places.append(file)
-    for place in places:
-        yield room(place, shutil.disk_usage(place).free)
+    try:
+        places = [_existing(settings.directory)]
+        if settings.database_url.startswith("sqlite:///"):
+            file = _existing(Path(settings.database_url.removeprefix("sqlite:///")))
+            if file.stat().st_dev != places[0].stat().st_dev:
+                places.append(file)
+        free = [shutil.disk_usage(place).free for place in places]
+    except OSError:  # what cannot be looked into is told of the data directory and of the database
+        return
+    yield from map(room, places, free)
 
 
 def room(place: Path, free: int) -> Finding:

@@ -82,7 +82,7 @@ class Session:
         if not url:
             settings = self.settings()
             # Who gives a token means the identity of the token, not that of the owner of the machine.
-            if token is None and settings.admin_socket.is_socket():
+            if token is None and _is_open_to_us(settings.admin_socket):
                 return Target(socket=settings.admin_socket)
             url = settings.server.url
         authorities = self.ca_file or os.environ.get(variables.CA_FILE)
@@ -164,6 +164,14 @@ class Session:
             return
         answer.json()  # only a control plane has done it
         self.output.say(sentence)
+
+
+def _is_open_to_us(socket: Path) -> bool:
+    """Tell whether there is an admin socket; in a folder of somebody else there is none for us."""
+    try:
+        return socket.is_socket()
+    except OSError:
+        return False
 
 
 def config_problem(error: ConfigError) -> CommandError:

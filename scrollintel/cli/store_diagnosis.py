@@ -27,7 +27,7 @@ def database(settings: Settings) -> Finding:
     url = settings.database_url
     try:
         found = schema_step(url)
-    except ScrollIntelError as error:
+    except (ScrollIntelError, OSError) as error:  # a folder that may not be looked into is told by the system
         todo = "check database.url, and that the server runs and lets you in"
         if url.startswith("sqlite"):
             todo = "check the file's owner and mode; when it is damaged: scrollintel db restore FILE --force"
@@ -62,6 +62,9 @@ def keys(settings: Settings) -> Finding:
             # Rights can be put right; anything else means that the key that sealed is not here.
             lost = needed and not error.remedy.startswith(("Run", "Check"))
             return Finding("keys", "fail", f"{error.source} {error.problem}", _RESTORE if lost else error.remedy)
+        except OSError as error:
+            found = f"{place}: {(error.strerror or 'unreadable').lower()}"
+            return Finding("keys", "fail", found, "run this as the user who runs the server")
     except ImportError:
         return Finding("keys", "warn", NOT_INSTALLED)
     if settings.keys.provider.value == "file":
@@ -126,5 +129,5 @@ def _needed(url: str) -> frozenset[str] | None:
                 return frozenset(str(row[0]) for row in connection.exec_driver_sql(_IN_USE))
         finally:
             store.dispose()
-    except ScrollIntelError:
+    except (ScrollIntelError, OSError):
         return None

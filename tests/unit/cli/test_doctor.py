@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -213,3 +218,52 @@ def test_data_directory_is_for_its_owner_alone(tmp_path: Path, mode: int, state:
     found = data_directory(tmp_path)
     assert found.state == state
     assert found.todo == ("" if state == "ok" else f"chmod 700 {tmp_path}")
+
+
+CLOSED = """
+import os, sys
+from scrollintel.cli.main import main
+main(["doctor", "--json"])  # as somebody who may read this program's files, which another user perhaps may not
+sys.stdout.flush()
+sys.stdout = open(sys.argv[1], "w")
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+code = main(["doctor", "--json"])
+sys.stdout.flush()
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def anybodys() -> Iterator[Path]:
+    """Return a folder that other users may enter, as those of pytest are not."""
+    with tempfile.TemporaryDirectory(prefix="si-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_doctor_survives_a_folder_it_may_not_look_into(tmp_path: Path, anybodys: Path) -> None:
+    """Whoever is not the owner learns that, and nothing breaks off; run as another user where the tests run as root."""
+    closed = anybodys / "closed"
+    (closed / "data").mkdir(parents=True)
+    closed.chmod(0o000)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCROLLINTEL_", "XDG_"))}
+    environment = {
+        **kept,
+        "HOME": str(anybodys),
+        "SCROLLINTEL_DATA_DIRECTORY": str(closed / "data"),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, str(report)], capture_output=True, text=True, check=False, env=environment,
+        cwd=anybodys, timeout=60,
+    )  # fmt: skip
+    closed.chmod(0o700)
+    assert (done.returncode, done.stderr) == (1, "")
+    states = {found["name"]: found for found in json.loads(report.read_text())["checks"]}
+    for name in ("data directory", "database", "keys"):
+        assert (states[name]["state"], bool(states[name]["todo"])) == ("fail", True), states[name]
+    assert str(closed / "data") in states["data directory"]["found"]
