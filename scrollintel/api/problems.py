@@ -163,10 +163,36 @@ def _of_validation(error: RequestValidationError, request_id: str | None) -> Res
             violations += [violation_document(violation, prefix) for violation in nested.violations]
         else:
             field = ".".join(place[1:]) or (place[0] if place else "body")
-            allowed = (
-                "left out: there is no such field" if item.get("type") == "extra_forbidden" else item.get("msg", "")
-            )
-            violations.append({"field": field[:200], "value": None, "allowed": str(allowed)[:300]})
+            violations.append({"field": field[:200], "value": None, "allowed": _allowed(item)[:300]})
     if malformed:
         return problem(400, code="malformed_json", detail="the body is not JSON", request_id=request_id)
     return problem(422, violations=violations, request_id=request_id)
+
+
+_RULES: Mapping[str, str] = {
+    "missing": "given",
+    "extra_forbidden": "left out: there is no such field",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "greater than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+}
+"""Pydantic's kinds of errors → what would be allowed, to be read after "must be"."""
+
+
+def _allowed(item: Mapping[str, Any]) -> str:  # Any: JSON values
+    """Return what a field may be, in the words that rules of our own have."""
+    rule = _RULES.get(str(item.get("type")))
+    if rule is not None:
+        return rule.format_map(item.get("ctx", {}))
+    text = str(item.get("msg", ""))
+    for beginning in ("Input should be ", "Value error, ", "must be "):
+        text = text.removeprefix(beginning)
+    return text
