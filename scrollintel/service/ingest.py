@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +17,8 @@ from ..core.states import CircuitState
 from ..replica.protocol import CircuitReport, PolicyReport
 from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import RowUpdate, Transaction
+from .backlog import Backlog
+from .counts import CircuitCounts, RetryCounts
 from .fleet import News, Report, Session
 from .plane import ControlPlane
 
@@ -28,76 +29,25 @@ MAX_INSTANCES = 20_000
 OPENED = frozenset({CircuitState.OPEN.value, CircuitState.ISOLATED.value})
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """What happened to one circuit within one second, over all replicas."""
-
-    service: str
-    successes: int = 0
-    failures: int = 0
-    slow: int = 0
-    rejections: int = 0
-    timeouts: int = 0
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    maximum: float | None = None
-    weighted: float = 0.0
-    weight: int = 0
-    replicas: set[str] = field(default_factory=set)
-
-    def add(self, session: Session, news: News) -> None:
-        """Add the difference between two reports of a replica."""
-        before, now = news
-        calls = 0
-        for name in ("successes", "failures", "slow", "rejections", "timeouts"):
-            value = _risen(0 if before is None else getattr(before, name), getattr(now, name))
-            setattr(self, name, getattr(self, name) + value)
-            if name in ("successes", "failures"):
-                calls += value
-        if calls and now.mean is not None:
-            self.weighted += now.mean * calls
-            self.weight += calls
-        for name in ("p50", "p95", "p99", "maximum"):
-            value = getattr(now, name)
-            known = getattr(self, name)
-            if value is not None and (known is None or value > known):
-                setattr(self, name, value)
-        self.replicas.add(session.instance)
-
-
-@dataclass(slots=True)
-class _Retries:
-    """What a policy's retries, hedges and fallbacks did within ten seconds, over all replicas."""
-
-    calls: int = 0
-    attempts: int = 0
-    retries: int = 0
-    given_up: int = 0
-    hedges: int = 0
-    fallbacks: int = 0
-    budget: float | None = None
-
-
-def _risen(before: int, now: int) -> int:
-    """Return by how much a counter has risen; one that fell was reset and began anew."""
-    return now - before if now >= before else now
-
-
 class Ingest:
     """Takes reports in and writes what is to be kept."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        self._buckets: dict[tuple[str, int], _Bucket] = {}
-        self._retries: dict[tuple[str, int], _Retries] = {}
+        self._buckets: dict[tuple[str, int], CircuitCounts] = {}
+        self._retries: dict[tuple[str, int], RetryCounts] = {}
         self._states: dict[tuple[str, str, str], CircuitStateRecord | None] = {}
-        self._rows: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_PENDING)  # Any: the columns' values
-        self._resolved: deque[tuple[str, datetime]] = deque(maxlen=MAX_PENDING)
-        self.dropped = 0
+        self._rows: Backlog[tuple[str, dict[str, Any]]] = Backlog(MAX_PENDING)  # Any: the columns' values
+        self._resolved: Backlog[tuple[str, datetime]] = Backlog(MAX_PENDING)
+        self._dropped_counts = 0
         self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
         self._instances: OrderedDict[str, None] = OrderedDict()
         self._has_former = False
+
+    @property
+    def dropped(self) -> int:
+        """What was never written because too much waited for the database, since the start."""
+        return self._dropped_counts + self._rows.dropped + self._resolved.dropped
 
     # ------------------------------------------------------------------ in
 
@@ -141,9 +91,9 @@ class Ingest:
         if bucket is None:
             if len(self._buckets) >= MAX_PENDING:
                 del self._buckets[next(iter(self._buckets))]
-                self.dropped += 1
-            bucket = self._buckets[place] = _Bucket(session.service)
-        bucket.add(session, news)
+                self._dropped_counts += 1
+            bucket = self._buckets[place] = CircuitCounts(session.service)
+        bucket.add(session.instance, news)
 
     def _count_retries(self, before: PolicyReport | None, now: PolicyReport, second: int) -> None:
         place = (now.name, second - second % 10)
@@ -151,13 +101,9 @@ class Ingest:
         if counts is None:
             if len(self._retries) >= MAX_PENDING:
                 del self._retries[next(iter(self._retries))]
-                self.dropped += 1
-            counts = self._retries[place] = _Retries()
-        for figure in ("calls", "attempts", "retries", "given_up", "hedges", "fallbacks"):
-            risen = _risen(0 if before is None else getattr(before, figure), getattr(now, figure))
-            setattr(counts, figure, getattr(counts, figure) + risen)
-        if now.budget is not None:
-            counts.budget = now.budget if counts.budget is None else min(counts.budget, now.budget)
+                self._dropped_counts += 1
+            counts = self._retries[place] = RetryCounts()
+        counts.add(before, now)
 
     def _remember(self, session: Session, report: CircuitReport) -> None:
         now = self._plane.now
@@ -205,12 +151,12 @@ class Ingest:
             "new": fact["new"],
             "reason": fact["reason"],
         }
-        self._rows.append(("circuit_transitions", row))
+        self._rows.add(("circuit_transitions", row))
         self._plane.transitions.note(row)
         if fact["new"] in OPENED and fact["old"] not in OPENED:
-            self._rows.append(("system_failures", _failure(row)))
+            self._rows.add(("system_failures", _failure(row)))
         elif fact["new"] == CircuitState.CLOSED.value:
-            self._resolved.append((row["circuit"], at))
+            self._resolved.add((row["circuit"], at))
 
     def last_minute(self, sees: Callable[[str], bool]) -> tuple[int, int]:
         """Return the calls and failures of the last minute, of services that `sees` tells."""
@@ -229,7 +175,7 @@ class Ingest:
         second = int(self._plane.clock.time())
         buckets = {place: item for place, item in self._buckets.items() if place[1] < second}
         retries = {place: item for place, item in self._retries.items() if place[1] + 10 <= second}
-        states, rows, resolved = dict(self._states), list(self._rows), list(self._resolved)
+        states, rows, resolved = dict(self._states), self._rows.take(), self._resolved.take()
         if not (buckets or retries or states or rows or resolved):
             return
 
@@ -245,14 +191,18 @@ class Ingest:
                 lasting = {"circuit": circuit, "resolved_at": None}
                 tx.update(RowUpdate("system_failures", lasting, {"resolved_at": at}, {"at": at}))
             for (name, start), bucket in buckets.items():
-                tx.append("fault_tolerance_metrics", **_metrics_row(name, start, bucket))
+                tx.append("fault_tolerance_metrics", **bucket.row(name, start))
             for (name, start), counts in retries.items():
-                tx.append("retry_statistics", **_retry_row(name, start, counts))
+                tx.append("retry_statistics", **counts.row(name, start))
 
         try:
             await self._plane.change(decide)
-        except StoreUnavailableError:
-            return
+        except BaseException as error:
+            self._rows.put_back(rows)
+            self._resolved.put_back(resolved)
+            if isinstance(error, StoreUnavailableError):
+                return
+            raise
         for place, bucket in buckets.items():
             self._buckets.pop(place, None)
             self._minute.append((place[1], bucket.service, bucket.successes, bucket.failures))
@@ -261,10 +211,6 @@ class Ingest:
         for circuit, record in states.items():
             if self._states.get(circuit) is record:
                 del self._states[circuit]
-        for _ in range(min(len(rows), len(self._rows))):
-            self._rows.popleft()
-        for _ in range(min(len(resolved), len(self._resolved))):
-            self._resolved.popleft()
 
 
 def _failure(row: dict[str, Any]) -> dict[str, Any]:  # Any: the columns' values
@@ -277,39 +223,4 @@ def _failure(row: dict[str, Any]) -> dict[str, Any]:  # Any: the columns' values
         "detail": row["reason"],
         "resolved_at": None,
         "recovery_id": None,
-    }
-
-
-def _metrics_row(name: str, start: int, bucket: _Bucket) -> dict[str, Any]:  # Any: the columns' values
-    return {
-        "circuit": name,
-        "resolution": 1,
-        "bucket_start": moment(start),
-        "service": bucket.service,
-        "successes": bucket.successes,
-        "failures": bucket.failures,
-        "slow": bucket.slow,
-        "rejections": bucket.rejections,
-        "timeouts": bucket.timeouts,
-        "p50": bucket.p50,
-        "p95": bucket.p95,
-        "p99": bucket.p99,
-        "mean": bucket.weighted / bucket.weight if bucket.weight else None,
-        "max": bucket.maximum,
-        "replicas": len(bucket.replicas),
-    }
-
-
-def _retry_row(name: str, start: int, counts: _Retries) -> dict[str, Any]:  # Any: the columns' values
-    return {
-        "policy": name,
-        "resolution": 10,
-        "bucket_start": moment(start),
-        "calls": counts.calls,
-        "attempts": counts.attempts,
-        "retries": counts.retries,
-        "given_up": counts.given_up,
-        "hedges": counts.hedges,
-        "fallbacks": counts.fallbacks,
-        "budget": counts.budget,
     }
