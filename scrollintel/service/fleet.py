@@ -25,6 +25,9 @@ FEED_LENGTH = 10_000
 """Changes that are kept for replicas that lag behind; one that missed more gets everything anew."""
 MAX_REPLICAS = 5_000
 MAX_CIRCUITS_OF_REPLICA = 20_000
+MAX_POLICIES_OF_REPLICA = 5_000
+MAX_LEVELS_OF_REPLICA = 1_000
+"""Circuits, policies and levels that are known of one replica; what it reports beyond them is left out."""
 KEPT_REFUSALS = 20
 """Refused changes that are kept of one replica, the newest."""
 
@@ -291,9 +294,11 @@ class Fleet:
             keys[key] = Held(item, now)
             news.append(News(None if former is None else former.report, item))
         for policy in report.policies:
-            session.policies[policy.name] = policy
+            if policy.name in session.policies or len(session.policies) < MAX_POLICIES_OF_REPLICA:
+                session.policies[policy.name] = policy
         for level in report.levels:
-            session.levels[level.service] = level
+            if level.service in session.levels or len(session.levels) < MAX_LEVELS_OF_REPLICA:
+                session.levels[level.service] = level
         self.version += 1
         return news
 

@@ -67,7 +67,8 @@ class Ingest:
             if news.changed:
                 self._remember(session, news.now)
         for policy in report.policies:
-            if counts:
+            # One that is left out would begin anew with every report, and all it ever counted would be added again.
+            if counts and policy.name in session.policies:
                 self._count_retries(former_policies.get(policy.name), policy, second)
         for fact in report.facts:
             self._fact(session, fact)

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from scrollintel.models.fault_tolerance_models import metadata
 from scrollintel.service import ingest
+from scrollintel.service.fleet import MAX_LEVELS_OF_REPLICA, MAX_POLICIES_OF_REPLICA
 from scrollintel.service.use_cases import UseCases
 from scrollintel.testing import ManualClock
 
@@ -76,3 +77,23 @@ async def test_changes_of_state_that_come_during_a_write_are_written_by_the_next
             found = connection.scalars(select(table.c.circuit).order_by(table.c.id)).all()
         assert found == ["a", "b", "c", "d"]
         assert use_cases.ingest.dropped == 0
+
+
+@pytest.mark.asyncio
+async def test_replica_is_known_with_so_many_policies_and_levels_and_no_more(tmp_path: Path) -> None:
+    """Reports of changes add up; what is beyond the most that a replica can have is left out and not counted."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as (client, use_cases):
+        path = f"/replicas/{(await join(client, 'one')).json()['replica']}/report"
+        for part in range(2):
+            names = [f"p{part}-{number}" for number in range(MAX_POLICIES_OF_REPLICA)]
+            policies = [[name, 1, None, None, None, None, 1, 0, 0, 0] for name in names]
+            levels = [[f"s{part}-{number}", 0, "ordered", False, 1.0] for number in range(MAX_LEVELS_OF_REPLICA)]
+            answer = await client.post(path, json={"policies": policies, "levels": levels})
+            assert answer.status_code == 204, answer.text
+        (session,) = use_cases.plane.fleet.sessions()
+        assert len(session.policies) == MAX_POLICIES_OF_REPLICA
+        assert len(session.levels) == MAX_LEVELS_OF_REPLICA
+        clock.advance(21)
+        await use_cases.ingest.flush()
+        assert count(use_cases, "retry_statistics") == MAX_POLICIES_OF_REPLICA
