@@ -122,25 +122,33 @@ class Checkpoints:
     def _compare(self) -> str | None:
         """Return what differs between the log and the checkpoints outside, or None.
 
-        Records are held against the newest one, which vouches for all of them; `AuditLog.verify` takes every one.
+        Every one is compared: one that was signed after a change of older records says nothing of what they were.
         """
         kept = self.outside()
         if not kept:
             return None
-        newest, log, key = kept[-1].checkpoint, self._plane.ledger.log, self.key
-        for point in (signed.checkpoint for signed in kept):
+        log, key = self._plane.ledger.log, self.key
+        by_size: dict[int, list[SignedCheckpoint]] = {}
+        for signed in kept:
+            point = signed.checkpoint
             if point.log_id != log.log_id:
                 return f"a checkpoint outside the database is of the log {point.log_id}, this is {log.log_id}"
             if key is not None and point.key_id != key.key_id:
                 return f"a checkpoint outside the database is signed by {point.key_id}, not by the key of the log"
+            by_size.setdefault(point.size, []).append(signed)
         if key is not None and not kept[-1].verify(key.verifying_key):
             return "the signature of the newest checkpoint outside the database is false"
-        if newest.size > log.head.sequence:
-            return f"it ends at record {log.head.sequence}, but a checkpoint vouches for {newest.size} records"
+        if max(by_size) > log.head.sequence:
+            return f"it ends at record {log.head.sequence}, but a checkpoint vouches for {max(by_size)} records"
         with self._plane.database.reader() as connection:
-            tree, head = audit_history.tree_up_to(connection, newest.size)
-        if tree.root() != newest.root or head != newest.head_hash:
-            return f"its first {newest.size} records are not those that a checkpoint vouches for"
+            states = audit_history.states_at(connection, by_size)
+        for size, state in states.items():
+            for signed in by_size[size]:
+                if (signed.checkpoint.root, signed.checkpoint.head_hash) == state:
+                    continue
+                if key is not None and not signed.verify(key.verifying_key):
+                    return f"the signature of a checkpoint over {size} records outside the database is false"
+                return f"its first {size} records are not those that a checkpoint vouches for"
         return None
 
     def _append(self, signed: SignedCheckpoint) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
@@ -104,12 +106,33 @@ def range_of(connection: Connection, since: datetime | None, until: datetime | N
 def tree_up_to(connection: Connection, size: int) -> tuple[MerkleFrontier, bytes]:
     """Return the Merkle tree over the first `size` records, and the hash of the last of them."""
     frontier, last = MerkleFrontier(), bytes(32)
-    row = AuditRecordRow
-    query = select(row.hash).where(row.sequence <= size).order_by(row.sequence)
-    for (text,) in connection.execute(query, execution_options={"yield_per": 10_000}):
-        last = bytes.fromhex(text)
+    for last in _hashes_up_to(connection, size):
         frontier.append(leaf_hash(last))
     return frontier, last
+
+
+def states_at(connection: Connection, sizes: Collection[int]) -> dict[int, tuple[bytes, bytes]]:
+    """Return for each of `sizes` the Merkle root over so many records, and the hash of the last of them.
+
+    Where there are fewer records, they are those of all that there are.
+    """
+    states: dict[int, tuple[bytes, bytes]] = {}
+    frontier, last, count = MerkleFrontier(), bytes(32), 0
+    with closing(_hashes_up_to(connection, max(sizes, default=0))) as hashes:
+        for size in sorted(set(sizes)):
+            for last in islice(hashes, size - count):
+                frontier.append(leaf_hash(last))
+            count = size
+            states[size] = frontier.root(), last
+    return states
+
+
+def _hashes_up_to(connection: Connection, size: int) -> Generator[bytes, None, None]:
+    row = AuditRecordRow
+    query = select(row.hash).where(row.sequence <= size).order_by(row.sequence)
+    with connection.execute(query, execution_options={"yield_per": 10_000}) as found:
+        for (text,) in found:
+            yield bytes.fromhex(text)
 
 
 def checkpoints(

@@ -279,6 +279,21 @@ async def test_records_replaced_under_a_checkpoint_are_told_at_the_next_start(tm
 
 
 @pytest.mark.asyncio
+async def test_log_that_was_cut_off_is_told_at_every_start_also_when_it_has_grown_past_the_cut(tmp_path: Path) -> None:
+    """What is signed after the cut vouches for nothing that was there before it."""
+    async with serving(tmp_path) as served:
+        for name in ("one", "two", "three"):
+            await _set(served.client, name)
+    await asyncio.to_thread(_cut, tmp_path / "control.db")
+    async with serving(tmp_path) as served:
+        for name in ("four", "five", "six"):
+            await _set(served.client, name)
+    async with serving(tmp_path) as served:
+        assert "are not those that a checkpoint vouches for" in (served.use_cases.checkpoints.broken or "")
+        assert not (await served.client.post("/audit/verify")).json()["ok"]
+
+
+@pytest.mark.asyncio
 async def test_address_of_a_stranger_can_be_read_for_ninety_days(tmp_path: Path, database_url: str) -> None:
     """A refusal names the address, sealed under a key of its day; the key goes, the record stays and verifies."""
     clock = ManualClock()
