@@ -47,6 +47,7 @@ class Checkpoints:
         self._signed_up_to: int | None = None
         self._signed_at = plane.clock.monotonic()
         self._compared = False
+        self._unread = False  # whether the file could not be read when it was read last
         self.newest_at: datetime | None = None
         self.last_error: str | None = None
         self.broken: str | None = None
@@ -67,7 +68,7 @@ class Checkpoints:
         self._compared = False
 
     async def look(self) -> None:
-        """Compare with what was kept outside, once; sign when it is time. Never raises for the file."""
+        """Compare with what was kept outside, once it can be read; sign when it is time. Never raises for the file."""
         plane = self._plane
         if not plane.serving:
             return
@@ -104,19 +105,22 @@ class Checkpoints:
 
     def outside(self) -> list[SignedCheckpoint]:
         """Return the checkpoints of the file; none when there is no file yet or it cannot be read."""
-        if not self._file.path.exists():
-            return []
         try:
-            return self._file.read()
-        except CheckpointError as error:
+            kept = self._file.read() if self._file.path.exists() else []
+        except (CheckpointError, OSError) as error:
+            self._unread = True
             self._note(error)
             return []
+        if self._unread:
+            self._unread, self.last_error = False, None
+        return kept
 
     def _begin(self) -> None:
         with self._plane.database.reader() as connection:
             self._signed_up_to, self.newest_at = audit_history.newest_checkpoint(connection)
-        self.broken = self._compare()
-        if self.broken is not None:
+        told, self.broken = self.broken, self._compare()
+        self._compared = not self._unread
+        if self.broken not in (None, told):
             logger.error("the audit log is not what it was: %s", self.broken)
 
     def _compare(self) -> str | None:
@@ -158,7 +162,8 @@ class Checkpoints:
         except (CheckpointError, OSError) as error:
             self._note(error)
         else:
-            self.last_error = None
+            if not self._unread:  # that something could be added does not say that what was there is whole
+                self.last_error = None
 
     def _note(self, error: Exception) -> None:
         text = str(error) if isinstance(error, ScrollIntelError) else type(error).__name__

@@ -294,6 +294,24 @@ async def test_log_that_was_cut_off_is_told_at_every_start_also_when_it_has_grow
 
 
 @pytest.mark.asyncio
+async def test_checkpoint_file_that_cannot_be_read_is_told_until_it_can_be(tmp_path: Path) -> None:
+    """That the next checkpoint could be added to it does not make up for it; once it is mended, it is compared."""
+    async with serving(tmp_path) as served:
+        await _set(served.client, "one")
+    file = tmp_path / FILE
+    text = file.read_text(encoding="ascii")
+    file.write_text("damage\n" + text, encoding="ascii")
+    async with serving(tmp_path) as served:
+        checkpoints = served.use_cases.checkpoints
+        await _set(served.client, "two")
+        await checkpoints.sign()
+        assert "line 1" in (checkpoints.last_error or "")
+        file.write_text(file.read_text(encoding="ascii").removeprefix("damage\n"), encoding="ascii")
+        await checkpoints.look()
+        assert (checkpoints.last_error, checkpoints.broken) == (None, None)
+
+
+@pytest.mark.asyncio
 async def test_address_of_a_stranger_can_be_read_for_ninety_days(tmp_path: Path, database_url: str) -> None:
     """A refusal names the address, sealed under a key of its day; the key goes, the record stays and verifies."""
     clock = ManualClock()
