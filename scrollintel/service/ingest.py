@@ -19,8 +19,9 @@ from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import RowUpdate, Transaction
 from .backlog import Backlog
 from .counts import CircuitCounts, RetryCounts
-from .fleet import News, Report, Session
+from .fleet import News, Session
 from .plane import ControlPlane
+from .reports import Report
 
 MAX_PENDING = 50_000
 """Rows of each sort that wait for the database."""

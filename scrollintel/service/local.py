@@ -11,7 +11,8 @@ from ..core.event_buffer import EventBuffer
 from ..core.manager import FaultToleranceManager
 from ..replica.apply import LocalReplica, OpenCircuit
 from ..replica.reading import read_change, read_desired
-from .fleet import Change, Report, Session
+from .fleet import Change, Session
+from .reports import Report
 from .use_cases import UseCases
 
 INSTANCE = "local"

@@ -14,11 +14,12 @@ from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import Transaction
 from .caller import Caller
 from .errors import AccessDeniedError, ConflictError, MissingError, RequestError
-from .fleet import KEPT_REFUSALS, MAX_REPLICAS, Change, Session, read_report
+from .fleet import KEPT_REFUSALS, MAX_REPLICAS, Change, Session
 from .ingest import Ingest
 from .plane import ControlPlane
 from .policies import spoken_content
 from .remembered import Remembered
+from .reports import read_report
 
 POLL_WAIT = 25.0
 """Seconds that a replica's request for changes may stay open."""

@@ -33,7 +33,7 @@ from scrollintel.replica.reading import (
     read_levels,
     read_policies,
 )
-from scrollintel.service.fleet import read_report
+from scrollintel.service.reports import read_report
 
 CIRCUIT: list[Any] = [
     "a", None, "open", "down", 1.5, 3, 1, 2, 0, 0, 0, 0, 0, 0, 2, 1, None, None, None, None, None, "OSError", 1.0, 0,
