@@ -24,7 +24,7 @@ from .errors import ConflictError, MissingError
 from .own_thread import in_own_thread
 from .plane import ControlPlane
 from .recovery_history import RecoveryHistory
-from .recovery_progress import MAX_DETAIL, CutShortError, Progress, interrupted, over
+from .recovery_progress import CutShortError, Progress, interrupted, over, sentence
 from .recovery_strategies import Strategies
 
 T = TypeVar("T")
@@ -198,7 +198,7 @@ class Recoveries:
         except Exception as error:  # whatever a strategy does, the record has an end
             logger.warning("recovery %s failed: %s", progress.record.id, type(error).__name__, exc_info=error)
             detail = str(error) if isinstance(error, ScrollIntelError) else type(error).__name__
-            end = replace(progress.record, status="finished", outcome="failed", detail=detail[:MAX_DETAIL])
+            end = replace(progress.record, status="finished", outcome="failed", detail=sentence(detail))
         return over(end, self._plane.now)
 
     # ------------------------------------------------------------------ ends

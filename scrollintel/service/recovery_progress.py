@@ -82,7 +82,7 @@ class Progress:
             "succeeded": result.succeeded,
             "started_at": result.started_at.isoformat(),
             "duration": result.duration,
-            "detail": result.detail[:MAX_DETAIL],
+            "detail": sentence(result.detail),
             "verify_rounds": result.verify_rounds,
         }
         self._replace((*self.record.steps[:-1], ended))
@@ -126,10 +126,15 @@ class Progress:
                 return
 
 
+def sentence(text: str) -> str:
+    """Return what a strategy said as every database holds it: short, without NUL, and without half characters."""
+    return text[:MAX_DETAIL].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 def interrupted(record: RecoveryOperationRecord, at: datetime, why: str) -> RecoveryOperationRecord:
     """Return how a recovery is kept that did not come to its end: with its steps, of which the last is left open."""
     steps = tuple({**step, "detail": CUT_OFF} if step["succeeded"] is None else step for step in record.steps)
-    return over(replace(record, steps=steps, status="interrupted", outcome="failed", detail=why[:MAX_DETAIL]), at)
+    return over(replace(record, steps=steps, status="interrupted", outcome="failed", detail=sentence(why)), at)
 
 
 def over(record: RecoveryOperationRecord, at: datetime) -> RecoveryOperationRecord:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scrollintel.recovery import Plan
 from scrollintel.service import recovery, recovery_progress
 
 from ..servers.outage import outage
@@ -197,3 +198,18 @@ async def test_recovery_beyond_the_number_that_may_run_is_pending_until_one_ends
             ended = await finished(client, operation)
             assert (ended["status"], ended["outcome"], len(ended["steps"])) == ("interrupted", "failed", number)
         assert third.asked == []
+
+
+@pytest.mark.asyncio
+async def test_recovery_whose_error_no_database_could_hold_has_an_end(tmp_path: Path, database_url: str) -> None:
+    """What a program wrote may be no text; it is kept as far as it is some, and the service can recover again."""
+
+    class Garbled(Led):
+        def act(self, plan: Plan) -> None:
+            raise OSError("it said \udcff\x00")
+
+    async with recovering(tmp_path / "data", Garbled(), database_url=database_url) as (client, _):
+        ended = await finished(client, await start(client))
+        assert (ended["status"], ended["outcome"]) == ("finished", "failed")
+        assert "OSError: it said ?\ufffd" in [step["detail"] for step in ended["steps"]]
+        assert (await finished(client, await start(client)))["status"] == "finished"
