@@ -71,8 +71,13 @@ class Progress:
             "detail": "",
             "verify_rounds": 0,
         }
-        self._replace((*self.record.steps, begun))
-        self._write(begun)
+        before = self.record
+        self._replace((*before.steps, begun))
+        try:
+            self._write(begun)
+        except BaseException:
+            self.record = before  # what is not on disk as begun does not begin
+            raise
 
     def ended(self, result: StepResult) -> None:
         """Write how the step ended that began last."""

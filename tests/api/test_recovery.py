@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from scrollintel.control.records import RECOVERIES
 from scrollintel.recovery import Plan
+from scrollintel.recovery.strategy import Step
 from scrollintel.service import recovery, recovery_progress
+from scrollintel.storage.errors import StoreUnavailableError
 
 from ..servers.outage import outage
 from .recovery_rig import Led, acting, finished, recovering, start, until
@@ -213,3 +216,24 @@ async def test_recovery_whose_error_no_database_could_hold_has_an_end(tmp_path: 
         assert (ended["status"], ended["outcome"]) == ("finished", "failed")
         assert "OSError: it said ?\ufffd" in [step["detail"] for step in ended["steps"]]
         assert (await finished(client, await start(client)))["status"] == "finished"
+
+
+@pytest.mark.asyncio
+async def test_step_that_could_not_be_written_as_begun_is_not_told_as_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not begin, so nobody has to find out whether it took effect."""
+    monkeypatch.setattr(recovery_progress, "PATIENCE", 0.0)
+    led = Led()
+    async with recovering(tmp_path, led) as (client, use_cases):
+        operation = await start(client)
+        await acting(led)
+        (record,) = use_cases.plane.records.values(RECOVERIES)
+        progress = recovery_progress.Progress(use_cases.plane, record)
+        use_cases.plane.distrust = "not now"
+        with pytest.raises(StoreUnavailableError):
+            await asyncio.to_thread(progress.began, "led", Step.VERIFY, use_cases.plane.now)
+        use_cases.plane.distrust = None
+        assert progress.record == record
+        led.release.set()
+        await finished(client, operation)
