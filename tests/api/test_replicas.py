@@ -167,3 +167,33 @@ async def test_list_of_refusals_pushes_nothing_out_of_the_stream(tmp_path: Path)
         await client.post(f"/replicas/{session}/listen", json={"sequence": 0, "wait": 0, "refused": refused})
         told = [fact for fact in use_cases.plane.facts.recent(2_000) if fact.event == "replica.refused"]
         assert [fact.data["sequence"] for fact in told] == list(range(980, 1_000))
+
+
+@pytest.mark.asyncio
+async def test_silent_replica_is_stale_with_its_age_and_is_forgotten_after_a_while(tmp_path: Path) -> None:
+    """Its circuits go with it; the one that still reports stays."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as (client, use_cases):
+        row = ["payments", None, "open", "down", 1.0, 5.0, *[0] * 10, *[None] * 5, None, None, 0]
+        paths = []
+        for instance in ("silent", "talking"):
+            paths.append(f"/replicas/{(await join(client, instance)).json()['replica']}/report")
+            assert (await client.post(paths[-1], json={"full": True, "circuits": [row]})).status_code == 204
+
+        async def standing() -> list[tuple[str, float, bool]]:
+            items = (await client.get("/replicas")).json()["items"]
+            return [(item["instance"], item["age"], item["stale"]) for item in items]
+
+        clock.advance(6.0)
+        assert (await client.post(paths[1], json={})).status_code == 204
+        assert await standing() == [("silent", 6.0, True), ("talking", 0.0, False)]
+        shown = (await client.get("/circuit-breakers/payments")).json()
+        assert [(part["replica"], part["stale"]) for part in shown["on_replicas"]] == [
+            ("silent", True), ("talking", False),
+        ]  # fmt: skip
+        clock.advance(295.0)
+        assert (await client.post(paths[1], json={})).status_code == 204
+        use_cases.plane.fleet.sweep()
+        assert await standing() == [("talking", 0.0, False)]
+        shown = (await client.get("/circuit-breakers/payments")).json()
+        assert [part["replica"] for part in shown["on_replicas"]] == ["talking"]
