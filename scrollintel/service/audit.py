@@ -101,13 +101,15 @@ class AuditLog:
         with plane.database.reader() as connection:
             anchors = [*audit_history.checkpoints(connection), *self._checkpoints.outside()]
         log = plane.ledger.log  # after the checkpoints: it has to reach all of them
-        return verify_records(
+        report = verify_records(
             audit_history.records_between(plane.database, 1, log.head.sequence),
             log_id=log.log_id,
             checkpoints=anchors,
             expected_head=log.head,
             keys=() if key is None else (key.verifying_key,),
         )
+        unread = self._checkpoints.last_error
+        return report if unread is None else replace(report, notes=(*report.notes, f"the file of checkpoints: {unread}"))
 
     async def export(self, caller: Caller, since: datetime | None, until: datetime | None) -> Iterator[str]:
         """Record the export, then return its lines in blocks.

@@ -100,6 +100,8 @@ async def test_checkpoint_file_that_cannot_be_written_hurts_nobody(tmp_path: Pat
         await served.use_cases.checkpoints.sign()
         assert served.use_cases.checkpoints.last_error is not None
         await _set(served.client, "two")
+        notes = (await served.client.post("/audit/verify")).json()["notes"]
+        assert any(note.startswith("the file of checkpoints: ") for note in notes)
 
 
 @pytest.mark.asyncio
