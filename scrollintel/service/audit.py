@@ -109,7 +109,9 @@ class AuditLog:
             keys=() if key is None else (key.verifying_key,),
         )
         unread = self._checkpoints.last_error
-        return report if unread is None else replace(report, notes=(*report.notes, f"the file of checkpoints: {unread}"))
+        if unread is None:
+            return report
+        return replace(report, notes=(*report.notes, f"the file of checkpoints: {unread}"))
 
     async def export(self, caller: Caller, since: datetime | None, until: datetime | None) -> Iterator[str]:
         """Record the export, then return its lines in blocks.
