@@ -7,8 +7,12 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any, Self
 
-from ..servers.control_plane import ROOT
+import httpx2
+
+from ..servers.control_plane import ROOT, ServerProcess, server_process
+from ..servers.processes import eventually, kill
 from ..unit.replica.peers import Connection, Peer
 
 TOKEN = "planted"
@@ -42,8 +46,7 @@ CALLS = """
 def environment(url: str, cache: Path) -> dict[str, str]:
     """Return the variables of an application that joins by them; its copies lie below `cache`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SCROLLINTEL_")}
-    joins = {"SCROLLINTEL_URL": url, "SCROLLINTEL_TOKEN": TOKEN, "SCROLLINTEL_SERVICE": "orders"}
-    return {**clean, **joins, "XDG_CACHE_HOME": str(cache)}
+    return {**clean, "SCROLLINTEL_URL": url, "SCROLLINTEL_SERVICE": "orders", "XDG_CACHE_HOME": str(cache)}
 
 
 def test_process_of_a_control_plane_that_never_answers_works_and_ends(tmp_path: Path) -> None:
@@ -63,7 +66,7 @@ def test_process_of_a_control_plane_that_never_answers_works_and_ends(tmp_path: 
             timeout=10,
             check=False,
             cwd=ROOT,
-            env=environment(peer.url, cache),
+            env={**environment(peer.url, cache), "SCROLLINTEL_TOKEN": TOKEN},
         )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     assert f"Authorization: Bearer {TOKEN}" in heads[0]
@@ -71,3 +74,96 @@ def test_process_of_a_control_plane_that_never_answers_works_and_ends(tmp_path: 
     assert kept
     for text in (done.stdout, done.stderr, log.read_text(), *(path.read_text() for path in kept)):
         assert TOKEN not in text
+
+
+APPLICATION = """
+    import logging
+    import sys
+    from scrollintel import CircuitBreakerConfig, ft_manager
+
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    configs = {}
+    for line in sys.stdin:
+        name, threshold = line.split()
+        config = configs.setdefault(name, CircuitBreakerConfig(name, failure_threshold=int(threshold)))
+        try:
+            ft_manager.execute_blocking(lambda: 1, circuit_breaker_config=config)
+            print("done", flush=True)
+        except Exception as error:
+            print(type(error).__name__, flush=True)
+"""
+
+
+class Application:
+    """A program that joins by its environment and calls the dependency that a line of its input names."""
+
+    def __init__(self, url: str, cache: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(APPLICATION)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment(url, cache),
+        )
+
+    def call(self, name: str) -> str:
+        """Call a dependency and return "done" or the name of the error."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{name} 5\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        kill(self.process)
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            stream.close()
+
+
+def replicas(server: ServerProcess) -> list[dict[str, Any]]:
+    """Return the replicas that the control plane shows."""
+    answer = httpx2.get(f"{server.api}/replicas")
+    return list(answer.json()["items"]) if answer.status_code == 200 else []
+
+
+def isolate(server: ServerProcess, name: str) -> None:
+    """Order that a circuit lets no call through."""
+    body = {"reason": "maintenance"}
+    httpx2.post(f"{server.api}/circuit-breakers/{name}/isolate", json=body).raise_for_status()
+
+
+def put_policy(server: ServerProcess, name: str) -> None:
+    """Create a policy for a circuit."""
+    body = {"configuration": {"name": name, "failure_threshold": 1, "recovery_timeout": 60}}
+    httpx2.post(f"{server.api}/circuit-breakers", json=body).raise_for_status()
+
+
+def test_process_joined_by_its_environment_joins_again_after_the_control_plane_was_killed(tmp_path: Path) -> None:
+    """Orders reach it before and after a SIGKILL of the control plane, and its policy's revision is acknowledged."""
+    with (
+        server_process(tmp_path / "data") as server,
+        Application(server.url, tmp_path / "cache") as application,
+    ):
+        for name in ("payments", "search"):
+            assert application.call(name) == "done"
+        assert eventually(lambda: [(one["service"], one["behind"]) for one in replicas(server)] == [("orders", 0)])
+        assert eventually(lambda: httpx2.get(f"{server.api}/circuit-breakers/search").status_code == 200)
+        isolate(server, "payments")
+        assert eventually(lambda: application.call("payments") == "CircuitIsolatedError")
+        put_policy(server, "stock")
+        assert eventually(lambda: [one["policies"] for one in replicas(server)] == [{"stock": 1}])
+        server.kill()
+        assert application.call("search") == "done"
+        assert application.call("payments") == "CircuitIsolatedError"
+        server.start()
+        assert eventually(lambda: [one["service"] for one in replicas(server) if one["policies"]] == ["orders"], 30)
+        assert eventually(lambda: httpx2.get(f"{server.api}/circuit-breakers/search").status_code == 200)
+        isolate(server, "search")
+        assert eventually(lambda: application.call("search") == "CircuitIsolatedError")
+        assert application.call("payments") == "CircuitIsolatedError"
+        assert eventually(lambda: [one["policies"] for one in replicas(server)] == [{"stock": 1}])
