@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -83,11 +84,19 @@ APPLICATION = """
 
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     configs = {}
+
+    def fail():
+        raise ConnectionError("down")
+
     for line in sys.stdin:
-        name, threshold = line.split()
-        config = configs.setdefault(name, CircuitBreakerConfig(name, failure_threshold=int(threshold)))
+        what, _, name = line.strip().rpartition(":")
+        config = configs.setdefault(name, CircuitBreakerConfig(name, failure_threshold=5, recovery_timeout=120))
         try:
-            ft_manager.execute_blocking(lambda: 1, circuit_breaker_config=config)
+            if what == "level":
+                print(ft_manager.degradation.level(name).name.lower(), flush=True)
+                continue
+            call = fail if what == "fail" else int
+            ft_manager.execute_blocking(call, circuit_breaker_config=config)
             print("done", flush=True)
         except Exception as error:
             print(type(error).__name__, flush=True)
@@ -108,10 +117,10 @@ class Application:
         )
 
     def call(self, name: str) -> str:
-        """Call a dependency and return "done" or the name of the error."""
+        """Call a dependency and return "done" or the name of the error; see `APPLICATION` for "fail:" and "level:"."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{name} 5\n")
+        self.process.stdin.write(f"{name}\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
@@ -135,6 +144,19 @@ def isolate(server: ServerProcess, name: str) -> None:
     """Order that a circuit lets no call through."""
     body = {"reason": "maintenance"}
     httpx2.post(f"{server.api}/circuit-breakers/{name}/isolate", json=body).raise_for_status()
+
+
+def hold_level(server: ServerProcess, service: str, level: str) -> None:
+    """Order that a service runs at a level."""
+    body = {"service": service, "level": level, "reason": "slow"}
+    httpx2.post(f"{server.api}/degradation", json=body).raise_for_status()
+
+
+def kept_in(cache: Path) -> set[str]:
+    """Return the names of everything whose state is kept on disk."""
+    files = [json.loads(path.read_text()) for path in cache.rglob("*.json")]
+    circuits = {row[0] for file in files for row in file.get("open", [])}
+    return circuits.union(*(file.get(part, {}) for file in files for part in ("policies", "orders", "levels")))
 
 
 def put_policy(server: ServerProcess, name: str) -> None:
@@ -167,3 +189,25 @@ def test_process_joined_by_its_environment_joins_again_after_the_control_plane_w
         assert eventually(lambda: application.call("search") == "CircuitIsolatedError")
         assert application.call("payments") == "CircuitIsolatedError"
         assert eventually(lambda: [one["policies"] for one in replicas(server)] == [{"stock": 1}])
+
+
+def test_process_killed_and_restarted_alone_goes_on_under_what_was_in_force(tmp_path: Path) -> None:
+    """Isolation, level and policy hold in the next process from disk while there is no control plane."""
+    cache = tmp_path / "cache"
+    with server_process(tmp_path / "data") as server:
+        with Application(server.url, cache) as first:
+            assert first.call("payments") == "done"
+            assert eventually(lambda: httpx2.get(f"{server.api}/circuit-breakers/payments").status_code == 200)
+            isolate(server, "payments")
+            hold_level(server, "orders", "minimal")
+            put_policy(server, "stock")
+            assert eventually(lambda: first.call("payments") == "CircuitIsolatedError")
+            assert eventually(lambda: [one["policies"] for one in replicas(server)] == [{"stock": 1}])
+            assert eventually(lambda: first.call("level:orders") == "minimal")
+            assert eventually(lambda: kept_in(cache) >= {"payments", "orders", "stock"})
+        server.kill()
+        with Application(server.url, cache) as second:
+            assert second.call("payments") == "CircuitIsolatedError"
+            assert second.call("level:orders") == "minimal"
+            assert second.call("fail:stock") == "ConnectionError"
+            assert second.call("stock") == "CircuitOpenError"
