@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -159,6 +160,11 @@ def kept_in(cache: Path) -> set[str]:
     return circuits.union(*(file.get(part, {}) for file in files for part in ("policies", "orders", "levels")))
 
 
+def places(cache: Path) -> list[Path]:
+    """Return the files of the processes that keep open circuits."""
+    return sorted(cache.rglob("*.[0-9].json"))
+
+
 def put_policy(server: ServerProcess, name: str) -> None:
     """Create a policy for a circuit."""
     body = {"configuration": {"name": name, "failure_threshold": 1, "recovery_timeout": 60}}
@@ -211,3 +217,65 @@ def test_process_killed_and_restarted_alone_goes_on_under_what_was_in_force(tmp_
             assert second.call("level:orders") == "minimal"
             assert second.call("fail:stock") == "ConnectionError"
             assert second.call("stock") == "CircuitOpenError"
+
+
+def test_workers_killed_and_restarted_alone_have_their_circuits_open_again(tmp_path: Path) -> None:
+    """Four processes of one service that has no control plane: each one's successor refuses calls as it did."""
+    nowhere, cache = "http://127.0.0.1:9", tmp_path / "cache"
+    with ExitStack() as stack:
+        for _ in range(4):
+            worker = stack.enter_context(Application(nowhere, cache))
+            assert [worker.call("fail:payments") for _ in range(5)] == ["ConnectionError"] * 5
+            assert worker.call("payments") == "CircuitOpenError"
+        assert eventually(lambda: [path.read_text().count('["payments"') for path in places(cache)] == [1] * 4)
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Application(nowhere, cache)) for _ in range(4)]
+        assert [worker.call("payments") for worker in workers] == ["CircuitOpenError"] * 4
+
+
+FORKING = """
+    import os
+    import sys
+    from scrollintel import CircuitBreakerConfig, ft_manager
+
+    config = CircuitBreakerConfig("payments")
+    ft_manager.execute_blocking(int, circuit_breaker_config=config)
+    sys.stdin.readline()
+    child = os.fork()
+    ft_manager.execute_blocking(int, circuit_breaker_config=config)
+    sys.stdin.readline() if child else os.read(int(sys.argv[1]), 1)
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+def test_forked_child_is_a_replica_of_its_own(tmp_path: Path) -> None:
+    """Parent and child of a process that had joined show as two replicas, with two instances and two process ids."""
+    reading, writing = os.pipe()
+    with server_process(tmp_path / "data") as server:
+        parent = subprocess.Popen(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(FORKING), str(reading)],
+            stdin=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            pass_fds=[reading],
+            env=environment(server.url, tmp_path / "cache"),
+        )
+        os.close(reading)
+        assert parent.stdin is not None
+        try:
+            assert eventually(lambda: [one["pid"] for one in replicas(server)] == [parent.pid])
+            parent.stdin.write("\n")
+            parent.stdin.flush()
+            assert eventually(lambda: len({one["pid"] for one in replicas(server)}) == 2)
+            assert parent.pid in {one["pid"] for one in replicas(server)}
+            assert len({one["instance"] for one in replicas(server)}) == len(replicas(server)) == 2
+        finally:
+            os.close(writing)  # ends the child
+            parent.stdin.close()
+            try:
+                ended = parent.wait(10)
+            finally:
+                kill(parent)
+        assert ended == 0
