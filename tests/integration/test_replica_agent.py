@@ -6,13 +6,17 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from scrollintel import CircuitBreakerConfig, CircuitState, FaultToleranceManager, Policy, connect
+from scrollintel import CircuitBreakerConfig, CircuitState, EventHub, FaultToleranceManager, Policy, connect
+
+from ..servers.control_plane import server_process
 
 TOKEN = "planted-secret-token"
 
@@ -165,3 +169,28 @@ def test_replica_of_a_lying_server_changes_nothing_and_comes_back(
     plane.raw = None
     assert until(lambda: connection.status().connected)
     connection.close(5)
+
+
+def test_five_replicas_apply_and_acknowledge_twenty_orders(tmp_path: Path) -> None:
+    """Each of twenty orders of a real control plane takes effect in each replica, which says so."""
+    names = [f"circuit-{number}" for number in range(20)]
+    managers = [FaultToleranceManager(hub=EventHub()) for _ in range(5)]
+    circuits = [manager.registry.circuit(CircuitBreakerConfig(name)) for manager in managers for name in names]
+    with (
+        server_process(tmp_path / "data") as server,
+        httpx2.Client(base_url=server.api) as client,
+        ExitStack() as stack,
+    ):
+        for number, manager in enumerate(managers):
+            folder = tmp_path / str(number)
+            connection = connect(server.url, service="orders", manager=manager, cache_dir=folder)
+            stack.callback(connection.close, 5)
+        assert until(lambda: [one["circuits"] for one in client.get("/replicas").json()["items"]] == [20] * 5)
+        for name in names:
+            client.post(f"/circuit-breakers/{name}/isolate", json={"reason": "maintenance"}).raise_for_status()
+        assert until(lambda: {circuit.state for circuit in circuits} == {CircuitState.ISOLATED})
+        assert until(lambda: [one["behind"] for one in client.get("/replicas").json()["items"]] == [0] * 5)
+        shown = client.get("/replicas").json()["items"]
+        assert len({one["applied"] for one in shown}) == 1
+        assert shown[0]["applied"] >= 20
+        assert [one["refused"] for one in shown] == [[]] * 5
