@@ -71,6 +71,22 @@ class VerificationReport:
     problem_count: int
     notes: tuple[str, ...]
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the report as JSON values."""
+        return {
+            "ok": self.ok,
+            "log_id": self.log_id,
+            "records": self.records,
+            "checkpoints": self.checkpoints,
+            "head_sequence": self.head.sequence,
+            "head_hash": self.head.hash.hex(),
+            "first_bad": self.first_bad,
+            "problem": self.problem,
+            "problems": [{"sequence": item.sequence, "text": item.text} for item in self.problems],
+            "problem_count": self.problem_count,
+            "notes": list(self.notes),
+        }
+
 
 class Verifier:
     """Takes rows and checkpoints in their order, one at a time, and gives the report at the end.

@@ -24,7 +24,6 @@ from ..schemas.audit import (
     Wanted,
     checkpoint_document,
     record_document,
-    verdict_document,
 )
 from ..schemas.bodies import Cursor, Limit
 
@@ -71,7 +70,7 @@ async def search_audit(
 @requires(Permission.AUDIT_VERIFY)
 async def verify_audit(ask: Ask) -> Response:
     """Read and hash every record again, and compare with the checkpoints in and outside the database."""
-    return json_response(verdict_document(await ask.use_cases.audit.verify(ask.caller)))
+    return json_response((await ask.use_cases.audit.verify(ask.caller)).to_dict())
 
 
 @router.get(

@@ -10,7 +10,6 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from ...security.audit_chain import SealedRecord
-from ...security.chain_verifier import VerificationReport
 from ...security.checkpoints import SignedCheckpoint
 from ...service.persons import Persons
 from .bodies import TEXT_PATTERN, Moment
@@ -113,23 +112,6 @@ def record_document(record: SealedRecord, persons: Persons) -> dict[str, Any]:  
     shown = {name: body.get(name) for name in ("previous", "reason", "before", "after", "count")}
     columns = {name: getattr(record, name) for name in SealedRecord._fields if name != "body"}
     return {**columns, **shown, "personal": persons.shown(body.get("personal"))}
-
-
-def verdict_document(report: VerificationReport) -> dict[str, Any]:  # Any: JSON values
-    """Return a report as JSON values."""
-    return {
-        "ok": report.ok,
-        "log_id": report.log_id,
-        "records": report.records,
-        "checkpoints": report.checkpoints,
-        "head_sequence": report.head.sequence,
-        "head_hash": report.head.hash.hex(),
-        "first_bad": report.first_bad,
-        "problem": report.problem,
-        "problems": [{"sequence": item.sequence, "text": item.text} for item in report.problems],
-        "problem_count": report.problem_count,
-        "notes": list(report.notes),
-    }
 
 
 def checkpoint_document(signed: SignedCheckpoint) -> dict[str, Any]:  # Any: JSON values

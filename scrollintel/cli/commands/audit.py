@@ -169,19 +169,7 @@ def _verify_file(
                 yield line
 
         report = verify_export(watched(), checkpoints=known, keys=keys, complete=complete)
-    return {
-        "ok": report.ok,
-        "log_id": report.log_id,
-        "records": report.records,
-        "checkpoints": report.checkpoints,
-        "head_sequence": report.head.sequence,
-        "head_hash": report.head.hash.hex(),
-        "first_bad": report.first_bad,
-        "problem": report.problem,
-        "problems": [{"sequence": problem.sequence, "text": problem.text} for problem in report.problems],
-        "problem_count": report.problem_count,
-        "notes": list(report.notes),
-    }
+    return report.to_dict()
 
 
 def _show(session: Session, verdict: Mapping[str, Any]) -> None:  # Any: JSON values
