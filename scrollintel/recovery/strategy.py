@@ -65,6 +65,55 @@ class Observation:
         _require_utc("Observation", "observed_at", self.observed_at)
 
 
+class Idempotency(StrEnum):
+    """What happens when `act` is carried out twice for one plan.
+
+    `GUARDED`: it finds out whether the effect has happened and does nothing then. `NATURAL`: twice is the same as once.
+    `KEYED`: the receiver drops repetitions by the plan's key. `NONE`: it happens twice.
+    """
+
+    GUARDED = "guarded"
+    NATURAL = "natural"
+    KEYED = "keyed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a strategy says about itself, for whoever decides whether it may act.
+
+    Arguments:
+        destructive: Whether it may lose data or work; a person has to agree then.
+        restarts: Whether it ends a running process; it is used for failures of `alive` only.
+        failover: Whether it moves work to another place; a person has to agree, and `failover_cool_down` holds.
+        idempotency: What a repetition does.
+        concurrency: Recoveries with this strategy at once, over all targets; None (default) sets no bound of its own.
+        cool_down: Seconds between two uses on one target; None (default) leaves that to the target's limits.
+        affects: What it touches: `target` (default), `group`, or `nothing`.
+        known: Whether it ships with the product; a person has to agree to what does not, unless the target's chain says
+            otherwise.
+    """
+
+    destructive: bool = False
+    restarts: bool = False
+    failover: bool = False
+    idempotency: Idempotency = Idempotency.NATURAL
+    concurrency: int | None = None
+    cool_down: float | None = None
+    affects: str = "target"
+    known: bool = True
+
+
+UNKNOWN_TRAITS = Traits(known=False, idempotency=Idempotency.NONE)
+"""What is assumed of a strategy that has no attribute `traits`."""
+
+
+def traits_of(strategy: object) -> Traits:
+    """Return what a strategy says about itself, or `UNKNOWN_TRAITS`."""
+    found = getattr(strategy, "traits", None)
+    return found if isinstance(found, Traits) else UNKNOWN_TRAITS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a strategy is going to do; data only, so that it can be shown, stored and approved.
@@ -76,6 +125,9 @@ class Plan:
         reason: Why, one sentence.
         planned_at: When, in UTC.
         parameters: JSON values that `act`, `verify` and `undo` need.
+        key: Idempotency key of the effect, the same whenever this plan is carried out again; set by the engine.
+        epoch: Fencing token: it rises whenever recoveries change hands, and who can should refuse a lower one; set by
+            the engine.
 
     Raises:
         ConfigError: when `planned_at` is not in UTC.
@@ -87,6 +139,8 @@ class Plan:
     reason: str
     planned_at: datetime
     parameters: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values of mixed types
+    key: str | None = None
+    epoch: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a local or naive time, which could not be compared with other records."""

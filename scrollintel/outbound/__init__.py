@@ -1,0 +1,1 @@
+"""Requests to addresses that a configuration names: allow-listed, resolved once, pinned, bounded."""

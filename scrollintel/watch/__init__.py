@@ -1,0 +1,1 @@
+"""Looks at real services: checks, heartbeats, and the watcher that runs them."""

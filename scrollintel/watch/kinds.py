@@ -1,0 +1,78 @@
+"""Kinds of checks: those that ship, and those that a program or a package registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.config.base import Config
+from ..recovery.symptom import Depth, Look
+from ..recovery.target import Check, Target
+
+if TYPE_CHECKING:
+    from ..outbound.policy import OutboundPolicy
+
+
+class Probe(Protocol):
+    """One check of one target, ready to look. Used on the event loop of the watcher."""
+
+    async def look(self) -> Look:
+        """Look once; bounded by the check's timeout by whoever calls it.
+
+        A failed look is a result. An exception counts as a failed look as well, with its class as detail.
+        """
+
+    async def close(self) -> None:
+        """Let go of sockets and files; it may be opened again by the next look."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeContext:
+    """What a probe may use.
+
+    Arguments:
+        outbound: Which addresses may be spoken to.
+        pid_of: Number and start time (as `psutil.Process.create_time()` gives it) of a target's process, or None.
+    """
+
+    outbound: OutboundPolicy
+    pid_of: Callable[[Target], tuple[int, float] | None]
+
+
+Build = Callable[[Target, Check, Any, ProbeContext], Probe]  # Any: an object of the kind's `options` class
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKind:
+    """A kind of check.
+
+    Arguments:
+        name: As a configuration names it.
+        options: Class that validates the check's options.
+        depth: Depth of a check that names none.
+        description: One sentence.
+        build: Makes the probe of a target.
+    """
+
+    name: str
+    options: type[Config]
+    depth: Depth
+    description: str
+    build: Build
+
+
+_KINDS: dict[str, CheckKind] = {}
+
+
+def register(kind: CheckKind) -> None:
+    """Add a kind; one of the same name is replaced."""
+    _KINDS[kind.name] = kind
+
+
+def check_kinds() -> Mapping[str, CheckKind]:
+    """Return all kinds by name: those that ship, those of installed packages, and those registered here."""
+    from . import shipped
+
+    shipped.load()
+    return _KINDS
