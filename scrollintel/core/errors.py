@@ -261,6 +261,27 @@ class RecoveryError(ScrollIntelError):
     code = "recovery_failed"
 
 
+class LeaseLostError(RecoveryError):
+    """A recovery has passed to another process, so this one must not act for it any more.
+
+    Arguments:
+        recovery: Id of the recovery.
+    """
+
+    code = "recovery_lease_lost"
+
+    def __init__(self, recovery: str) -> None:
+        super().__init__(recovery)
+        self.recovery = recovery
+
+    def __str__(self) -> str:
+        return f"recovery {self.recovery!r} has passed to another process"
+
+    @property
+    def details(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        return {"recovery": self.recovery}
+
+
 class StepFailedError(RecoveryError):
     """One step of a recovery failed or was not followed by a healthy service.
 
@@ -315,7 +336,7 @@ ERROR_CODES: Mapping[str, type[ScrollIntelError]] = {
     for error in (
         ConfigError, RejectedError, CircuitOpenError, CircuitIsolatedError, CircuitHalfOpenError, CircuitRampingError,
         BulkheadFullError, RateLimitedError, DeadlineExceededError, CallTimeoutError, UnprotectedError, RecoveryError,
-        StepFailedError, PlanRefusedError, NotFoundError,
+        StepFailedError, LeaseLostError, PlanRefusedError, NotFoundError,
     )
 }  # fmt: skip
 """Every error class by its stable code, for edges that translate errors."""

@@ -1,0 +1,176 @@
+"""Which processes execute recoveries: signs of life by the database's own clock, leases, and a fencing token."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from contextlib import suppress
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ..core.errors import LeaseLostError
+
+LEASE = 1.0
+"""Seconds of silence after which an executor counts as dead."""
+BEAT = 0.2
+"""Seconds between two signs of life; several fit into a lease."""
+IDLE = 0.5
+"""Seconds between two looks where one process is alone."""
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS scrollintel_executors"
+    " (executor VARCHAR(64) PRIMARY KEY, epoch BIGINT NOT NULL, beat DOUBLE PRECISION NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS scrollintel_epoch (id INTEGER PRIMARY KEY, epoch BIGINT NOT NULL)",
+    "INSERT INTO scrollintel_epoch (id, epoch) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
+)
+_NOW = "extract(epoch from clock_timestamp())"
+
+
+class Members:
+    """This process among the executors. Used in the engine's thread, but for `require`.
+
+    On SQLite there is one executor, because the file is locked; only the fencing token is kept there.
+
+    Arguments:
+        url: The engine's database.
+        executor: Name of this executor, of this life of the process.
+
+    Attributes:
+        epoch: The fencing token: it rises at every start and every takeover, over all processes.
+    """
+
+    def __init__(self, url: URL, *, executor: str) -> None:
+        self.executor = executor
+        self.epoch = 0
+        self._shared = url.get_backend_name() != "sqlite"
+        options = {"connect_timeout": 2, "options": "-c statement_timeout=2000"} if self._shared else {"timeout": 5}
+        self._engine = create_engine(url, poolclass=NullPool, connect_args=options)
+        self._held: Connection | None = None
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two calls of `beat`."""
+        return BEAT if self._shared else IDLE
+
+    def join(self) -> None:
+        """Take a place among the executors, with a higher fencing token than any before."""
+        with self._engine.begin() as connection:
+            for statement in _TABLES:
+                connection.execute(text(statement))
+        self.rise()
+        if self._shared:
+            self._hold()
+
+    def _hold(self) -> None:
+        """Hold a lock that the server frees the moment this process's connection ends: the fast sign of death."""
+        if self._held is not None:
+            with suppress(SQLAlchemyError):
+                self._held.close()
+        self._held = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._held.execute(text("SET statement_timeout = 0"))
+        self._held.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.executor)})
+
+    def rise(self) -> None:
+        """Raise the fencing token above all that were given out, and take it."""
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                text("UPDATE scrollintel_epoch SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch")
+            )
+            self.epoch = int(row.scalar_one())
+            if self._shared:
+                connection.execute(
+                    text(
+                        "INSERT INTO scrollintel_executors (executor, epoch, beat)"  # noqa: S608 - constants
+                        f" VALUES (:executor, :epoch, {_NOW}) ON CONFLICT (executor)"
+                        f" DO UPDATE SET epoch = excluded.epoch, beat = {_NOW}"
+                    ),
+                    {"executor": self.executor, "epoch": self.epoch},
+                )
+
+    def beat(self) -> None:
+        """Give a sign of life; joins anew when others have declared this executor dead meanwhile."""
+        if not self._shared:
+            return
+        assert self._held is not None
+        found = self._held.execute(
+            text(f"UPDATE scrollintel_executors SET beat = {_NOW} WHERE executor = :executor"),  # noqa: S608 - constants
+            {"executor": self.executor},
+        )
+        if found.rowcount == 0:
+            self.join()
+
+    def dead(self, owners: Collection[str]) -> list[str]:
+        """Return which of the executors are dead: their lock is free, or they have been silent for a lease.
+
+        Those are taken off the list in the same breath, so that one of them that is only slow finds out.
+        """
+        if not owners:
+            return []
+        found = []
+        with self._engine.begin() as connection:
+            # One process decides at a time: the others would only take over the same runs again.
+            if not connection.execute(
+                text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _key("reaper")}
+            ).scalar_one():
+                return []
+            for owner in sorted(owners):
+                silent = connection.execute(
+                    text(f"SELECT {_NOW} - beat FROM scrollintel_executors WHERE executor = :executor"),  # noqa: S608
+                    {"executor": owner},
+                ).scalar_one_or_none()
+                free = connection.execute(
+                    text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _key(owner)}
+                ).scalar_one()
+                if silent is None or silent > LEASE or free:
+                    connection.execute(
+                        text("DELETE FROM scrollintel_executors WHERE executor = :executor"), {"executor": owner}
+                    )
+                    found.append(owner)
+        return found
+
+    def require(self, run: str) -> int:
+        """Return the fencing token when a run is this executor's and its lease holds, as the database says now.
+
+        Raises:
+            LeaseLostError: when it is not, or when the database does not say.
+        """
+        try:
+            with self._engine.connect() as connection:
+                epoch = connection.execute(
+                    text(
+                        "SELECT executors.epoch FROM dbos.workflow_status AS run"  # noqa: S608 - constants
+                        " JOIN scrollintel_executors AS executors ON executors.executor = run.executor_id"
+                        " WHERE run.workflow_uuid = :run AND run.executor_id = :executor"
+                        f" AND run.status = 'PENDING' AND {_NOW} - executors.beat <= :lease"
+                    ),
+                    {"run": run, "executor": self.executor, "lease": LEASE},
+                ).scalar_one_or_none()
+        except SQLAlchemyError as error:
+            raise LeaseLostError(run) from error
+        if epoch is None:
+            raise LeaseLostError(run)
+        return int(epoch)
+
+    def leave(self) -> None:
+        """Give the place up, so that nobody waits for the lease."""
+        if self._shared:
+            with self._engine.begin() as connection:
+                connection.execute(
+                    text("DELETE FROM scrollintel_executors WHERE executor = :executor"), {"executor": self.executor}
+                )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        if self._held is not None:
+            with suppress(SQLAlchemyError):
+                self._held.close()
+            self._held = None
+        self._engine.dispose()
+
+
+def _key(name: str) -> int:
+    """Return a name as the signed 64-bit number that advisory locks take."""
+    return int.from_bytes(hashlib.sha256(f"scrollintel:{name}".encode()).digest()[:8], "big", signed=True)
