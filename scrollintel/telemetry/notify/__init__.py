@@ -1,0 +1,1 @@
+"""Telling people: what happened, through which channels, without ever holding up who tells it."""
