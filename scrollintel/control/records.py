@@ -179,7 +179,17 @@ class RoleBindingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryOperationRecord:
-    """One recovery from request to end; `steps` are JSON objects in the order in which they were taken."""
+    """One recovery from request to end.
+
+    Arguments:
+        steps: JSON objects in the order in which they were taken.
+        incident: What it is about; None when a person started it.
+        target: What is repaired, where that is a watched target.
+        remedies: Strategies to be tried, in order, as the engine keeps them.
+        detected_at, initiated_at, acted_at, validated_at: When the first look failed, the first step was on disk, the
+            last action had been carried out, and health was proven.
+        epoch: Fencing token of the last action.
+    """
 
     id: str
     service: str
@@ -194,11 +204,33 @@ class RecoveryOperationRecord:
     duration: float | None
     steps: tuple[Json, ...] = field(default_factory=tuple)
     detail: str | None = None
+    incident: str | None = None
+    target: str | None = None
+    remedies: tuple[Json, ...] = field(default_factory=tuple)
+    detected_at: datetime | None = None
+    initiated_at: datetime | None = None
+    acted_at: datetime | None = None
+    validated_at: datetime | None = None
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOrder:
+    """The callers of an endpoint use this address; `previous` is the one that was ordered before, or None."""
+
+    name: str
+    address: str
+    previous: str | None
+    reason: str
+    since: datetime
+    changed_by: str
+    sequence: int
 
 
 POLICIES: Kind[PolicyRecord] = Kind("policy", lambda record: record.name)
 CIRCUIT_ORDERS: Kind[CircuitOrder] = Kind("circuit order", lambda record: record.circuit)
 LEVEL_ORDERS: Kind[LevelOrder] = Kind("degradation", lambda record: record.service)
+ENDPOINT_ORDERS: Kind[EndpointOrder] = Kind("endpoint", lambda record: record.name)
 SERVICES: Kind[ServiceRecord] = Kind("service", lambda record: record.name)
 CIRCUIT_STATES: Kind[CircuitStateRecord] = Kind(
     "circuit state", lambda record: (record.circuit, record.key, record.replica)

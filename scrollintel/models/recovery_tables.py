@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Double, Identity, Index, String, Text
+from sqlalchemy import BigInteger, Double, Identity, Index, String, Text
 from sqlalchemy.orm import Mapped
 
 from ..core.events import Severity
@@ -68,3 +68,11 @@ class RecoveryOperation(Base):
     steps: Mapped[Json] = operational(JsonDocument, nullable=False, comment="what was done, in order")
     detail: Mapped[str | None] = operational(Text)
     idempotency_key: Mapped[str | None] = operational(Text, comment="of the request that asked for it")
+    incident: Mapped[str | None] = operational(String(64), comment="what it is about; NULL when a person started it")
+    target: Mapped[str | None] = operational(String(2 * NAME_LENGTH + 1), comment="what is repaired")
+    remedies: Mapped[Json] = operational(JsonDocument, nullable=True, comment="strategies to be tried, in order")
+    detected_at: Mapped[datetime | None] = operational(UtcDateTime, comment="first look that failed")
+    initiated_at: Mapped[datetime | None] = operational(UtcDateTime, comment="first step on disk")
+    acted_at: Mapped[datetime | None] = operational(UtcDateTime, comment="last action carried out")
+    validated_at: Mapped[datetime | None] = operational(UtcDateTime, comment="proven healthy")
+    epoch: Mapped[int | None] = operational(BigInteger, comment="fencing token of the last action")

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from ..control.incidents import APPROVALS, INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
 from ..control.records import (
     CIRCUIT_ORDERS,
     CIRCUIT_STATES,
     CONFIGURATION,
     CONTROL_STATE,
+    ENDPOINT_ORDERS,
     IDEMPOTENCY,
     LEVEL_ORDERS,
     POLICIES,
@@ -22,6 +24,7 @@ from ..control.records import (
     ConfigurationRecord,
     ControlStateRecord,
     Dependency,
+    EndpointOrder,
     IdempotencyRecord,
     Kind,
     LevelOrder,
@@ -34,6 +37,7 @@ from ..control.records import (
 from ..models.access_tables import ApiTokenRow, DataKeyRow, IdempotencyKeyRow, RoleBindingRow, SubjectRow
 from ..models.circuit_tables import CircuitBreakerState, CircuitOrderRow
 from ..models.configuration_tables import ControlStateRow, FaultToleranceConfiguration
+from ..models.incident_tables import ApprovalRow, EndpointRow, IncidentRow
 from ..models.policy_tables import CircuitBreakerConfiguration, PolicyRow, RetryConfiguration
 from ..models.recovery_tables import RecoveryOperation
 from ..models.service_tables import ServiceDegradation, ServiceDependencyRow, ServiceRow
@@ -185,7 +189,28 @@ def _token_row(record: TokenRecord) -> Row:
 
 def _recovery(row: Mapping[str, Any]) -> RecoveryOperationRecord:
     values = {name: value for name, value in row.items() if name != "idempotency_key"}
-    return RecoveryOperationRecord(**{**values, "steps": tuple(row["steps"])})
+    values.update(steps=tuple(row["steps"]), remedies=tuple(row["remedies"] or ()))
+    return RecoveryOperationRecord(**values)
+
+
+def _recovery_row(record: RecoveryOperationRecord) -> Row:
+    return {**_same(record), "steps": list(record.steps), "remedies": list(record.remedies)}
+
+
+def incident(row: Mapping[str, Any]) -> IncidentRecord:
+    """Return the incident of a row, whose columns have the names of the fields but for the group."""
+    values = {**row, "state": IncidentState(row["state"])}
+    if "replica_group" in values:
+        values["group"] = values.pop("replica_group")
+    return IncidentRecord(**values)
+
+
+def _incident_row(record: IncidentRecord) -> Row:
+    return {**_same(record), "state": record.state.value, "impact": dict(record.impact)}
+
+
+def _approval_row(record: ApprovalRecord) -> Row:
+    return {**_same(record), "plan": dict(record.plan)}
 
 
 def _binding(row: Mapping[str, Any]) -> RoleBindingRecord:
@@ -206,7 +231,10 @@ CODECS: tuple[Codec[Any], ...] = (
         lambda record: {**_same(record), "headers": dict(record.headers)},
     ),
     Codec(ROLE_BINDINGS, RoleBindingRow, _binding, lambda record: {**_same(record), "services": list(record.services)}),
-    Codec(RECOVERIES, RecoveryOperation, _recovery, lambda record: {**_same(record), "steps": list(record.steps)}),
+    Codec(RECOVERIES, RecoveryOperation, _recovery, _recovery_row),
+    Codec(INCIDENTS, IncidentRow, incident, _incident_row, {"group": "replica_group"}),
+    Codec(APPROVALS, ApprovalRow, lambda row: ApprovalRecord(**row), _approval_row),
+    Codec(ENDPOINT_ORDERS, EndpointRow, lambda row: EndpointOrder(**row), renamed=_SEQUENCE),
     Codec(CONTROL_STATE, ControlStateRow, lambda row: ControlStateRecord(**row)),
     Codec(TOKENS, ApiTokenRow, _token, _token_row),
     Codec(DATA_KEYS, DataKeyRow, lambda row: DataKeyRecord(**row)),

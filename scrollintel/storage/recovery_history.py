@@ -80,6 +80,11 @@ def recovery(database: Database, operation: str) -> RecoveryOperationRecord | No
 
 def _record(row: dict[str, object]) -> RecoveryOperationRecord:
     row.pop("idempotency_key")
-    steps = row.pop("steps")
+    steps, remedies = row.pop("steps"), row.pop("remedies")
     assert isinstance(steps, list)
-    return RecoveryOperationRecord(**row, steps=tuple(steps))  # type: ignore[arg-type]  # the columns of the table
+    assert remedies is None or isinstance(remedies, list)
+    return RecoveryOperationRecord(
+        **row,  # type: ignore[arg-type]  # the columns of the table
+        steps=tuple(steps),
+        remedies=tuple(remedies or ()),
+    )

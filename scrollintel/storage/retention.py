@@ -17,6 +17,8 @@ from .rollup import SERIES, bucket_start, mark_of
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 LONGEST = 3_660 * DAY
+END = {"recovery_operations": "finished_at", "incidents": "ended_at", "approvals": "decision"}
+"""Tables whose rows stay as long as this column is NULL: they are not over."""
 BATCH = 20_000
 """Rows of one table that one call deletes, so that no change waits long behind it."""
 
@@ -33,8 +35,8 @@ class RetentionPolicy(Config):
             1 day, 30 days and 400 days. None may be shorter than the one before.
         transitions, failures, health: Changes of circuits' states, failures, looks at services; at least 1 hour,
             default 90 days.
-        degradation_changes, recovery: Changes of levels, and recoveries that have ended; at least 1 hour, default
-            400 days.
+        degradation_changes, recovery: Changes of levels, and incidents and recoveries that have ended; at least
+            1 hour, default 400 days.
 
     Raises:
         ConfigError: with every violation.
@@ -84,9 +86,12 @@ def expire(connection: Connection, now: datetime, policy: RetentionPolicy) -> di
         ("health_checks", "at", policy.health),
         ("degradation_changes", "at", policy.degradation_changes),
         ("recovery_operations", "started_at", policy.recovery),
+        ("incidents", "declared_at", policy.recovery),
+        ("incident_events", "at", policy.recovery),
+        ("approvals", "requested_at", policy.recovery),
     ):
         table = metadata.tables[name]
-        extra = [table.c.finished_at.is_not(None)] if name == "recovery_operations" else []
+        extra = [table.c[END[name]].is_not(None)] if name in END else []
         deleted[name] = _delete(connection, table, table.c[column], now - timedelta(seconds=keep), *extra)
     for series in SERIES:
         table = metadata.tables[series.table]

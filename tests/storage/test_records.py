@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from scrollintel.control.incidents import APPROVALS, INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
 from scrollintel.control.records import (
     CIRCUIT_ORDERS,
     CIRCUIT_STATES,
     CONFIGURATION,
     CONTROL_STATE,
+    ENDPOINT_ORDERS,
     IDEMPOTENCY,
     LEVEL_ORDERS,
     POLICIES,
@@ -25,6 +27,7 @@ from scrollintel.control.records import (
     ConfigurationRecord,
     ControlStateRecord,
     Dependency,
+    EndpointOrder,
     IdempotencyRecord,
     Kind,
     LevelOrder,
@@ -105,6 +108,60 @@ RECOVERY = RecoveryOperationRecord(
     steps=({"name": "restart", "took": 0.1}, {"name": "wait", "took": None}),
     detail="d",
 )
+RECOVERY_OF_AN_INCIDENT = replace(
+    RECOVERY,
+    id="rec_2",
+    incident="inc_1",
+    target="shop/a",
+    remedies=({"kind": "restart-process", "options": {"x": 1}, "attempts": 2, "approval": None},),
+    detected_at=AT,
+    initiated_at=LATER,
+    acted_at=LATER,
+    validated_at=LATER,
+    epoch=2**40,
+)
+INCIDENT = IncidentRecord(
+    id="inc_1",
+    target="shop/a",
+    service="shop",
+    group="shop",
+    failure_type="exited",
+    state=IncidentState.RECOVERING,
+    severity=1,
+    root="inc_0",
+    attempts=1,
+    relapses=2,
+    recovery="rec_2",
+    detected_at=AT,
+    declared_at=AT,
+    recovering_at=LATER,
+    acknowledged_at=LATER,
+    acknowledged_by="token:tok_1",
+    impact={"severity": 1, "affected": ["web"]},
+    detail=ODD_TEXT,
+)
+APPROVAL = ApprovalRecord(
+    id="apr_1",
+    incident="inc_1",
+    recovery="rec_2",
+    target="shop/a",
+    service="shop",
+    plan={"actions": ["fail over"]},
+    digest="0" * 64,
+    why="it moves work to another place",
+    requested_by="system",
+    requested_at=AT,
+    expires_at=LATER,
+)
+ENDPOINT = EndpointOrder(
+    name="orders-db",
+    address="db-2:5432",
+    previous="db-1:5432",
+    reason=ODD_TEXT,
+    since=AT,
+    changed_by="system",
+    sequence=2**40,
+)
 CONFIGURED = ConfigurationRecord(
     key="limits",
     value={"a": [1, 2.5, None, True], "b": ODD_TEXT},
@@ -143,7 +200,10 @@ RECORDS: list[tuple[Kind[Any], list[Any]]] = [
         ROLE_BINDINGS,
         [RoleBindingRecord(id="b", subject="s", role="viewer", services=("a", "b"), created_at=AT, created_by="l")],
     ),
-    (RECOVERIES, [RECOVERY]),
+    (RECOVERIES, [RECOVERY, RECOVERY_OF_AN_INCIDENT]),
+    (INCIDENTS, [INCIDENT]),
+    (APPROVALS, [APPROVAL]),
+    (ENDPOINT_ORDERS, [ENDPOINT]),
     (CONTROL_STATE, [ControlStateRecord(key="fact", value=[1, {"x": None}])]),
     (
         TOKENS,
