@@ -1,0 +1,120 @@
+"""What people are told, and what a channel says when it could not tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from ...core.errors import ConfigError, ScrollIntelError, Violation
+
+
+class NoticeKind(StrEnum):
+    """What happened."""
+
+    OPENED = "incident_opened"
+    ESCALATED = "incident_escalated"
+    APPROVAL_WANTED = "approval_wanted"
+    ACKNOWLEDGED = "incident_acknowledged"
+    RESOLVED = "incident_resolved"
+    BRAKE_ENGAGED = "brake_engaged"
+    BRAKE_RELEASED = "brake_released"
+    TOLD = "told"
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends what was told before."""
+        return self in (NoticeKind.RESOLVED, NoticeKind.BRAKE_RELEASED)
+
+    @property
+    def words(self) -> str:
+        """The kind as a reader sees it."""
+        return self.value.replace("_", " ").capitalize()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One thing that people are told.
+
+    Arguments:
+        kind: What happened.
+        subject: What it belongs to: the incident's id, or the group of a brake. Notices of one kind about one subject
+            are told once, and PagerDuty keeps them as one incident.
+        summary: One sentence, without secrets.
+        at: When it happened, in UTC.
+        target, service: What failed, or None.
+        severity: 1 (worst) to 4; default 3.
+        occasion: Tells notices of the same kind about one subject apart, such as the id of an approval.
+        details: Further JSON values.
+        link: Where to look, or None.
+
+    Raises:
+        ConfigError: when `at` is not in UTC or `severity` is not 1 to 4.
+    """
+
+    kind: NoticeKind
+    subject: str
+    summary: str
+    at: datetime
+    target: str | None = None
+    service: str | None = None
+    severity: int = 3
+    occasion: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values of mixed types
+    link: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no channel could say."""
+        if self.at.utcoffset() != timedelta(0):
+            raise ConfigError("Notice", [Violation("at", self.at, "a datetime with timezone UTC")])
+        if self.severity not in (1, 2, 3, 4):
+            raise ConfigError("Notice", [Violation("severity", self.severity, "a whole number from 1 to 4")])
+
+    @property
+    def key(self) -> str:
+        """Idempotency key: the same whenever the same thing is told again."""
+        return ":".join(part for part in (self.subject, self.kind.value, self.occasion) if part)
+
+    def text(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return the notice as a JSON object."""
+        return {
+            "kind": self.kind.value,
+            "subject": self.subject,
+            "summary": self.summary,
+            "at": self.at.isoformat(timespec="milliseconds"),
+            "target": self.target,
+            "service": self.service,
+            "severity": self.severity,
+            "details": dict(self.details),
+            "link": self.link,
+        }
+
+
+class DeliveryError(ScrollIntelError):
+    """A channel could not tell; the text holds no address and no secret.
+
+    Arguments:
+        reason: Why, one sentence.
+        again: Whether another attempt may help.
+        retry_after: Seconds that the receiver asks for, or None.
+    """
+
+    code = "delivery_failed"
+
+    def __init__(self, reason: str, *, again: bool, retry_after: float | None = None) -> None:
+        self.again = again
+        self.retry_after = retry_after
+        super().__init__(reason)
+
+
+class Channel(Protocol):
+    """One way to tell people."""
+
+    def deliver(self, notice: Notice) -> None:
+        """Make one attempt, which ends within the channel's timeout.
+
+        Raises:
+            DeliveryError: when the receiver did not take it.
+        """
