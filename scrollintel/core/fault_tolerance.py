@@ -25,6 +25,7 @@ from .config import (
     WindowKind,
 )
 from .config.fallback import Value
+from .endpoints import Endpoint
 from .errors import (
     BulkheadFullError,
     CallTimeoutError,
@@ -52,7 +53,7 @@ from .manager import FaultToleranceManager, ft_manager
 from .outcome import Outcome
 from .pipeline import Pipeline
 from .protect import protect
-from .registry import Registry
+from .registry import Registry, endpoint
 from .states import CircuitState, StateChange
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ __all__ = [
     "DeadlineExceededError",
     "DegradationConfig",
     "DegradationLevel",
+    "Endpoint",
     "Event",
     "EventHub",
     "FailureSummary",
@@ -111,6 +113,7 @@ __all__ = [
     "HedgeConfig",
     "HedgeLaunched",
     "Jitter",
+    "LeaseLostError",
     "LevelChanged",
     "NotFoundError",
     "Outcome",
@@ -133,7 +136,6 @@ __all__ = [
     "Severity",
     "StateChange",
     "StateChanged",
-    "LeaseLostError",
     "StepFailedError",
     "Subscription",
     "SystemClock",
@@ -144,6 +146,7 @@ __all__ = [
     "Violation",
     "WindowKind",
     "WouldHaveOpened",
+    "endpoint",
     "ft_manager",
     "protect",
     "remaining",

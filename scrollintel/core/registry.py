@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
 from .config.policy import Policy
+from .endpoints import Endpoint, Endpoints
 from .errors import NotFoundError
 from .hub import DEFAULT_HUB, EventHub
 from .locks import CONFIGURING
@@ -28,6 +29,7 @@ class Registry:
     """The policies of one process. Circuits and budgets are shared by name.
 
     Attributes:
+        endpoints: Addresses by name.
         overrides: What holds instead of the code's configurations; change it by `override` and `remove_override`.
         on_arrived: Called with each new circuit, shared by name or of a key, before or soon after its first call.
         on_first_call: Called once when a call comes; see `await_first_call`.
@@ -40,6 +42,7 @@ class Registry:
         self.hub = hub
         self.budgets = Budgets()
         self.overrides = Overrides()
+        self.endpoints = Endpoints()
         self.on_arrived: Callable[[Circuit], object] | None = None
         self.on_first_call: Callable[[], object] | None = None
         self.on_removed: list[Callable[[str], object]] = []
@@ -288,3 +291,16 @@ class Registry:
 
 DEFAULT_REGISTRY = Registry()
 """The registry behind `protect` and `ft_manager`."""
+
+
+def endpoint(name: str, address: str | None = None) -> Endpoint:
+    """Return the endpoint of that name, whose `address` follows the control plane and `Endpoint.use`.
+
+    Arguments:
+        name: Its name, such as "orders-db".
+        address: What to use until somebody says otherwise, such as "db-1:5432"; None (default) for none.
+
+    Raises:
+        ConfigError: when the name or the address is not usable.
+    """
+    return DEFAULT_REGISTRY.endpoints.get(name, address)

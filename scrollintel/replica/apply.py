@@ -18,6 +18,7 @@ from .protocol import (
     MAX_TEXT,
     Change,
     Desired,
+    EndpointOrder,
     LevelOrder,
     Order,
     PolicyOrder,
@@ -70,6 +71,7 @@ class LocalReplica:
         self.policies: dict[str, PolicyOrder] = {}
         self.orders: dict[OpenKey, Order] = {}
         self.levels: dict[str, tuple[LevelOrder, float | None]] = {}
+        self.endpoints: dict[str, EndpointOrder] = {}
         self._refused: list[Refusal] = []
         self._pending: dict[OpenKey, OpenCircuit] = {}
         self._open: dict[int, tuple[Circuit, int, OpenCircuit]] = {}
@@ -97,6 +99,11 @@ class LocalReplica:
             known = self.levels.get(level.service)
             if known is None or known[0].sequence != level.sequence or not level.sequence:
                 self._try(level.sequence, self._hold, level)
+        for name in set(self.endpoints) - set(desired.endpoints):
+            self._try(0, self._release_endpoint, name, 0)
+        for endpoint in desired.endpoints.values():
+            if self.endpoints.get(endpoint.name) != endpoint:
+                self._try(endpoint.sequence, self._point, endpoint, True)
 
     def apply(self, change: Change) -> None:
         """Do what one increment says; what cannot be done is kept for `take_refused`. Never raises."""
@@ -113,6 +120,10 @@ class LocalReplica:
             self._try(change.sequence, self._hold, change.level)
         elif change.kind == "restore":
             self._try(change.sequence, self._restore, change.name, change.reason)
+        elif change.kind == "endpoint" and change.endpoint is not None:
+            self._try(change.sequence, self._point, change.endpoint)
+        elif change.kind == "endpoint_released":
+            self._try(change.sequence, self._release_endpoint, change.name, change.sequence)
 
     def take_refused(self) -> list[Refusal]:
         """Return what could not be applied since the last time."""
@@ -193,6 +204,19 @@ class LocalReplica:
         degradation = self.manager.levels_in_use
         if degradation is not None and service in degradation.services():
             degradation.restore(service, reason)
+
+    def _point(self, order: EndpointOrder, anew: bool = False) -> None:
+        known = self.endpoints.get(order.name)
+        if anew or known is None or order.sequence >= known.sequence:
+            # What is wanted as a whole counts whatever its number: the control plane may have been restored.
+            self.registry.endpoints.get(order.name).point(order.address, 0 if anew else order.sequence)
+            self.endpoints[order.name] = order
+
+    def _release_endpoint(self, name: str, sequence: int) -> None:
+        known = self.endpoints.get(name)
+        if known is not None and (sequence == 0 or sequence >= known.sequence):
+            del self.endpoints[name]
+            self.registry.endpoints.get(name).release()
 
     def _arrived(self, circuit: Circuit) -> None:
         if not self.orders and not self._pending:

@@ -84,6 +84,7 @@ class Copy:
 def _in_force(replica: LocalReplica) -> dict[str, Any]:  # Any: JSON values of mixed types
     with CONFIGURING:
         policies, orders, levels = dict(replica.policies), list(replica.orders.values()), dict(replica.levels)
+        endpoints = dict(replica.endpoints)
     by_name: dict[str, list[dict[str, Any]]] = {}
     for order in orders:
         kept = {"order": "isolate", "key": order.key, "reason": order.reason, "sequence": order.sequence}
@@ -94,6 +95,10 @@ def _in_force(replica: LocalReplica) -> dict[str, Any]:  # Any: JSON values of m
         "levels": {
             name: {"level": one.level, "reason": one.reason, "until": until, "sequence": one.sequence}
             for name, (one, until) in levels.items()
+        },
+        "endpoints": {
+            name: {"address": one.address, "reason": one.reason, "sequence": one.sequence}
+            for name, one in endpoints.items()
         },
     }
 

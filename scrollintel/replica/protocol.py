@@ -105,6 +105,16 @@ class LevelOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointOrder:
+    """Where the callers of an endpoint go from now on."""
+
+    name: str
+    address: str
+    reason: str
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyOrder:
     """A policy with its revision in the control plane."""
 
@@ -120,6 +130,7 @@ class Desired:
     policies: Mapping[str, PolicyOrder] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
     levels: Mapping[str, LevelOrder] = field(default_factory=dict)
+    endpoints: Mapping[str, EndpointOrder] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,7 @@ class Change:
     reason: str = ""
     policy: PolicyOrder | None = None
     level: LevelOrder | None = None
+    endpoint: EndpointOrder | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from ..core.config.base import MAX_NAME_LENGTH, name_problem
+from ..core.endpoints import check_address
+from ..core.errors import ConfigError
 from ..core.states import CircuitState
 from .protocol import (
     MAX_BODY,
@@ -18,6 +20,7 @@ from .protocol import (
     Change,
     CircuitReport,
     Desired,
+    EndpointOrder,
     Heard,
     Joined,
     LevelOrder,
@@ -106,6 +109,7 @@ def read_desired(data: Mapping[str, Any]) -> Desired:
         policies={name: _policy(name, item) for name, item in _object(data, "policies", optional=True).items()},
         orders=tuple(orders),
         levels={name: _level(name, item) for name, item in _object(data, "levels", optional=True).items()},
+        endpoints={name: _endpoint(name, item) for name, item in _object(data, "endpoints", optional=True).items()},
     )
 
 
@@ -125,6 +129,11 @@ def read_change(item: object) -> Change | None:
         return Change(sequence, kind, service, reason=_reason(data), level=_level(service, data))
     if kind == "restore":
         return Change(sequence, kind, _named(data.get("service")), reason=_reason(data))
+    if kind == "endpoint":
+        name = _named(data.get("name"))
+        return Change(sequence, kind, name, reason=_reason(data), endpoint=_endpoint(name, data))
+    if kind == "endpoint_released":
+        return Change(sequence, kind, _named(data.get("name")))
     return None
 
 
@@ -245,3 +254,12 @@ def _level(service: str, item: object) -> LevelOrder:
         raise ProtocolError("level is none of 0 to 4")
     seconds = None if data.get("expires_in") is None else _number(data, "expires_in", 0.0)
     return LevelOrder(_named(service), level, _reason(data), seconds, _whole(data, "sequence", 0))
+
+
+def _endpoint(name: str, item: object) -> EndpointOrder:
+    data = _mapping(item)
+    try:
+        address = check_address(data.get("address"))
+    except ConfigError:
+        raise ProtocolError("address is no address") from None
+    return EndpointOrder(_named(name), address, _reason(data), _whole(data, "sequence", 0))
