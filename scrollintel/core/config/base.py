@@ -90,7 +90,7 @@ def integer(*, minimum: int = 0, maximum: float = math.inf, unit: str = "", opti
     return {"rule": Rule(convert, _range("a whole number", minimum, maximum, False), unit, optional, schema=schema)}
 
 
-def boolean() -> dict[str, Rule]:
+def boolean(*, optional: bool = False) -> dict[str, Rule]:
     """Accept True or False and nothing that merely looks like them."""
 
     def convert(value: object) -> bool:
@@ -98,7 +98,7 @@ def boolean() -> dict[str, Rule]:
             raise InvalidValue
         return value
 
-    return {"rule": Rule(convert, "True or False", schema={"type": "boolean"})}
+    return {"rule": Rule(convert, "True or False", optional=optional, schema={"type": "boolean"})}
 
 
 _UNUSABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -241,8 +241,11 @@ class Config:
             except InvalidValue:
                 violations.append(Violation(item.name, value, rule.text()))
             except ConfigError as error:
-                violations.extend(Violation(f"{item.name}.{v.field}", v.value, v.allowed) for v in error.violations)
+                violations.extend(
+                    Violation(f"{item.name}.{v.field}".replace(".[", "["), v.value, v.allowed) for v in error.violations
+                )
         broken = {violation.field for violation in violations}
+        broken |= {re.split(r"[.\[]", field, maxsplit=1)[0] for field in broken}
         violations.extend(v for v in self._conflicts(broken) if v.field not in broken)
         if violations:
             raise ConfigError(type(self).__name__, violations)
