@@ -51,6 +51,8 @@ class Rig:
 
     Attributes:
         folder: Files of this run.
+        extra: Further services, such as an agent.
+        journal_limit: Bytes that the worker's journal may have (a limit on the size of files); None for no limit.
         starts_log: Every process of the worker and the agents writes a line here when it starts.
         proxy: Stands between users and the worker.
     """
@@ -61,6 +63,7 @@ class Rig:
     database_port: int = field(default_factory=free_port)
     redis_port: int = field(default_factory=free_port)
     extra: list[Supervised] = field(default_factory=list)
+    journal_limit: int | None = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @classmethod
@@ -143,6 +146,7 @@ class Rig:
                 "redis": self.redis_port,
                 "journal": str(self.journal_folder / "jobs.log"),
                 "crash": str(self.folder / "crash"),
+                "journal_limit": self.journal_limit,
             }
         )
         worker = [

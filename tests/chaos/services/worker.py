@@ -1,11 +1,13 @@
 """The HTTP worker of the chaos rig: a job writes to PostgreSQL and Redis and reads both back.
 
 Usage: worker.py PORT STARTS_LOG SETTINGS. SETTINGS is JSON: `database` (URL), `redis` (port), `journal` (file that
-every job appends to), `crash_after` (file; while it exists the worker exits after that many seconds).
+every job appends to), `journal_limit` (bytes that all files of its folder may have together, or null), `crash` (file
+that says after how many seconds the worker exits, while it exists).
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -46,6 +48,14 @@ class Worker(ThreadingHTTPServer):
             self.settings["database"], connect_timeout=2, autocommit=True, options="-c statement_timeout=1000"
         )
 
+    def write(self, name: str) -> None:
+        """Leave a line in the journal, as long as the folder has room: its quota counts all files in it."""
+        journal, limit = Path(self.settings["journal"]), self.settings["journal_limit"]
+        if limit is not None and sum(path.stat().st_size for path in journal.parent.iterdir()) > limit:
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        with journal.open("a") as stream:
+            stream.write(f"{name}\n")
+
 
 class Handler(BaseHTTPRequestHandler):
     """One request."""
@@ -85,10 +95,7 @@ class Handler(BaseHTTPRequestHandler):
         assert found == (1,)
         self.server.redis.set(f"job:{name}", "done", ex=600)
         assert self.server.redis.get(f"job:{name}") == b"done"
-        journal = self.server.settings.get("journal")
-        if journal:
-            with Path(journal).open("a") as stream:
-                stream.write(f"{name} " + "x" * 200 + "\n")
+        self.server.write(name)
         return {"job": name}
 
     def reply(self, status: int, content: dict[str, Any]) -> None:
