@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..core.config.base import Config
 from ..recovery.symptom import Depth, Look
@@ -25,6 +25,18 @@ class Probe(Protocol):
 
     async def close(self) -> None:
         """Let go of sockets and files; it may be opened again by the next look."""
+
+
+@runtime_checkable
+class Sentinel(Protocol):
+    """A probe that notices something by itself, between the looks."""
+
+    async def lost(self) -> Look:
+        """Return a bad look the moment that it happens: a process exits, a held connection ends.
+
+        Raises:
+            Exception: when there is nothing to wait for now; it is tried again after the check's interval.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The kinds of checks that ship, one file each."""
