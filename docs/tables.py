@@ -19,6 +19,11 @@ from docs.table import Row, Table, default
 from scrollintel.core import config, errors, events, snapshot
 from scrollintel.core.config.order import _RULES
 from scrollintel.core.errors import ScrollIntelError
+from scrollintel.recovery.runbook import Runbook
+from scrollintel.recovery.target import Check, Heartbeat, Limits, Process, Remedy, Target, Window
+from scrollintel.settings.description import meanings
+from scrollintel.settings.replicas import Replica
+from scrollintel.telemetry.notify.config import CHANNEL_KINDS
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -88,9 +93,24 @@ _KINDS: dict[str, Callable[[], Table]] = {
 }
 
 
+_DECLARED = (Target, Check, Heartbeat, Process, Remedy, Limits, Window, Replica, Runbook, *CHANNEL_KINDS.values())
+"""What tables of `scrollintel.toml` hold that may stand there any number of times."""
+
+
+def _declared(name: str) -> Table:
+    (kind,) = (kind for kind in _DECLARED if kind.__name__ == name)
+    said = meanings(kind)
+    rows = [(f"`{field}`", _default(facts), facts["allowed"]) for field, facts in kind.describe().items()]
+    return Table(
+        ("Field", "Default", "Allowed"), rows, meanings={row[0]: said.get(row[0].strip("`"), "") for row in rows}
+    )
+
+
 def build(name: str) -> Table:
     """Return the table of a marker; raises AttributeError for a name that is neither a kind nor a configuration."""
     kind, _, what = name.partition("_")
+    if kind == "declared":
+        return _declared(what)
     if kind in control_plane.KINDS:
         return control_plane.KINDS[kind](what)
     return _KINDS[name]() if name in _KINDS else _config(name)

@@ -3,6 +3,7 @@
 from .declared import Declared, DeclaredPolicy, DeclaredService, ServiceDeclaration
 from .description import SettingDescription, describe
 from .loading import load
+from .reloading import needs_restart, reload
 from .settings import Settings
 
 __all__ = [
@@ -14,4 +15,6 @@ __all__ = [
     "Settings",
     "describe",
     "load",
+    "needs_restart",
+    "reload",
 ]

@@ -5,47 +5,20 @@ A declaration is in force from the start and read-only in the API, which says wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from ..core.config import CircuitBreakerConfig, Policy
-from ..core.config.base import NAME_ALLOWED, Config, InvalidValue, Rule, integer, name, name_problem
+from ..core.config.base import NAME_ALLOWED, Config, integer, name, name_problem
 from ..core.errors import ConfigError, Violation
+from ..recovery.needs import needs
+from ..recovery.selectors import SELECTOR_ALLOWED, is_everything
+from ..recovery.target import Mode, Target
 from . import rules
 from .document import Document
 from .findings import Findings
-
-DEPENDENCY_KINDS = ("hard", "soft", "fallback")
-MAX_DEPENDENCIES = 100
-
-
-def _dependencies() -> dict[str, Rule]:
-    def one(item: object) -> tuple[str, str]:
-        if isinstance(item, str):
-            item = {"name": item}
-        elif isinstance(item, tuple) and len(item) == 2:  # as this rule itself gives it
-            item = {"name": item[0], "kind": item[1]}
-        if not isinstance(item, Mapping) or not {"name"} <= set(item) <= {"name", "kind"}:
-            raise InvalidValue
-        kind = item.get("kind", "hard")
-        if name_problem(item["name"]) or kind not in DEPENDENCY_KINDS:
-            raise InvalidValue
-        return item["name"], kind
-
-    def convert(value: object) -> tuple[tuple[str, str], ...]:
-        if not isinstance(value, list | tuple) or len(value) > MAX_DEPENDENCIES:
-            raise InvalidValue
-        found = tuple(one(item) for item in value)
-        if len({dependency for dependency, _ in found}) < len(found):
-            raise InvalidValue
-        return found
-
-    allowed = f"a list of at most {MAX_DEPENDENCIES} names or {{name, kind}}, each name once; kind is hard, soft or "
-    dump: Callable[[tuple[tuple[str, str], ...]], object] = lambda value: [  # noqa: E731
-        {"name": dependency, "kind": kind} for dependency, kind in value
-    ]
-    return {"rule": Rule(convert, allowed + "fallback", dump=dump)}
+from .targets import SERVICE_KEYS, TARGET_KEYS, read_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +39,7 @@ class ServiceDeclaration(Config):
     tier: int = field(default=3, metadata=integer(minimum=1, maximum=5))
     owner: str | None = field(default=None, metadata=rules.text(optional=True))
     description: str | None = field(default=None, metadata=rules.text(optional=True))
-    depends_on: tuple[tuple[str, str], ...] = field(default=(), metadata=_dependencies())
+    depends_on: tuple[tuple[str, str], ...] = field(default=(), metadata=needs())
 
     def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
         """Check that a service does not wait for itself."""
@@ -100,13 +73,14 @@ class Declared:
 
     policies: tuple[DeclaredPolicy, ...] = ()
     services: tuple[DeclaredService, ...] = ()
+    targets: tuple[Target, ...] = ()
 
 
-DECLARATIONS = ("circuit_breakers", "policies", "services")
+DECLARATIONS = ("circuit_breakers", "policies", "services", "runbooks", "notifications")
 
 
-def read_declared(document: Document, findings: Findings) -> Declared:
-    """Return what a file declares; every mistake is noted in `findings`."""
+def read_declared(document: Document, findings: Findings, mode: Mode = Mode.OBSERVE) -> Declared:
+    """Return what a file declares; every mistake is noted in `findings`, and `mode` holds where a service has none."""
     if document.path is None:
         return Declared()
     policies: list[DeclaredPolicy] = []
@@ -117,16 +91,57 @@ def read_declared(document: Document, findings: Findings) -> Declared:
             if declared is not None and _is_new(declared.policy.name, (kind, index), document, names, findings):
                 policies.append(declared)
     services: list[DeclaredService] = []
+    targets: list[Target] = []
     names = {}
     for index, row in _rows(document, "services", findings):
-        try:
-            service = ServiceDeclaration.from_dict(row)
-        except ConfigError as error:
-            findings.take(error, _places(document, "services", index))
-            continue
-        if _is_new(service.name, ("services", index), document, names, findings):
-            services.append(DeclaredService(service, document.location(("services", index))))
-    return Declared(tuple(policies), tuple(services))
+        service = _service(document, index, row, findings)
+        if service is not None and _is_new(service.service.name, ("services", index), document, names, findings):
+            services.append(service)
+        targets += _targets(document, index, row, service, mode, findings)
+    _check_targets(document, targets, findings)
+    return Declared(tuple(policies), tuple(services), tuple(targets))
+
+
+def _service(document: Document, index: int, row: dict[str, Any], findings: Findings) -> DeclaredService | None:
+    known = (*SERVICE_KEYS, *TARGET_KEYS)
+    for key, value in row.items():
+        if key not in known:
+            allowed = f"one of the known fields: {', '.join(known)}"
+            findings.add(document.where(("services", index, key)), value, allowed, secret=True)
+    try:
+        service = ServiceDeclaration.from_dict({key: row[key] for key in SERVICE_KEYS if key in row})
+    except ConfigError as error:
+        findings.take(error, _places(document, "services", index))
+        return None
+    return DeclaredService(service, document.location(("services", index)))
+
+
+def _targets(
+    document: Document, index: int, row: dict[str, Any], service: DeclaredService | None, mode: Mode, findings: Findings
+) -> list[Target]:
+    """Return the targets of a service; when its own keys are wrong the others are checked all the same."""
+    assert document.path is not None
+
+    def report(path: tuple[str | int, ...], value: object, allowed: str, *, secret: bool = False) -> None:
+        findings.add(document.where(("services", index, *path)), value, allowed, secret=secret)
+
+    if not any(key in row for key in TARGET_KEYS):
+        return []
+    if service is None:
+        row = {key: value for key, value in row.items() if key in TARGET_KEYS} | {"name": "service"}
+    elif is_everything(service.service.name):
+        report(("name",), service.service.name, SELECTOR_ALLOWED)
+        return []
+    return read_targets(row, mode, document.location(("services", index)), document.path, report)
+
+
+def _check_targets(document: Document, targets: list[Target], findings: Findings) -> None:
+    """Refuse two targets of one name, such as the service `shop/a` and the replica `a` of `shop`."""
+    seen: dict[str, Target] = {}
+    for target in targets:
+        other = seen.setdefault(target.name, target)
+        if other.service != target.service:
+            findings.add(f"{target.location} services", target.name, f"a name of its own ({other.location} has it)")
 
 
 def _rows(document: Document, kind: str, findings: Findings) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -56,7 +56,7 @@ def _described() -> Iterator[SettingDescription]:
     for table, kind in classes.items():
         if kind is None:
             continue
-        meanings = _meanings(kind)
+        said = meanings(kind)
         for key, facts in kind.describe().items():
             yield SettingDescription(
                 table=table,
@@ -65,12 +65,12 @@ def _described() -> Iterator[SettingDescription]:
                 default=facts["default"],
                 allowed=facts["allowed"],
                 unit=facts["unit"],
-                meaning=meanings.get(key, ""),
+                meaning=said.get(key, ""),
                 secret=bool(kind.__dataclass_fields__[key].metadata.get("secret")),
             )
 
 
-def _meanings(kind: type[Config]) -> dict[str, str]:
+def meanings(kind: type[Config]) -> dict[str, str]:
     """Return what the docstring of a class says of its arguments, without what `describe` says of them."""
     _, _, arguments = (inspect.getdoc(kind) or "").partition("Arguments:\n")
     found: dict[str, str] = {}

@@ -49,11 +49,11 @@ def _from_file(document: Document, section: str, values: dict[str, Value], findi
         where = document.where((section, key))
         metadata = fields[key].metadata if key in fields else {}
         if metadata.get("path") and isinstance(value, str) and document.path is not None and value.strip():
-            value = _beside(document.path, value)
+            value = beside(document.path, value)
         values[key] = (value, where)
 
 
-def _beside(file: Path, value: str) -> str:
+def beside(file: Path, value: str) -> str:
     """Return a path of the settings file, which starts at the file's folder unless it is absolute or a home."""
     return value if value.startswith(("~", "/")) else str(file.absolute().parent / value)
 

@@ -11,13 +11,16 @@ from typing import Any
 
 from ..core.config.base import Config
 from ..core.errors import ConfigError
+from ..recovery.target import Mode
 from .declared import DECLARATIONS, read_declared
 from .document import Document, find_file, read_document
 from .findings import Findings
 from .layers import RETENTION, Layers, collect, variable
+from .recovery_sections import RecoverySettings
 from .secrecy import is_well_known, password_of
 from .sections import SECTIONS
-from .settings import Settings
+from .settings import Origin, Settings
+from .tables import read_notifications, read_runbooks
 
 _NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
@@ -48,7 +51,11 @@ def load(
     _check_tables(document, findings)
     layers = collect(document, environment, overrides, findings)
     sections = {name: _section(name, kind, layers, findings) for name, kind in SECTIONS.items()}
-    declared = read_declared(document, findings)
+    recovery = sections["recovery"]
+    mode = recovery.mode if isinstance(recovery, RecoverySettings) else Mode.OBSERVE
+    declared = read_declared(document, findings, mode)
+    runbooks = read_runbooks(document, findings)
+    notifications = read_notifications(document, findings)
     _check_retention(layers, findings)
     findings.check()
     settings = Settings(
@@ -56,6 +63,9 @@ def load(
         **sections,  # type: ignore[arg-type]  # each table has the class that SECTIONS names
         retention=MappingProxyType({key: value for key, (value, _) in layers[RETENTION].items()}),
         declared=declared,
+        runbooks=runbooks,
+        notifications=notifications,
+        origin=Origin(explicit, environment, overrides, directory),
         file=document.path,
         sources=MappingProxyType(
             {f"{name}.{key}": where for name, values in layers.items() for key, (_, where) in values.items()}
@@ -77,7 +87,7 @@ def _section(name: str, kind: type[Config], layers: Layers, findings: Findings) 
     values = layers[name]
 
     def where(field: str) -> str:
-        key = field.partition(".")[0]
+        key = field.partition(".")[0].partition("[")[0]
         return values[key][1] if key in values else f"{name}.{key} ({variable(name, key)})"
 
     try:

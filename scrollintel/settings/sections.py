@@ -11,6 +11,7 @@ from ..core.config.base import Config, choice, integer, number
 from ..core.errors import Violation
 from ..security.signing_key_cache import KEY_TYPES
 from . import rules
+from .recovery_sections import OutboundSettings, RecoverySettings
 from .rules import Grants, is_loopback, parse_json, parse_list, parse_number, parse_switch, parse_whole, setting
 
 ALGORITHMS = tuple(name for names in KEY_TYPES.values() for name in names)
@@ -263,5 +264,7 @@ SECTIONS: dict[str, type[Config]] = {
     "audit": AuditSettings,
     "replicas": ReplicaSettings,
     "logging": LoggingSettings,
+    "recovery": RecoverySettings,
+    "outbound": OutboundSettings,
 }
 """Tables of the settings file and the classes that read them; `retention` is read by the storage."""

@@ -8,7 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..recovery.runbook import Runbook
+from ..recovery.target import Target
+from ..telemetry.notify.config import ChannelConfig
 from .declared import Declared
+from .recovery_sections import OutboundSettings, RecoverySettings
 from .secrecy import without_password
 from .sections import (
     SECTIONS,
@@ -24,16 +28,33 @@ from .sections import (
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What settings were loaded from.
+
+    Arguments:
+        config_path, environment, overrides, directory: As `load` takes them.
+    """
+
+    config_path: Path | None
+    environment: Mapping[str, str] = field(repr=False)
+    overrides: Mapping[str, object]
+    directory: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What `load` found, one attribute for each table of `scrollintel.toml`.
 
     Arguments:
-        server, database, data, access, keys, audit, replicas, logging: The tables.
+        server, database, data, access, keys, audit, replicas, logging, recovery, outbound: The tables.
         retention: What RetentionPolicy takes, as given.
-        declared: Policies, circuit breakers and services of the file.
+        declared: Policies, circuit breakers, services and targets of the file.
+        runbooks: Programs that recoveries may run, by name.
+        notifications: Channels through which people are told; secrets are references.
         default_directory: Folder for data when `data.directory` is None.
         file: The settings file, or None when there is none.
         sources: Where each value that is not a default was set, by table and key, such as `server.port`.
+        origin: What they were loaded from, for `reload`.
     """
 
     default_directory: Path
@@ -45,15 +66,30 @@ class Settings:
     audit: AuditSettings = field(default_factory=AuditSettings)
     replicas: ReplicaSettings = field(default_factory=ReplicaSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    recovery: RecoverySettings = field(default_factory=RecoverySettings)
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
     retention: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # Any: TOML values
     declared: Declared = field(default_factory=Declared)
+    runbooks: Mapping[str, Runbook] = field(default_factory=lambda: MappingProxyType({}))
+    notifications: tuple[ChannelConfig, ...] = ()
     file: Path | None = None
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    origin: Origin = field(default_factory=lambda: Origin(None, {}, {}, None), repr=False, compare=False)
 
     @property
     def directory(self) -> Path:
         """The data directory."""
         return self.data.directory or self.default_directory
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is watched."""
+        return self.declared.targets
+
+    @property
+    def engine_url(self) -> str:
+        """Where recoveries in progress are kept; it may hold a password."""
+        return self.recovery.engine_url or f"sqlite:///{self.directory / 'recovery.db'}"
 
     @property
     def database_url(self) -> str:
@@ -86,6 +122,7 @@ class Settings:
         """Return the values in force, resolved and without passwords."""
         result: dict[str, Any] = {name: getattr(self, name).to_dict() for name in SECTIONS}
         result["database"]["url"] = without_password(self.database_url)
+        result["recovery"]["engine_url"] = without_password(self.engine_url)
         result["data"]["directory"] = str(self.directory)
         result["keys"]["path"] = str(self.keys_directory)
         result["audit"]["checkpoint_file"] = str(self.checkpoint_file)

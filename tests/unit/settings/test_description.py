@@ -54,6 +54,9 @@ def test_describe_meaning_leaves_out_what_default_and_range_say() -> None:
     assert (host.default, described()["server.shutdown_timeout"].unit) == ("127.0.0.1", "seconds")
 
 
-def test_describe_database_address_is_secret_and_its_port_is_not() -> None:
+def test_describe_addresses_of_databases_are_secret_and_nothing_else() -> None:
     """A value that may hold a password is marked."""
-    assert [name for name, setting in described().items() if setting.secret] == ["database.url"]
+    assert [name for name, setting in described().items() if setting.secret] == [
+        "database.url",
+        "recovery.engine_url",
+    ]
