@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
 from hashlib import sha256
 
-from ...outbound.policy import OutboundPolicy
-from ...outbound.references import resolve
+from ...outbound.policy import OutboundPolicy, OutboundRefusedError, Pinned
+from ...outbound.references import SecretUnavailableError, resolve
 from .config import EmailChannel, MailSecurity
 from .notice import DeliveryError, Notice
+
+
+class _PinnedServer(smtplib.SMTP):
+    """A connection to the one address that was checked; the certificate is checked for the name."""
+
+    def __init__(self, pinned: Pinned, timeout: float, context: ssl.SSLContext | None) -> None:
+        self._pinned = pinned
+        self._tls = context
+        super().__init__(pinned.host, pinned.port, timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((self._pinned.address, port), timeout)
+        if self._tls is None:
+            return plain
+        try:
+            return self._tls.wrap_socket(plain, server_hostname=host)
+        except BaseException:
+            plain.close()
+            raise
 
 
 class MailSender:
@@ -36,6 +56,10 @@ class MailSender:
                 if config.user is not None and config.password is not None:
                     server.login(config.user, resolve(config.password))
                 refused = server.send_message(_message(config, notice))
+        except OutboundRefusedError:
+            raise DeliveryError("the mail server's address is not allowed", again=False) from None
+        except SecretUnavailableError as error:
+            raise DeliveryError(str(error), again=True) from None
         except smtplib.SMTPAuthenticationError:
             raise DeliveryError("the mail server refused the login", again=False) from None
         except smtplib.SMTPRecipientsRefused as error:
@@ -56,9 +80,9 @@ class MailSender:
 
     def _connect(self) -> smtplib.SMTP:
         config = self._config
-        if config.security is MailSecurity.TLS:
-            return smtplib.SMTP_SSL(config.server, config.port, timeout=config.timeout, context=self._context())
-        return smtplib.SMTP(config.server, config.port, timeout=config.timeout)
+        pinned = self._policy.permit(config.server, config.port)
+        context = self._context() if config.security is MailSecurity.TLS else None
+        return _PinnedServer(pinned, config.timeout, context)
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context()

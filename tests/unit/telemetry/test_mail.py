@@ -66,6 +66,14 @@ def test_mail_to_an_untrusted_server_sends_nothing(tmp_path: Path) -> None:
         assert not caught.value.again and server.mails == []
 
 
+def test_mail_to_an_address_that_the_policy_forbids_is_refused() -> None:
+    """A mail server is reached under the same rules as everything else."""
+    with SmtpServer() as server:
+        with pytest.raises(DeliveryError, match="not allowed"):
+            MailSender(plain(server.port), OutboundPolicy()).deliver(notice())
+        assert server.mails == []
+
+
 def test_outlet_tries_again_after_a_busy_server() -> None:
     """A server that is busy twice gets the mail at the third attempt, once."""
     with SmtpServer(greetings=("421 busy", "421 busy", "220 test")) as server:

@@ -1,0 +1,80 @@
+"""All channels together: each notice once to each, without waiting for any."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from ...core.config.retry import RetryConfig
+from ...outbound.policy import OutboundPolicy
+from .channels import channel_for
+from .config import ChannelConfig
+from .notice import Notice
+from .outlet import RETRY, Outlet, OutletFigures
+
+REMEMBERED = 10_000
+"""Notices that are remembered so that they are not told again."""
+
+
+class Notifier:
+    """Tells people. Its owner starts and stops it; `send` may be called from any thread and never waits.
+
+    Arguments:
+        channels: Configuration of each channel by its name.
+        policy: Which addresses may be spoken to.
+        capacity: Notices that may wait for each channel; default 1,000.
+        retry: Waits between attempts, by default 1 s, 2 s, 4 s and so on up to 60 s, each spread at random.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, ChannelConfig],
+        policy: OutboundPolicy,
+        *,
+        capacity: int = 1000,
+        retry: RetryConfig = RETRY,
+    ) -> None:
+        self._least = {name: config.least_severity for name, config in channels.items()}
+        self._outlets = {
+            name: Outlet(name, channel_for(config, policy), attempts=config.attempts, capacity=capacity, retry=retry)
+            for name, config in channels.items()
+        }
+        self._lock = threading.Lock()
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    def start(self) -> None:
+        """Begin to tell: one thread for each channel."""
+        for outlet in self._outlets.values():
+            outlet.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Tell what waits for at most `timeout` seconds in all, then end every thread; the rest counts as dead."""
+        enders = [
+            threading.Thread(target=outlet.stop, args=(timeout,), name=f"scrollintel-notify-stop-{name}")
+            for name, outlet in self._outlets.items()
+        ]
+        for ender in enders:
+            ender.start()
+        for ender in enders:
+            ender.join()
+
+    def send(self, notice: Notice) -> bool:
+        """Take a notice for every channel that wants its severity; False when it was told before.
+
+        A brake is told whatever its severity.
+        """
+        with self._lock:
+            if notice.key in self._told:
+                return False
+            self._told[notice.key] = None
+            while len(self._told) > REMEMBERED:
+                self._told.popitem(last=False)
+        for name, outlet in self._outlets.items():
+            if notice.severity <= self._least[name] or notice.kind.value.startswith("brake"):
+                outlet.put(notice)
+        return True
+
+    def figures(self) -> Mapping[str, OutletFigures]:
+        """Return how each channel does."""
+        return {name: outlet.figures() for name, outlet in self._outlets.items()}
