@@ -99,6 +99,11 @@ def register(kind: StrategyKind) -> None:
     _KINDS[kind.name] = kind
 
 
+def registered(name: str) -> bool:
+    """Tell whether a kind of that name was registered; a program's own stands in for one that ships."""
+    return name in _KINDS
+
+
 def strategy_kinds() -> Mapping[str, StrategyKind]:
     """Return all kinds by name: those that ship, those of installed packages, and those registered here."""
     from . import shipped
