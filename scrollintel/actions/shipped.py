@@ -5,9 +5,9 @@ from __future__ import annotations
 
 def load() -> None:
     """Register them, once."""
-    from . import docker, failover, kubernetes, patroni, webhook
+    from . import cache, docker, failover, kubernetes, patroni, webhook
     from .kinds import register, registered
 
-    for kind in (webhook.KIND, *kubernetes.KINDS, docker.KIND, failover.KIND, patroni.KIND):
+    for kind in (webhook.KIND, cache.KIND, *kubernetes.KINDS, docker.KIND, failover.KIND, patroni.KIND):
         if not registered(kind.name):
             register(kind)
