@@ -15,8 +15,13 @@ class UnknownPlaceholder(Exception):
     """A text asks for a variable that the replica does not have."""
 
 
-def filled(value: Any, variables: Mapping[str, Any]) -> Any:  # Any: TOML values of mixed types
+def filled(value: Any, variables: Mapping[str, Any], *, strict: bool = True) -> Any:  # Any: TOML values of mixed types
     """Return a value with every placeholder in its texts replaced; one that is a whole text takes the variable's type.
+
+    Arguments:
+        value: A TOML value, however deep.
+        variables: What the placeholders stand for.
+        strict: Whether a placeholder that is not among them is a mistake; otherwise it stays.
 
     Raises:
         UnknownPlaceholder: with the name of a variable that is missing.
@@ -24,16 +29,18 @@ def filled(value: Any, variables: Mapping[str, Any]) -> Any:  # Any: TOML values
     if isinstance(value, str):
         whole = _PLACEHOLDER.fullmatch(value)
         if whole is not None:
-            return _variable(whole[1], variables)
-        return _PLACEHOLDER.sub(lambda found: str(_variable(found[1], variables)), value)
+            return _variable(whole, variables, strict)
+        return _PLACEHOLDER.sub(lambda found: str(_variable(found, variables, strict)), value)
     if isinstance(value, Mapping):
-        return {key: filled(item, variables) for key, item in value.items()}
+        return {key: filled(item, variables, strict=strict) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [filled(item, variables) for item in value]
+        return [filled(item, variables, strict=strict) for item in value]
     return value
 
 
-def _variable(name: str, variables: Mapping[str, Any]) -> Any:  # Any: TOML values of mixed types
-    if name not in variables:
-        raise UnknownPlaceholder(name)
-    return variables[name]
+def _variable(found: re.Match[str], variables: Mapping[str, Any], strict: bool) -> Any:  # Any: TOML values
+    if found[1] in variables:
+        return variables[found[1]]
+    if strict:
+        raise UnknownPlaceholder(found[1])
+    return found[0]

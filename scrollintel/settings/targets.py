@@ -35,7 +35,9 @@ TARGET_KEYS = (
 )
 """What says how it is watched and repaired."""
 _WATCHED = ("checks", "heartbeat", "process", "unit")
-_WITH_PLACEHOLDERS = ("checks", "process", "unit", "strategies")
+_WITH_PLACEHOLDERS = ("checks", "process", "unit")
+_OF_STRATEGIES = frozenset({"host", "port"})
+"""Placeholders that strategies fill themselves, such as those of the address at which a failover probes."""
 _PATHS = ("directory", "pidfile", "log")
 _CHECK_KEYS = tuple(item.name for item in dataclasses.fields(Check))
 _REMEDY_KEYS = tuple(item.name for item in dataclasses.fields(Remedy))
@@ -130,6 +132,9 @@ def _expanded(row: Mapping[str, Any], base: Values, replicas: list[Replica], rep
         variables = {**replica.variables, "replica": replica.name}
         try:
             values.update({key: filled(base[key], variables) for key in _WITH_PLACEHOLDERS if key in base})
+            if "strategies" in base:
+                open_to = {key: value for key, value in variables.items() if key not in _OF_STRATEGIES}
+                values["strategies"] = filled(base["strategies"], open_to, strict=False)
         except UnknownPlaceholder as unknown:
             known = ", ".join(f"{{{name}}}" for name in sorted(variables))
             report(("replicas", replicas.index(replica), "variables"), f"{{{unknown}}} is used", f"one of {known}")

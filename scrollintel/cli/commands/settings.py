@@ -30,10 +30,34 @@ def config(session: Session) -> None:
 @click.command("check-config", cls=Command)
 @click.pass_obj
 def check_config(session: Session) -> None:
-    """Check the settings; every mistake is listed, with its place and what is allowed."""
+    """Check the settings and say what they amount to; every mistake is listed, with its place and what is allowed.
+
+    For each service: what is watched, what happens on which failure, and who has to agree. Remarks name what is valid
+    and most likely not meant, such as a circle of dependencies or a runbook that is not listed.
+    """
+    from ...settings import advise, explain
+
     settings = session.settings()
+    explained, remarks = explain(settings), advise(settings)
     if session.json:
-        session.output.json({"valid": True, "file": None if settings.file is None else str(settings.file)})
-    else:
-        read = "no settings file; defaults and variables" if settings.file is None else str(settings.file)
-        session.output.say(f"The settings are valid ({read}).")
+        session.output.json(
+            {
+                "valid": True,
+                "file": None if settings.file is None else str(settings.file),
+                "targets": [item.to_dict() for item in explained],
+                "remarks": [item.to_dict() for item in remarks],
+            }
+        )
+        return
+    read = "no settings file; defaults and variables" if settings.file is None else str(settings.file)
+    session.output.say(f"The settings are valid ({read}).")
+    if settings.recovery.freeze:
+        session.output.say("Nothing is repaired at all (recovery.freeze).")
+    for item in explained:
+        session.output.say(f"\n{item.target} ({item.location})")
+        for sentence in (*item.watched, *item.failures, *item.limits):
+            session.output.say(f"  {sentence}")
+    if remarks:
+        session.output.say(f"\nRemarks: {len(remarks)}")
+    for remark in remarks:
+        session.output.say(f"  {remark.about} ({remark.location}): {remark.detail} [{remark.code}]")

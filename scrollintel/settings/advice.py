@@ -1,0 +1,131 @@
+"""What in valid settings is most likely not meant: circles, dead references, and repairs that can never happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..actions.kinds import strategy_kinds
+from ..recovery.symptom import RESTARTABLE, Depth
+from ..recovery.target import Mode, Remedy, Target
+from .addresses import Address, addresses, refusal
+from .graph import circles
+from .settings import Settings
+
+_STORES = frozenset({"postgresql", "redis"})
+_NEED_PROCESS = frozenset({"restart-process", "stop-then-start"})
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to look at.
+
+    Attributes:
+        code: What sort of thing, for programs.
+        about: The target or service.
+        location: File and line, or None.
+        detail: One sentence.
+    """
+
+    code: str
+    about: str
+    location: str | None
+    detail: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the fields as JSON values."""
+        return {"code": self.code, "about": self.about, "location": self.location, "detail": self.detail}
+
+
+def advise(settings: Settings) -> tuple[Advice, ...]:
+    """Return everything in the settings that is most likely not meant."""
+    found = list(_dependencies(settings))
+    sizes = Counter(target.group for target in settings.targets if target.group is not None)
+    for target in settings.targets:
+        for code, detail in (
+            *_group(target, sizes),
+            *_checks(target, settings),
+            *_strategies(target, settings),
+        ):
+            found.append(Advice(code, target.name, target.location, detail))
+    return tuple(dict.fromkeys(found))
+
+
+def _dependencies(settings: Settings) -> Iterator[Advice]:
+    declared = {item.service.name: item for item in settings.declared.services}
+    for name, item in declared.items():
+        for needed, kind in item.service.depends_on:
+            if needed not in declared:
+                detail = f"{name} depends on {needed} ({kind}), which is not declared."
+                yield Advice("unknown_dependency", name, item.location, detail)
+    needs = {name: [needed for needed, _ in item.service.depends_on] for name, item in declared.items()}
+    for circle in circles(needs):
+        detail = f"{', '.join(circle)} depend on each other in a circle: none of them is a root cause by itself."
+        yield Advice("dependency_cycle", circle[0], declared[circle[0]].location, detail)
+
+
+def _group(target: Target, sizes: Counter[str]) -> Iterator[tuple[str, str]]:
+    if target.group is not None and sizes[target.group] == 1:
+        yield "group_of_one", f"The group {target.group} has one member, which nothing stands in for."
+
+
+def _checks(target: Target, settings: Settings) -> Iterator[tuple[str, str]]:
+    others = _addresses_of_others(target, settings)
+    for check in target.checks:
+        spoken = list(addresses(check.options))
+        if check.depth is Depth.ALIVE:
+            owner = next((others[address] for address in spoken if address in others), None)
+            if owner is not None or (check.kind in _STORES and target.depends_on):
+                what = f"at {owner}" if owner is not None else f"at a store ({check.kind})"
+                yield (
+                    "alive_looks_at_dependency",
+                    f"The check {check.name} is alive and looks {what}: when that is down, {target.name} is restarted"
+                    " for nothing. Let it be ready or deep.",
+                )
+        for host, _ in spoken:
+            missing = refusal(host, settings.outbound)
+            if missing is not None:
+                yield "address_not_allowed", f"The check {check.name} cannot reach {host}; it needs {missing}."
+    if target.mode is Mode.RECOVER and all(check.depth is Depth.ALIVE for check in target.checks):
+        yield "no_proof", "No check is ready or deep, so that a repair cannot be proved to have helped."
+
+
+def _addresses_of_others(target: Target, settings: Settings) -> dict[Address, str]:
+    own = {address for check in target.checks if check.depth is not Depth.ALIVE for address in addresses(check.options)}
+    return {
+        address: other.name
+        for other in settings.targets
+        if other.service != target.service
+        for check in other.checks
+        for address in addresses(check.options)
+        if address[1] is not None and address not in own
+    }
+
+
+def _strategies(target: Target, settings: Settings) -> Iterator[tuple[str, str]]:
+    if target.mode is Mode.RECOVER and not any(target.strategies.values()):
+        yield "no_strategy", "It may be repaired (mode recover), and no strategy says how."
+    for failure_type, chain in target.strategies.items():
+        for remedy in chain:
+            yield from _remedy(target, failure_type, remedy, settings)
+
+
+def _remedy(target: Target, failure_type: str, remedy: Remedy, settings: Settings) -> Iterator[tuple[str, str]]:
+    kind = strategy_kinds().get(remedy.kind)
+    if remedy.kind in _NEED_PROCESS and target.process is None and target.unit is None:
+        yield "nothing_to_restart", f"{remedy.kind} needs a process or a unit, and {target.name} has neither."
+    if kind is not None and kind.traits.restarts and failure_type not in RESTARTABLE:
+        yield (
+            "restart_without_alive",
+            f"{remedy.kind} restarts, and {failure_type} is no failure of alive: it is passed over there. It may stand"
+            f" under {', '.join(sorted(RESTARTABLE))}.",
+        )
+    for host, _ in addresses(remedy.options):
+        missing = refusal(host, settings.outbound)
+        if missing is not None:
+            yield "address_not_allowed", f"{remedy.kind} cannot reach {host}; it needs {missing}."
+    runbook = remedy.options.get("runbook")
+    if isinstance(runbook, str) and runbook not in settings.runbooks:
+        known = ", ".join(sorted(settings.runbooks)) or "there are none"
+        yield "unknown_runbook", f"{remedy.kind} names the runbook {runbook}, which is not listed ({known})."
