@@ -1,4 +1,4 @@
-"""A few commands to a Redis-compatible server over one pinned connection, in RESP2 (redis.io, "Redis serialization protocol")."""
+"""A few commands to a Redis-compatible server over one pinned connection, in RESP2 (redis.io, "Protocol spec")."""
 
 from __future__ import annotations
 

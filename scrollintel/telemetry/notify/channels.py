@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ...outbound.policy import OutboundPolicy
-from .config import ChannelConfig, EmailChannel, PagerDutyChannel, SlackChannel
+from .config import CHANNEL_KINDS, ChannelConfig, EmailChannel, PagerDutyChannel, SlackChannel
 from .mail import MailSender
 from .notice import Channel
 from .pagerduty import PagerDutySender
@@ -25,3 +27,14 @@ def channel_for(config: ChannelConfig, policy: OutboundPolicy) -> Channel:
     if isinstance(config, EmailChannel):
         return MailSender(config, policy)
     return WebhookSender(config, policy)
+
+
+def named(configs: Iterable[ChannelConfig]) -> dict[str, ChannelConfig]:
+    """Return channels by name: their kind, and for further ones of a kind its number, such as "webhook-2"."""
+    kinds = {config: kind for kind, config in CHANNEL_KINDS.items()}
+    found: dict[str, ChannelConfig] = {}
+    for config in configs:
+        kind = kinds[type(config)]
+        before = sum(type(other) is type(config) for other in found.values())
+        found[f"{kind}-{before + 1}" if before else kind] = config
+    return found

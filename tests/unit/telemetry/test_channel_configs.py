@@ -6,6 +6,7 @@ import pytest
 
 from scrollintel.core.errors import ConfigError
 from scrollintel.outbound.references import SecretUnavailableError, resolve
+from scrollintel.telemetry.notify.channels import named
 from scrollintel.telemetry.notify.config import CHANNEL_KINDS, EmailChannel, MailSecurity, SlackChannel, WebhookChannel
 
 
@@ -73,3 +74,13 @@ def test_every_kind_of_channel_survives_a_round_trip() -> None:
     for kind, data in given.items():
         config = CHANNEL_KINDS[kind].from_dict(data)
         assert CHANNEL_KINDS[kind].from_dict(config.to_dict()) == config
+
+
+def test_channels_of_one_kind_have_names_of_their_own() -> None:
+    """Two webhooks do not take each other's place."""
+    first, second, slack = (
+        WebhookChannel(url="https://a/"),
+        WebhookChannel(url="https://b/"),
+        SlackChannel(url="{env:S}"),
+    )
+    assert named([first, slack, second]) == {"webhook": first, "slack": slack, "webhook-2": second}
