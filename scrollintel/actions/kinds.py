@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.clock import Clock
 from ..core.config.base import Config
+from ..recovery.runbook import Runbook
 from ..recovery.strategy import RecoveryStrategy, Traits
 from ..recovery.symptom import Depth, Look
 from ..recovery.target import Target
@@ -54,6 +55,7 @@ class StrategyContext:
         probe: Takes fresh looks at the target, at these depths, one for each check.
         orders: The control plane.
         clock: Source of time and waiting.
+        runbooks: Programs that may be run, by name.
     """
 
     target: Target
@@ -62,6 +64,7 @@ class StrategyContext:
     probe: Callable[[Collection[Depth]], list[Look]]
     orders: Orders
     clock: Clock
+    runbooks: Mapping[str, Runbook] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:

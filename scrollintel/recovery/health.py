@@ -1,4 +1,4 @@
-"""How a target is, worked out from looks: suspected at the first bad one, declared failed only after a second opinion."""
+"""How a target is: suspected at the first bad look, declared failed only after a second opinion."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class TargetHealth:
 
     @property
     def in_grace(self) -> bool:
-        """Whether a start has happened after which a check has not been good yet; it ends with a look after its time."""
+        """Whether it has started and a check has not been good since; it ends with a look after its time."""
         return self._grace_ends is not None and any(check.awaits_first_good for check in self._checks.values())
 
     @property

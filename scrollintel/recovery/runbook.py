@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..core.config.base import Config, integer, number
+from ..core.config.base import Config, boolean, integer, number
 from ..core.config.lists import line, text_map, texts
 from ..core.errors import Violation
 
@@ -22,6 +22,7 @@ class Runbook(Config):
         environment: Its variables; nothing else is passed on besides PATH, HOME, LANG and TZ.
         directory: Working folder, or None for an empty one of its own.
         user: System user that it runs as, or None for that of the control plane.
+        repeatable: Whether it may run again after it was cut off in the middle; default False.
 
     Raises:
         ConfigError: with every violation.
@@ -42,6 +43,7 @@ class Runbook(Config):
         default=None,
         metadata=line(pattern="[a-z_][a-z0-9_-]*", maximum=32, words="the name of a system user", optional=True),
     )
+    repeatable: bool = field(default=False, metadata=boolean())
 
     def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
         """Check that the program cannot be another one of the same name."""

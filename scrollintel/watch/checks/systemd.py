@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from ...core.config.base import Config, name
 from ...recovery.symptom import Depth, FailureType
 from ...recovery.target import Check, Target
+from ...recovery.units import PROPERTIES, parsed
 from ..kinds import CheckKind, ProbeContext
 from ..looking import Bad, LookingProbe
-
-PROPERTIES = ("ActiveState", "SubState", "Result", "MainPID", "NRestarts", "InvocationID", "LoadState")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +50,6 @@ class SystemdProbe(LookingProbe):
             await asyncio.shield(process.wait())
             raise
         return judged(parsed(output.decode("utf-8", "replace")))
-
-
-def parsed(output: str) -> dict[str, str]:
-    """Return the properties that `systemctl show` prints, one to a line."""
-    return dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
 
 def judged(properties: dict[str, str]) -> str:
