@@ -29,6 +29,11 @@ class NoticeKind(StrEnum):
         return self in (NoticeKind.RESOLVED, NoticeKind.BRAKE_RELEASED)
 
     @property
+    def recurs(self) -> bool:
+        """Whether it can happen to one subject again and again, so that its moment tells one from the next."""
+        return self in (NoticeKind.BRAKE_ENGAGED, NoticeKind.BRAKE_RELEASED, NoticeKind.TOLD)
+
+    @property
     def words(self) -> str:
         """The kind as a reader sees it."""
         return self.value.replace("_", " ").capitalize()
@@ -46,7 +51,8 @@ class Notice:
         at: When it happened, in UTC.
         target, service: What failed, or None.
         severity: 1 (worst) to 4; default 3.
-        occasion: Tells notices of the same kind about one subject apart, such as the id of an approval.
+        occasion: Tells notices of the same kind about one subject apart, such as the id of an approval; by default
+            the moment for brakes and free texts.
         details: Further JSON values.
         link: Where to look, or None.
 
@@ -75,7 +81,8 @@ class Notice:
     @property
     def key(self) -> str:
         """Idempotency key: the same whenever the same thing is told again."""
-        return ":".join(part for part in (self.subject, self.kind.value, self.occasion) if part)
+        occasion = self.occasion or (self.at.isoformat() if self.kind.recurs else "")
+        return ":".join(part for part in (self.subject, self.kind.value, occasion) if part)
 
     def text(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the notice as a JSON object."""

@@ -7,7 +7,8 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -138,3 +139,11 @@ def test_receiver_that_hangs_holds_up_no_other(server: HttpRecorder) -> None:
         release.set()
         notifier.stop(10.0)
     assert notifier.figures()["slow"].sent == 2
+
+
+def test_brake_that_engages_again_is_told_again(server: HttpRecorder) -> None:
+    """The same engagement is told once, the next one anew and under a key of its own."""
+    first = notice(NoticeKind.BRAKE_ENGAGED)
+    told(WebhookChannel(url=server.url), first, first, replace(first, at=AT + timedelta(hours=1)))
+    assert len(server.asked) == 2
+    assert len({asked.headers["webhook-id"] for asked in server.asked}) == 2
