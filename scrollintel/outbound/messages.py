@@ -13,7 +13,8 @@ import h11
 from ..core.errors import ScrollIntelError
 from .policy import SOCKETS, OutboundRefusedError
 
-METHOD = re.compile(r"[A-Z]{1,16}")
+METHOD = re.compile(r"(?!CONNECT$)[A-Z]{1,16}")
+"""Every method but the one that makes a tunnel to another address."""
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 MAX_URL = 8192
 PORTS = {"http": 80, "https": 443}
@@ -106,7 +107,7 @@ class Exchange:
 
     def __init__(self, method: str, place: Place, headers: Mapping[str, str], body: bytes, max_body: int) -> None:
         if not METHOD.fullmatch(method):
-            raise OutboundRefusedError(place.host, "a method is up to 16 capital letters")
+            raise OutboundRefusedError(place.host, "a method is up to 16 capital letters, and not CONNECT")
         for name, value in headers.items():
             if not HEADER.fullmatch(name) or any(ord(character) < 32 or ord(character) == 127 for character in value):
                 raise OutboundRefusedError(place.host, f"the header {name[:50]!r} is none")
@@ -138,6 +139,8 @@ class Exchange:
                 event = self._connection.next_event()
                 if event is h11.NEED_DATA:
                     return False
+                if event is h11.PAUSED:
+                    raise HttpError("the other side leaves HTTP for another protocol")
                 if isinstance(event, h11.Response):
                     self._response = event
                 elif isinstance(event, h11.Data):

@@ -69,6 +69,8 @@ class PostgresProbe(LookingProbe):
 
         options: dict[str, Any] = dict(conninfo_to_dict(resolve(self._options.url)))  # Any: as libpq names them
         host, port = str(options.get("host") or "localhost"), int(options.get("port") or 5432)
+        # libpq prefers it to the host, so one that the address names would pass by what is checked here.
+        options.pop("hostaddr", None)
         if not host.startswith("/"):
             options["hostaddr"] = (await self._policy.permit_async(host, port)).address
         else:

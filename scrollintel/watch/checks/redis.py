@@ -44,13 +44,18 @@ class RedisProbe(LookingProbe):
 
     async def find(self) -> str:
         """Ask."""
-        from redis.asyncio import Redis
+        from redis.asyncio import ConnectionPool, Redis
         from redis.exceptions import BusyLoadingError, RedisError
 
         url = resolve(self._options.url)
         parts = urlsplit(url)
+        if parts.scheme not in ("redis", "rediss") or parts.query:
+            raise Bad(self.wrong, "the address has to be redis:// or rediss:// without a query")
         pinned = await self._policy.permit_async(parts.hostname or "localhost", parts.port or 6379)
-        client = Redis.from_url(url, host=pinned.address, socket_timeout=self.check.timeout, retry=None)
+        pool = ConnectionPool.from_url(url, socket_timeout=self.check.timeout, retry=None)
+        # What the address says wins over arguments of from_url, so the checked address is put in afterwards.
+        pool.connection_kwargs["host"] = pinned.address
+        client = Redis.from_pool(pool)
         try:
             await self._ask(client)
         except BusyLoadingError:
