@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor:doctor", "Check machine, settings, database, keys and server, and say what to do."),
     "config": ("settings:config", "Show the settings in force and where each comes from."),
     "check-config": ("settings:check_config", "Check the settings; every mistake is listed."),
+    "init": ("init:init", "Write a commented example of the settings from what runs here."),
     "completion": ("completion:completion", "Print a completion script for a shell."),
     "version": ("version:version", "Print the version."),
 }

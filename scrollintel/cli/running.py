@@ -15,7 +15,7 @@ from .session import Session, config_problem
 
 NAME = "scrollintel"
 _EXTRAS = {
-    "server": ("alembic", "cryptography", "fastapi", "joserfc", "sqlalchemy", "uvicorn"),
+    "server": ("alembic", "cryptography", "fastapi", "joserfc", "psutil", "sqlalchemy", "uvicorn", "yaml"),
     "postgres": ("psycopg",),
     "cli": ("click", "rich"),
 }

@@ -14,7 +14,8 @@ from .graph import circles
 from .settings import Settings
 
 _STORES = frozenset({"postgresql", "redis"})
-_NEED_PROCESS = frozenset({"restart-process", "stop-then-start"})
+_NEEDED = {"restart-process": "process", "stop-then-start": "process", "restart-unit": "unit"}
+"""What strategies that ship need of their target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,9 @@ def _strategies(target: Target, settings: Settings) -> Iterator[tuple[str, str]]
 
 def _remedy(target: Target, failure_type: str, remedy: Remedy, settings: Settings) -> Iterator[tuple[str, str]]:
     kind = strategy_kinds().get(remedy.kind)
-    if remedy.kind in _NEED_PROCESS and target.process is None and target.unit is None:
-        yield "nothing_to_restart", f"{remedy.kind} needs a process or a unit, and {target.name} has neither."
+    needed = _NEEDED.get(remedy.kind)
+    if needed is not None and getattr(target, needed) is None and needed not in remedy.options:
+        yield "nothing_to_restart", f"{remedy.kind} needs a {needed}, and {target.name} has none."
     if kind is not None and kind.traits.restarts and failure_type not in RESTARTABLE:
         yield (
             "restart_without_alive",

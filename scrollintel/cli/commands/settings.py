@@ -54,10 +54,12 @@ def check_config(session: Session) -> None:
     if settings.recovery.freeze:
         session.output.say("Nothing is repaired at all (recovery.freeze).")
     for item in explained:
-        session.output.say(f"\n{item.target} ({item.location})")
+        session.output.say("")
+        session.output.say(f"{item.target} ({item.location})")
         for sentence in (*item.watched, *item.failures, *item.limits):
             session.output.say(f"  {sentence}")
     if remarks:
-        session.output.say(f"\nRemarks: {len(remarks)}")
+        session.output.say("")
+        session.output.say(f"Remarks: {len(remarks)}")
     for remark in remarks:
         session.output.say(f"  {remark.about} ({remark.location}): {remark.detail} [{remark.code}]")

@@ -21,7 +21,7 @@ def test_check_config_explains_targets_and_remarks(cli: Run, tmp_path: Path) -> 
     done = cli("check-config")
     assert done.code == 0
     told = " ".join(done.out.split())
-    assert "agent (scrollintel.toml:2)" in told
+    assert "\n\nagent (scrollintel.toml:2)\n" in done.out
     assert "suspected after 2 s of silence" in told
     assert "Nothing is repaired (mode observe)" in told
     assert "agent depends on gone (hard), which is not declared. [unknown_dependency]" in told

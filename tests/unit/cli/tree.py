@@ -71,6 +71,7 @@ LOCAL = {
     "doctor",
     "config",
     "check-config",
+    "init",
     "completion",
     "version",
 }

@@ -79,6 +79,7 @@ def test_advise_has_nothing_to_say_of_good_settings(loaded: Load) -> None:
             "at db",
         ),
         ('private = ["127.0.0.1"]', 'private = ["127.0.0.2"]', "address_not_allowed", "127.0.0.1"),
+        ('["t-restart"', '["restart-unit"', "nothing_to_restart", "unit"),
         ("[runbooks.clean]", "[runbooks.tidy]", "unknown_runbook", "tidy"),
         ('exited = ["t-restart"', 'not_ready = ["t-restart"', "restart_without_alive", "not_ready"),
         ('kind = "t-port"\nhost = "127.0.0.1"\nport = 80', 'kind = "t-life"\nname = "y"', "no_proof", "proved"),
