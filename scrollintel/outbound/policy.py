@@ -6,7 +6,9 @@ import asyncio
 import ipaddress
 import re
 import socket
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -123,11 +125,16 @@ class OutboundPolicy(Config):
         return Pinned(host, str(found[0]), port)
 
     def permit(self, host: str, port: int) -> Pinned:
-        """Resolve a host once, in this thread, and return where to connect; raises OutboundRefusedError, OSError."""
+        """Resolve a host once, within `RESOLVE_TIMEOUT`, and return where to connect.
+
+        Raises:
+            OutboundRefusedError: when it may not be reached.
+            OSError: when the name cannot be resolved, in time or at all.
+        """
         literal = check_host(host, port)
         if literal is not None:
             return self.pin(host, port, [str(literal)])
-        return self.pin(host, port, _addresses(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+        return self.pin(host, port, _addresses(_resolved(host, port)))
 
     async def permit_async(self, host: str, port: int) -> Pinned:
         """Do the same on an event loop.
@@ -207,6 +214,20 @@ def _meant(address: Address) -> Iterator[Address]:
             yield from address.teredo
         if address in _NAT64:
             yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _resolved(host: str, port: int) -> Sequence[tuple[object, ...]]:
+    """Ask the system's resolver, which has no time limit of its own; a thread that it holds up is left to end alone."""
+    answer: Future[Sequence[tuple[object, ...]]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # raised again by whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="scrollintel-resolve", daemon=True).start()
+    return answer.result(RESOLVE_TIMEOUT)
 
 
 def _addresses(found: Sequence[tuple[object, ...]]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrollintel.outbound import policy as policies
 from scrollintel.outbound.policy import OutboundPolicy, OutboundRefusedError, is_public
 
 FORBIDDEN = (
@@ -84,3 +86,18 @@ def test_permit_of_any_literal_text_never_reaches_an_inner_address(host: str) ->
     if not is_public(address):
         with pytest.raises(OutboundRefusedError):
             OutboundPolicy().permit(host, 80)
+
+
+def test_permit_where_the_resolver_hangs_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strategy's thread is not held up by a name server that does not answer."""
+    over = threading.Event()
+
+    def resolver(*_: object, **__: object) -> list[tuple[object, ...]]:
+        over.wait(20.0)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    monkeypatch.setattr(policies, "RESOLVE_TIMEOUT", 0.05)
+    with pytest.raises(TimeoutError):
+        OutboundPolicy().permit("slow.example.com", 80)
+    over.set()
