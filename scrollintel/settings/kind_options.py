@@ -11,8 +11,10 @@ from ..core.errors import ConfigError
 from ..recovery.symptom import Depth
 from ..recovery.target import Check, Remedy
 from ..watch.kinds import check_kinds
+from .secrecy import without_password
 
 _UNKNOWN = "one of the known fields: "
+_MAY_BE_SECRET = frozenset({"headers", "environment", "body", "token", "password"})
 
 
 class Report(Protocol):
@@ -60,7 +62,9 @@ def _fit(
         for violation in error.violations:
             unknown = violation.allowed.startswith(_UNKNOWN)
             allowed = f"{violation.allowed}; or {', '.join(common)}" if unknown else violation.allowed
-            report((*path, *violation.field.split(".")), violation.value, allowed, secret=unknown)
+            secret = unknown or violation.field.partition(".")[0] in _MAY_BE_SECRET
+            value = without_password(violation.value) if isinstance(violation.value, str) else violation.value
+            report((*path, *violation.field.split(".")), value, allowed, secret=secret)
         return False
     return True
 

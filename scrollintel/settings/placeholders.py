@@ -30,12 +30,17 @@ def filled(value: Any, variables: Mapping[str, Any], *, strict: bool = True) -> 
         whole = _PLACEHOLDER.fullmatch(value)
         if whole is not None:
             return _variable(whole, variables, strict)
-        return _PLACEHOLDER.sub(lambda found: str(_variable(found, variables, strict)), value)
+        return _PLACEHOLDER.sub(lambda found: as_text(_variable(found, variables, strict)), value)
     if isinstance(value, Mapping):
         return {key: filled(item, variables, strict=strict) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [filled(item, variables, strict=strict) for item in value]
     return value
+
+
+def as_text(value: object) -> str:
+    """Return a variable written out; switches as in TOML."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _variable(found: re.Match[str], variables: Mapping[str, Any], strict: bool) -> Any:  # Any: TOML values

@@ -12,7 +12,7 @@ from ..core.errors import ConfigError
 from ..recovery.target import Check, Mode, Remedy, Target
 from .kind_options import Report, check_kind, check_options, remedy_options
 from .layers import beside
-from .placeholders import UnknownPlaceholder, filled
+from .placeholders import UnknownPlaceholder, as_text, filled
 from .replicas import Replica, read_replicas
 
 SERVICE_KEYS = ("name", "tier", "owner", "description", "depends_on")
@@ -35,7 +35,8 @@ TARGET_KEYS = (
 )
 """What says how it is watched and repaired."""
 _WATCHED = ("checks", "heartbeat", "process", "unit")
-_WITH_PLACEHOLDERS = ("checks", "process", "unit")
+_OF_TEXTS = ("process", "unit")
+"""Keys that hold texts only, in which a number is written out."""
 _OF_STRATEGIES = frozenset({"host", "port"})
 """Placeholders that strategies fill themselves, such as those of the address at which a failover probes."""
 _PATHS = ("directory", "pidfile", "log")
@@ -131,7 +132,10 @@ def _expanded(row: Mapping[str, Any], base: Values, replicas: list[Replica], rep
             values["region"] = replica.region
         variables = {**replica.variables, "replica": replica.name}
         try:
-            values.update({key: filled(base[key], variables) for key in _WITH_PLACEHOLDERS if key in base})
+            if "checks" in base:
+                values["checks"] = filled(base["checks"], variables)
+            written = {key: as_text(value) for key, value in variables.items()}
+            values.update({key: filled(base[key], written) for key in _OF_TEXTS if key in base})
             if "strategies" in base:
                 open_to = {key: value for key, value in variables.items() if key not in _OF_STRATEGIES}
                 values["strategies"] = filled(base["strategies"], open_to, strict=False)

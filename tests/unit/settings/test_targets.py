@@ -31,7 +31,7 @@ port = "{port}"
 interval = 0.5
 
 [services.process]
-command = ["/usr/bin/shop", "--port={port}", "--name", "{replica}"]
+command = ["/usr/bin/shop", "--port={port}", "{port}", "{replica}"]
 pidfile = "run/{replica}.pid"
 
 [services.strategies]
@@ -91,7 +91,7 @@ def test_targets_of_replicas_form_a_group_with_their_own_variables(loaded: Load,
     assert second.checks[0].options == {"host": "127.0.0.1", "port": 8002}
     assert (second.checks[0].name, second.checks[0].depth, second.checks[0].interval) == ("t-port", Depth.READY, 0.5)
     assert second.process is not None
-    assert second.process.command == ("/usr/bin/shop", "--port=8002", "--name", "b")
+    assert second.process.command == ("/usr/bin/shop", "--port=8002", "8002", "b")
     assert second.process.pidfile == str(tmp_path / "run" / "b.pid")
     assert second.chain("slow") == (Remedy(kind="t-book", options={"runbook": "clean"}, attempts=2, approval=False),)
     assert second.chain("exited") == (Remedy(kind="t-restart"),)
@@ -138,6 +138,12 @@ def test_targets_mistake_is_told_once_with_its_line(loaded: Load, old: str, new:
     found = mistakes(loaded, SHOP.replace(old, new))
     assert len(found) == 1, found
     assert expected in found[0]
+
+
+def test_targets_password_in_an_address_that_is_refused_is_not_shown(loaded: Load) -> None:
+    """Whoever wrote it in clear does not find it in a log as well."""
+    check = 'kind = "t-port"\nport = 1\nhost = "a://u:s3cret@b\\u0007"\nheaders = { cookie = "s3cret" }'
+    assert "s3cret" not in str(mistakes(loaded, f'[[services]]\nname = "a"\n[[services.checks]]\n{check}\n'))
 
 
 def test_targets_of_a_service_with_wrong_keys_of_its_own_are_checked_as_well(loaded: Load) -> None:
