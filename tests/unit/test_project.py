@@ -89,6 +89,7 @@ SERVER_FLOORS = {
     "models": {"sqlalchemy"},
     "security": {"cryptography", "joserfc"},
     "service": {"pydantic_core"},
+    "settings": {"psutil", "yaml"},
     "storage": {"alembic", "sqlalchemy"},
     "serving.py": {"uvicorn"},
 }
