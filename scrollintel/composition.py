@@ -8,11 +8,14 @@ from pathlib import Path
 from .control.declared import Declarations, PolicyDeclaration, ServiceDeclaration
 from .control.records import Dependency
 from .core.clock import SYSTEM_CLOCK, Clock
+from .recovery.brake import BrakeLimits
 from .recovery.runner import RecoveryRunner
 from .security.key_files import FileKeyProvider
 from .security.key_providers import CommandKeyProvider, EnvironmentKeyProvider, KeyProvider
 from .security.oidc import OidcConfig
 from .service.access import BAD_TOKENS_PER_MINUTE
+from .service.automation.configured import AutomationConfig
+from .service.automation.judgement import Rules
 from .service.checkpoints import INTERVAL, RECORDS
 from .service.fleet import Fleet
 from .service.plane import ControlPlane
@@ -20,6 +23,7 @@ from .service.use_cases import UseCases
 from .settings import Declared, Settings
 from .storage.engine import Database
 from .storage.retention import RetentionPolicy
+from .telemetry.notify.channels import named
 
 NOTHING_DECLARED = Declarations()
 
@@ -59,6 +63,7 @@ def wire(
     bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
     retention: RetentionPolicy | None = None,
     runner: RecoveryRunner | None = None,
+    automation: AutomationConfig | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> UseCases:
     """Return the use cases of a control plane that is not started yet.
@@ -78,6 +83,7 @@ def wire(
         bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         runner: Recovery strategies of this process; none by default.
+        automation: What is watched and repaired; nothing by default, and recoveries end with the process then.
         clock: Source of time.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -101,6 +107,7 @@ def wire(
         bad_tokens_per_minute=bad_tokens_per_minute,
         retention=retention,
         runner=runner,
+        automation=automation,
     )
 
 
@@ -121,6 +128,25 @@ def from_settings(settings: Settings) -> UseCases:
         checkpoint_records=settings.audit.checkpoint_records,
         checkpoint_interval=settings.audit.checkpoint_interval,
         retention=RetentionPolicy.from_dict(settings.retention),
+        automation=automation(settings),
+    )
+
+
+def automation(settings: Settings) -> AutomationConfig:
+    """Return what settings say about watching and repairing."""
+    recovery = settings.recovery
+    return AutomationConfig(
+        targets=settings.targets,
+        rules=Rules(max_running=recovery.max_running, freeze=recovery.freeze, windows=recovery.windows),
+        brake=BrakeLimits(
+            share=recovery.storm_share, recoveries=recovery.storm_recoveries, window=recovery.storm_window
+        ),
+        outbound=settings.outbound.policy,
+        runbooks=settings.runbooks,
+        channels=named(settings.notifications),
+        heartbeat_socket=recovery.heartbeat_socket,
+        engine_url=recovery.engine_url,
+        durable=True,
     )
 
 

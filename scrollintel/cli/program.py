@@ -62,7 +62,10 @@ _GLOBAL: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (  # Any: what cli
         {"metavar": "FILE", "help": "Authorities to trust for https, in PEM form; default $SCROLLINTEL_CA_FILE."},
     ),
     (("--timeout",), {"type": DURATION, "help": "How long to wait for each answer, such as 30s; default 10s."}),
-    (("--config",), {"metavar": "FILE", "help": "Settings file; default $SCROLLINTEL_CONFIG or scrollintel.toml."}),
+    (
+        ("-c", "--config"),
+        {"metavar": "FILE", "help": "Settings file; default $SCROLLINTEL_CONFIG or scrollintel.toml."},
+    ),
     (("--json",), {"is_flag": True, "help": "Print the API's JSON instead of tables."}),
     (("-v", "--verbose"), {"count": True, "help": "Say more."}),
     (("--no-color",), {"is_flag": True, "help": "No colours; so does $NO_COLOR."}),

@@ -34,8 +34,9 @@ def must_engage(limits: BrakeLimits, *, group: int, failed: int, recent: Collect
         recent: When recoveries were started, monotonic seconds.
         now: Monotonic seconds.
     """
-    if group >= GROUP_OF and failed / group > limits.share:
-        return f"{failed} of {group} targets of a group have failed, more than {limits.share:.0%}"
+    allowed = max(1, int(group * limits.share))  # one of three is no storm, although it is more than 30 %
+    if group >= GROUP_OF and failed > allowed:
+        return f"{failed} of {group} targets of a group have failed, {allowed} may ({limits.share:.0%}, at least one)"
     count = sum(now - at < limits.window for at in recent)
     if count >= limits.recoveries:
         return f"{count} recoveries within {limits.window:g} s, {limits.recoveries} are the limit"

@@ -76,6 +76,11 @@ class RecoveryRunner:
         self._running: dict[str, datetime] = {}
         self._history: deque[RecoveryRecord] = deque(maxlen=self._config.history)
 
+    @property
+    def config(self) -> RecoveryConfig:
+        """Patience and memory."""
+        return self._config
+
     def register(self, strategy: RecoveryStrategy, *, service: str, failure_types: Iterable[str] | None = None) -> None:
         """Add `strategy` to the end of the chain of `service`, for all failure types or for the named ones.
 

@@ -44,6 +44,8 @@ class Ingest:
         self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
         self._instances: OrderedDict[str, None] = OrderedDict()
         self._has_former = False
+        self.on_circuit: Callable[[str, CircuitReport], object] = lambda instance, report: None
+        """Is told of every report of a circuit, with the replica that sends it."""
 
     @property
     def dropped(self) -> int:
@@ -67,6 +69,7 @@ class Ingest:
                 self._count(session, news, second)
             if news.changed:
                 self._remember(session, news.now)
+            self.on_circuit(session.instance, news.now)
         for policy in report.policies:
             # One that is left out would begin anew with every report, and all it ever counted would be added again.
             if counts and policy.name in session.policies:

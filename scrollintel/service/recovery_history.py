@@ -11,6 +11,7 @@ from ..security.access import Permission
 from ..storage.errors import StoreUnavailableError
 from ..storage.recovery_history import RecoveryFilter, recoveries, recovery
 from ..storage.writer import WriterState
+from .automation.record_keeper import RecordKeeper
 from .caller import Caller
 from .errors import MissingError
 from .plane import ControlPlane
@@ -39,10 +40,12 @@ class RecoveryHistory:
 
     Arguments:
         plane: The control plane.
+        keeper: Knows what is not in the database yet.
     """
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, keeper: RecordKeeper) -> None:
         self._plane = plane
+        self._keeper = keeper
         self._kept: dict[str, RecoveryOperationRecord] = {}
         self._is_known = False
         self._is_due = True
@@ -63,6 +66,11 @@ class RecoveryHistory:
             self._is_due = True
             raise
         self._is_known = True
+
+    @property
+    def ended(self) -> list[RecoveryOperationRecord]:
+        """The newest recoveries that have ended, as far as they are in memory."""
+        return list(self._kept.values())
 
     def note(self, record: RecoveryOperationRecord) -> None:
         """Keep a recovery that has ended; those that run are records of the control plane."""
@@ -109,7 +117,7 @@ class RecoveryHistory:
     def _at_hand(self) -> dict[str, RecoveryOperationRecord]:
         if not self._is_known:
             raise StoreUnavailableError("the database has not been read yet")
-        running = {record.id: record for record in self._plane.records.values(RECOVERIES)}
+        running = {record.id: record for record in self._keeper.records(RECOVERIES.name)}
         return {**running, **self._kept}
 
     async def _newest(self, wanted: RecoveryFilter, limit: int) -> list[RecoveryOperationRecord]:

@@ -11,8 +11,11 @@ from ..control.declared import Declarations
 from ..recovery.runner import RecoveryRunner
 from ..security.oidc import OidcConfig
 from ..storage.retention import RetentionPolicy
+from . import recovery
 from .access import BAD_TOKENS_PER_MINUTE, Access
 from .audit import AuditLog
+from .automation.automation import Automation
+from .automation.configured import AutomationConfig
 from .bootstrap import FILE_NAME, Bootstrap
 from .break_glass import BreakGlass
 from .checkpoints import INTERVAL, RECORDS, Checkpoints
@@ -29,7 +32,7 @@ from .persons import Persons
 from .plane import ControlPlane
 from .policies import Policies
 from .provider_login import ProviderLogin
-from .recovery import Recoveries
+from .recovery import BUILT_IN_PATIENCE, Recoveries
 from .registry import ServiceRegistry
 from .rendered import Rendered
 from .replicas import Replicas
@@ -53,6 +56,7 @@ class UseCases:
         push_interval: Seconds between reports of replicas.
         bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
         runner: Recovery strategies of this process; none by default.
+        automation: What is watched and repaired; nothing by default.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
         checkpoint_records: Records after which one is signed.
@@ -73,6 +77,7 @@ class UseCases:
         checkpoint_interval: float = INTERVAL,
         bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
         runner: RecoveryRunner | None = None,
+        automation: AutomationConfig | None = None,
         retention: RetentionPolicy | None = None,
     ) -> None:
         self.plane = plane
@@ -100,10 +105,35 @@ class UseCases:
         self.ingest = Ingest(plane)
         self.replicas = Replicas(plane, self.ingest, self.circuits.remembered, push_interval=push_interval)
         self.break_glass = BreakGlass(plane, directory / "break-glass.jsonl")
-        self.recovery = Recoveries(plane, self.circuits, runner=runner)
+        patience = BUILT_IN_PATIENCE if runner is None else runner.config
+        self.automation = Automation(
+            plane,
+            self.circuits,
+            self.degradation,
+            directory=directory,
+            config=automation or AutomationConfig(),
+            runner=runner or RecoveryRunner(config=patience, clock=plane.clock),
+            patience=patience,
+            is_open=not enforced,
+            max_local=recovery.MAX_RUNNING,
+        )
+        self.ingest.on_circuit = self.automation.took
+        self.recovery = Recoveries(
+            plane,
+            self.automation.strategies,
+            keeper=self.automation.keeper,
+            performer=self.automation.performer,
+            engine=self.automation.engine,
+        )
+        self.automation.overseer.on_finished = self.recovery.finished
         self.health = Health(self)
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
+        self.full_disk = FullDisk(plane)
+        self._add_loops(Housekeeping(plane, retention))
+
+    def _add_loops(self, housekeeping: Housekeeping) -> None:
+        """Name what is done again and again."""
         self.loops.add("flush reports", 1.0, self.ingest.flush)
         self.loops.add("sweep replicas", 1.0, self._sweep)
         self.loops.add("forget silent replicas", 5.0, self.circuits.remembered.sweep)
@@ -117,14 +147,13 @@ class UseCases:
         self.loops.add("audit checkpoints", 1.0, self.checkpoints.look)
         self.loops.add("rotate keys", 1.0, self.key_rotation.go_on)
         self.loops.add("import journal", 1.0, self._import_journal)
-        self.full_disk = FullDisk(plane)
         self.loops.add("watch the disk", 1.0, self.full_disk.look)
-        housekeeping = Housekeeping(plane, retention)
         self.loops.add("expire idempotency keys", 10.0, housekeeping.expire_idempotency)
         self.loops.add("roll up metrics", 10.0, housekeeping.roll_up)
         self.loops.add("expire histories", 60.0, housekeeping.expire_histories)
         self.loops.add("forget strangers", 60.0, housekeeping.forget_strangers)
         self.loops.add("end interrupted recoveries", 1.0, self.recovery.mark_interrupted)
+        self.loops.add("watch and repair", 0.5, self.automation.adjust)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""
@@ -136,6 +165,7 @@ class UseCases:
         if self.plane.serving:
             await self.plane.transitions.load()
         await self._apply_declarations()
+        await self.automation.start()
         self.loops.start()
 
     def close_streams(self) -> None:
@@ -144,6 +174,7 @@ class UseCases:
 
     async def stop(self) -> None:
         """Stop both, in reverse order."""
+        await self.automation.stop()
         await self.recovery.stop()
         self.close_streams()
         await self.loops.stop()

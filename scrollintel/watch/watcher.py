@@ -164,6 +164,11 @@ class Watcher:
         now = time.monotonic()
         return [_view(watched, now) for watched in list(self._watched.values())]
 
+    def is_healthy(self, target: str) -> bool:
+        """Tell whether the looks alone find a target healthy, whatever it is held at; from any thread."""
+        watched = self._watched.get(target)
+        return watched is not None and watched.health.judged is Condition.HEALTHY
+
     def expects_beats(self, target: str) -> bool:
         """Tell whether a target is watched that beats."""
         watched = self._watched.get(target)

@@ -1,0 +1,321 @@
+"""Automated recovery as one object: the watcher, the incident desk, the engine, and who looks after them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...actions.kinds import StrategyContext
+from ...actions.supervised import ProcessError, SupervisedProcess
+from ...control.incidents import ApprovalRecord
+from ...durable.local import LocalEngine
+from ...durable.performing import Engine
+from ...recovery.burn import Burn
+from ...recovery.runner import RecoveryConfig, RecoveryRunner
+from ...recovery.symptom import ConditionChange, Depth, Look
+from ...recovery.target import Target
+from ...recovery.topology import ObservedEdge
+from ...storage.writer import WriterState
+from ...telemetry.notify.notifier import Notifier
+from ...watch.heartbeat_socket import HeartbeatSocket
+from ...watch.kinds import ProbeContext
+from ...watch.watcher import TargetView, Watcher
+from ..built_in_recovery import Errand
+from ..caller import Caller
+from ..circuits import Circuits
+from ..degradation import Degradation
+from ..endpoints import Endpoints
+from ..plane import ControlPlane
+from ..recovery_strategies import Strategies
+from .aftermath import Consequences
+from .configured import AutomationConfig
+from .dependents import Dependents
+from .desk import Desk
+from .judgement import Judgement
+from .orders import PlaneOrders
+from .overseer import RunOverseer
+from .passive import PassiveSignals
+from .performer import Performer
+from .questions import Questions
+from .record_keeper import RecordKeeper
+from .stop_switch import StopSwitch
+from .storm_brake import StormBrake
+
+LOOK_TIMEOUT = 10.0
+"""Seconds that a strategy waits for the event loop."""
+
+logger = logging.getLogger("scrollintel.recovery")
+
+
+class Automation:
+    """Watches and repairs. On the event loop, but for what says otherwise.
+
+    Arguments:
+        plane, circuits, degradation: The control plane and its use cases.
+        directory: Where its own files lie.
+        config: What is watched and what may be done.
+        runner: Strategies that the program has registered.
+        patience: How patiently strategies are verified that have no looks.
+        is_open: Whether access control is off.
+        max_local: Recoveries at once in an engine without durability.
+    """
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        circuits: Circuits,
+        degradation: Degradation,
+        *,
+        directory: Path,
+        config: AutomationConfig,
+        runner: RecoveryRunner,
+        patience: RecoveryConfig,
+        is_open: bool,
+        max_local: int,
+    ) -> None:
+        self._plane = plane
+        self._circuits = circuits
+        self._directory = directory / "recovery"
+        self.config = config
+        self.endpoints = Endpoints(plane)
+        self.keeper = RecordKeeper(plane, directory)
+        self.switch = StopSwitch(directory)
+        self.brake = StormBrake(plane, config.brake)
+        self.notifier = Notifier(config.channels, config.outbound)
+        self.strategies = Strategies(runner, targets=self._targets, context=self._context, errand=self._errand)
+        self.judgement = Judgement(
+            plane, self.keeper, self.strategies, self.switch, self.brake, burn=self._burn, observed=self._edges
+        )
+        self.judgement.rules = config.rules
+        dependents = Dependents(plane, degradation, self._dependents)
+        self._consequences = Consequences(dependents, self.notifier.send, plane.clock)
+        self.questions = Questions(
+            plane, self.keeper, is_open=is_open, answered=self._answered, tell=self._consequences.asked
+        )
+        self.overseer = RunOverseer(
+            self.judgement, self.strategies, self.questions, self.keeper, clock=plane.clock,
+            require_mine=self._require_mine,
+        )  # fmt: skip
+        self.performer = Performer(plane, self.keeper, self.overseer, patience=patience)
+        self.engine: Engine = self._engine(max_local)
+        self.orders = PlaneOrders(plane, circuits, degradation, self.endpoints, self._consequences.told)
+        self.watcher = Watcher(on_change=self._changed, context=ProbeContext(config.outbound, self._pid_of))
+        self.desk = Desk(
+            plane, self.keeper, self.judgement, self.watcher, submit=self.engine.submit, cancel=self.cancel,
+            aftermath=self._consequences,
+        )  # fmt: skip
+        self._passive = PassiveSignals(self._names, self.watcher.report, plane.clock.monotonic)
+        self._heartbeats: HeartbeatSocket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sending: set[asyncio.Task[None]] = set()
+        self._has_begun = False
+        self._is_watching = False
+
+    def _engine(self, max_local: int) -> Engine:
+        if not self.config.durable:
+            return LocalEngine(self.performer, max_running=max_local)
+        from ...durable.engine import DurableEngine
+
+        return DurableEngine(self.performer, directory=self._directory.parent, url=self.config.engine_url)
+
+    # ------------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Begin as far as that is possible now; `adjust` does the rest."""
+        self._loop = asyncio.get_running_loop()
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.notifier.start()
+        await self.adjust()
+
+    async def adjust(self) -> None:
+        """Run the engine and watch while this control plane is the one that serves; stand back while another does."""
+        if self._plane.writer.state is WriterState.SERVING and not self._has_begun:
+            await asyncio.to_thread(self.engine.start)
+            self._has_begun = True
+        if not self._has_begun:
+            return
+        self.brake.keep()
+        if self._plane.writer.state is WriterState.STANDBY:
+            await self._stand_back()
+        elif not self._is_watching and self.config.targets:
+            await self._watch()
+
+    async def _watch(self) -> None:
+        self._is_watching = True
+        self.overseer.watching = self.watcher  # type: ignore[assignment]  # the same methods
+        self.overseer.on_entered = self.desk.entered
+        self.overseer.on_finished = self.desk.finished
+        self.judgement.set_targets(self.config.targets)
+        await asyncio.to_thread(self._start_processes, self.config.targets)
+        await asyncio.to_thread(self.watcher.start)
+        await asyncio.to_thread(self.watcher.apply, self.config.targets)
+        self.desk.start()
+        if self.config.heartbeat_socket is not None and self._heartbeats is None:
+            self._heartbeats = HeartbeatSocket(self.config.heartbeat_socket, self.watcher.beat)
+            self._heartbeats.start()
+
+    async def _stand_back(self) -> None:
+        """Watch nothing while another control plane serves."""
+        if self._is_watching:
+            logger.warning("another control plane serves: this one watches and repairs nothing until it does again")
+            await asyncio.to_thread(self.watcher.apply, ())
+
+    async def stop(self) -> None:
+        """Stop watching and deciding; the engine is stopped by whoever owns the recoveries."""
+        if self._heartbeats is not None:
+            await asyncio.to_thread(self._heartbeats.stop)
+        if self._is_watching:
+            await asyncio.to_thread(self.watcher.stop)
+            await asyncio.to_thread(self.desk.stop)
+        await asyncio.to_thread(self.notifier.stop)
+
+    async def apply(self, config: AutomationConfig) -> None:
+        """Watch and repair by another configuration from now on; raises ConfigError, and changes nothing then."""
+        former, self.config = self.config, config
+        self.judgement.rules = config.rules
+        self.brake.limits = config.brake
+        if not self._is_watching:
+            await self.adjust()
+            return
+        try:
+            self.judgement.set_targets(config.targets)
+            await asyncio.to_thread(self._start_processes, config.targets)
+            await asyncio.to_thread(self.watcher.apply, config.targets)
+        except BaseException:
+            self.config = former
+            self.judgement.set_targets(former.targets)
+            raise
+        self.desk.look_again()
+
+    def load(self, ended: Iterable[Any]) -> None:  # Any: records of recoveries
+        """Take over what is known of recoveries of the life before."""
+        self.judgement.load(ended)
+
+    def _start_processes(self, targets: Iterable[Target]) -> None:
+        """Start what is to be started with the control plane and does not run."""
+        for target in targets:
+            if target.process is None or not target.process.autostart:
+                continue
+            process = SupervisedProcess(target, self._directory)
+            if process.running() is None:
+                try:
+                    process.start("autostart")
+                except (ProcessError, OSError) as error:
+                    logger.warning("%s cannot be started: %s", target.name, error)
+
+    # ------------------------------------------------------------------ from outside
+
+    def cancel(self, run: str, why: str) -> None:
+        """End a recovery after the step that it is in; from any thread."""
+        notes = self.performer.running().get(run)
+        if notes is not None:
+            notes.end(why)
+        self.engine.cancel(run, why)
+
+    def views(self) -> list[TargetView]:
+        """Return how all targets stand."""
+        return self.watcher.snapshot()
+
+    def took(self, instance: str, circuit: Any) -> None:  # Any: a report of a circuit
+        """Take what a replica reports about a circuit."""
+        if self._is_watching:
+            self._passive.take(instance, circuit)
+
+    def _answered(self, question: ApprovalRecord) -> None:
+        message = {
+            "approved": question.decision == "approved", "digest": question.digest, "by": question.decided_by,
+        }  # fmt: skip
+        sending = asyncio.get_running_loop().create_task(asyncio.to_thread(self._send, question, message))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+
+    def _send(self, question: ApprovalRecord, message: Mapping[str, Any]) -> None:  # Any: JSON values
+        try:
+            self.engine.send(question.recovery, f"approval:{question.id}", message)
+        except Exception as error:
+            logger.error("the answer to %s did not reach its recovery: %s", question.id, type(error).__name__)
+
+    # ------------------------------------------------------------------ what the parts use; in their threads
+
+    def _changed(self, change: ConditionChange) -> None:
+        target = self.judgement.target(change.target)
+        self.desk.condition(change)
+        data = {
+            "target": change.target, "old": change.old.value, "new": change.new.value,
+            "failure_type": change.failure_type, "detail": "" if change.look is None else change.look.detail,
+            "at": self._plane.now.isoformat(),
+        }  # fmt: skip
+        service = None if target is None else target.service
+        self._plane.on_loop(_tell, self._plane, data, service)
+
+    def _pid_of(self, target: Target) -> tuple[int, float] | None:
+        if target.process is None:
+            return None
+        running = SupervisedProcess(target, self._directory).running()
+        if running is None:
+            return None
+        import psutil
+
+        try:
+            return running.pid, psutil.Process(running.pid).create_time()
+        except psutil.NoSuchProcess:
+            return None
+
+    def _context(self, target: Target) -> StrategyContext:
+        return StrategyContext(
+            target=target, directory=self._directory, outbound=self.config.outbound,
+            probe=lambda depths: self._probe(target, depths), orders=self.orders, clock=self._plane.clock,
+            runbooks=self.config.runbooks,
+        )  # fmt: skip
+
+    def _probe(self, target: Target, depths: Collection[Depth]) -> list[Look]:
+        return self.watcher.probe(target.name, depths) if self._is_watching else []
+
+    def _errand(self, service: str, caller: Caller) -> Errand:
+        loop = self._loop
+        assert loop is not None, "recoveries run after the start"
+
+        def on_loop(look: Callable[[], Any]) -> Any:  # Any: what the look returns
+            return asyncio.run_coroutine_threadsafe(_call(look), loop).result(LOOK_TIMEOUT)
+
+        return Errand(self._plane, self._circuits, Degradation(self._plane), caller, service, on_loop)
+
+    def _names(self) -> Mapping[str, Iterable[str]]:
+        found: dict[str, list[str]] = {}
+        for target in self.judgement.topology.targets.values():
+            for name in {target.name, target.service, target.group or target.service}:
+                found.setdefault(name, []).append(target.name)
+        return found
+
+    def _targets(self) -> Mapping[str, Target]:
+        return self.judgement.topology.targets
+
+    def _dependents(self, service: str) -> list[Target]:
+        return self.judgement.topology.dependents(service)
+
+    def _require_mine(self, run: str) -> int:
+        return self.engine.require_mine(run)
+
+    def _edges(self) -> list[ObservedEdge]:
+        """Return who calls whom, as replicas report their circuits."""
+        now, services = self._plane.clock.monotonic(), {t.service for t in self.judgement.topology.targets.values()}
+        return [
+            ObservedEdge(session.service, circuit, now)
+            for session in self._plane.fleet.sessions()
+            for circuit in session.circuits
+            if circuit in services and circuit != session.service
+        ]
+
+    def _burn(self, target: Target) -> Burn | None:
+        return None
+
+
+def _tell(plane: ControlPlane, data: dict[str, Any], service: str | None) -> None:  # Any: JSON values
+    plane.facts.tell("target.condition", data, service=service)
+
+
+async def _call(look: Callable[[], Any]) -> Any:  # Any: what the look returns
+    return look()
