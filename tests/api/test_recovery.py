@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scrollintel.control.records import RECOVERIES
 from scrollintel.recovery import Plan
-from scrollintel.recovery.strategy import Step
-from scrollintel.service import recovery, recovery_progress
-from scrollintel.storage.errors import StoreUnavailableError
+from scrollintel.service import recovery
+from scrollintel.service.automation.documents import plan_document
+from scrollintel.service.automation.record_keeper import FILE_NAME
 
 from ..servers.outage import outage
 from .recovery_rig import Led, acting, finished, recovering, start, until
@@ -58,11 +57,10 @@ async def test_recovery_tells_each_step_on_the_event_stream(tmp_path: Path) -> N
 
 
 @pytest.mark.asyncio
-async def test_recovery_without_its_database_does_nothing_more_and_ends_when_it_is_back(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+async def test_recovery_goes_on_without_its_database_and_is_written_when_it_is_back(
+    tmp_path: Path, database_url: str
 ) -> None:
-    """What cannot be written as begun is not begun; the step that finished meanwhile is written with the end."""
-    monkeypatch.setattr(recovery_progress, "PATIENCE", 0.0)
+    """Steps go to a local journal meanwhile; nothing is missing afterwards, and the journal is gone."""
     led = Led()
     async with recovering(tmp_path / "data", led, database_url=database_url) as (client, use_cases):
         operation = await start(client)
@@ -70,15 +68,20 @@ async def test_recovery_without_its_database_does_nothing_more_and_ends_when_it_
         with outage(database_url):
             await until(lambda: not use_cases.plane.serving)
             led.release.set()
-            await until(lambda: not use_cases.recovery.runner.in_progress)
-        await until(lambda: use_cases.plane.serving)
+            await until(lambda: "verify" in led.asked)
+            await until(lambda: not use_cases.automation.engine.running())
+            shown = (await client.get(f"/recovery/{operation}")).json()
+            assert (shown["status"], shown["outcome"]) == ("finished", "recovered")
+            assert (tmp_path / "data" / FILE_NAME).exists()
+        await until(lambda: use_cases.plane.serving and not use_cases.automation.keeper.waiting)
         ended = await finished(client, operation)
-        assert (ended["status"], ended["outcome"]) == ("interrupted", "failed")
-        assert "the database went away" in ended["detail"]
+        assert (ended["status"], ended["outcome"]) == ("finished", "recovered")
         assert [(step["step"], step["succeeded"]) for step in ended["steps"]] == [
-            ("observe", True), ("plan", True), ("act", True),
+            ("observe", True), ("plan", True), ("act", True), ("verify", True),
         ]  # fmt: skip
-        assert led.asked == ["observe", "plan", "act"]
+        assert not (tmp_path / "data" / FILE_NAME).exists()
+        records = (await client.get("/audit", params={"action": "recovery.finish"})).json()["items"]
+        assert [item["target"] for item in records] == [operation]
 
 
 @pytest.mark.asyncio
@@ -219,21 +222,23 @@ async def test_recovery_whose_error_no_database_could_hold_has_an_end(tmp_path: 
 
 
 @pytest.mark.asyncio
-async def test_step_that_could_not_be_written_as_begun_is_not_told_as_cut_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It did not begin, so nobody has to find out whether it took effect."""
-    monkeypatch.setattr(recovery_progress, "PATIENCE", 0.0)
+async def test_step_that_can_be_written_nowhere_is_not_carried_out(tmp_path: Path) -> None:
+    """Without database and journal nothing acts; the recovery ends once one of both is back, and says so."""
     led = Led()
     async with recovering(tmp_path, led) as (client, use_cases):
-        operation = await start(client)
-        await acting(led)
-        (record,) = use_cases.plane.records.values(RECOVERIES)
-        progress = recovery_progress.Progress(use_cases.plane, record)
         use_cases.plane.distrust = "not now"
-        with pytest.raises(StoreUnavailableError):
-            await asyncio.to_thread(progress.began, "led", Step.VERIFY, use_cases.plane.now)
+        blocked = tmp_path / FILE_NAME
+        blocked.mkdir()
+        run = {
+            "id": "rec_1", "incident": None, "target": "orders", "service": "orders", "failure_type": "hung",
+            "remedies": [{"kind": "led", "options": {}, "attempts": 1, "approval": None}], "requested_by": "local",
+            "reason": None, "started_at": use_cases.plane.now.isoformat(), "backoff": [0.0],
+        }  # fmt: skip
+        plan = plan_document(led.plan(led.observe()))
+        performer = use_cases.automation.performer
+        place = {"remedy": 0, "attempt": 0, "plan": plan}
+        acted = await asyncio.to_thread(performer, run, "act", place, "rec_1:4:act")
+        assert "neither the database nor" in acted["refused"]
+        assert not led.acting.is_set()
+        blocked.rmdir()
         use_cases.plane.distrust = None
-        assert progress.record == record
-        led.release.set()
-        await finished(client, operation)

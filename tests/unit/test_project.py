@@ -86,12 +86,15 @@ def test_project_has_no_required_dependency() -> None:
 SERVER_FLOORS = {
     "api": {"fastapi", "pydantic", "pydantic_core", "starlette"},
     "cli": {"alembic", "click", "rich", "sqlalchemy"},
+    "durable": {"dbos", "sqlalchemy"},
     "models": {"sqlalchemy"},
+    "outbound": {"h11"},
     "security": {"cryptography", "joserfc"},
-    "service": {"pydantic_core"},
+    "service": {"psutil", "pydantic_core"},
     "settings": {"psutil", "yaml"},
     "storage": {"alembic", "sqlalchemy"},
     "serving.py": {"uvicorn"},
+    "watch": {"grpc", "grpc_health", "psutil", "psycopg", "redis"},
 }
 """What each part of the server may import beside the standard library; every other part may import nothing."""
 
