@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from .composition import from_settings
+from .reloading import Reloading
 from .serving import Listening, run
 from .settings import Settings
 from .telemetry.logs import configure
@@ -26,7 +27,9 @@ def serve(settings: Settings) -> None:
             settings.server.host,
             settings.server.port,
         )
-    run(from_settings(settings), listening(settings))
+    use_cases = from_settings(settings)
+    Reloading(settings, use_cases).attach()
+    run(use_cases, listening(settings))
 
 
 def listening(settings: Settings) -> Listening:

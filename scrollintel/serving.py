@@ -12,6 +12,7 @@ import ssl
 import stat
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._use_cases = use_cases
         self._admin = admin
+        self._reloads: deque[asyncio.Task[None]] = deque(maxlen=1)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,8 +92,21 @@ class _Server(uvicorn.Server):
         if self._admin is not None:
             loop = asyncio.get_running_loop()
             self.servers.append(await loop.create_server(self._connected, sock=self._admin, backlog=BACKLOG))
+        self._hear_hangups()
         gc.collect()
         gc.freeze()
+
+    def _hear_hangups(self) -> None:
+        """Read the settings file anew on SIGHUP, as servers do."""
+        reload = self._use_cases.reload
+        if reload is None or threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+
+        async def read() -> None:
+            await self._use_cases.loops.attempt("read settings anew", reload)
+
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._reloads.append(loop.create_task(read())))
 
     def _connected(self) -> asyncio.Protocol:
         """Return what speaks on a new connection of the admin socket, as uvicorn makes it for its own sockets."""

@@ -27,6 +27,15 @@ class DeclarationKeeper:
         self._registry = registry
         self._declared = declared
 
+    async def replace(self, declared: Declarations) -> None:
+        """Bring records in step with what the file says now; raises what a change raises, and keeps the former then."""
+        former, self._declared = self._declared, declared
+        try:
+            await self._plane.change(self._apply)
+        except BaseException:
+            self._declared = former
+            raise
+
     async def apply(self) -> None:
         """Bring records in step; raises what a change raises."""
         if self._declared == Declarations() and not self._from_file_exist():

@@ -47,6 +47,7 @@ class Endpoints:
                 after={"address": address},
             )
         )
-        self._plane.publish(tx, {"kind": "endpoint", "sequence": order.sequence, "name": name, "address": address})
+        change = {"kind": "endpoint", "sequence": order.sequence, "name": name, "address": address, "reason": reason}
+        self._plane.publish(tx, {**change, "for_service": None})
         self._plane.tell(tx, "endpoint.pointed", {"name": name, "address": address, "reason": reason})
         return order

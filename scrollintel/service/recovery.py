@@ -35,6 +35,8 @@ LAUNCH_WAIT = 30.0
 STOP_WAIT = 1.0
 """Seconds that a step may take to end when the service stops, and seconds that writing the ends may take."""
 STOP_LOOK = 0.02
+ENGINE_WAIT, ENGINE_LOOK = 10.0, 0.1
+"""Seconds that a recovery waits for an engine that starts or whose database is away, and seconds between two looks."""
 RESTARTED = "the control plane went away while it ran"
 STOPPED = "the control plane was stopped while it ran"
 
@@ -181,14 +183,25 @@ class Recoveries:
             task.add_done_callback(lambda _: self._asked_for.pop(record.id, None))
 
     async def _submit(self, record: RecoveryOperationRecord) -> None:
+        deadline = self._plane.clock.monotonic() + ENGINE_WAIT
         try:
-            await asyncio.to_thread(self._engine.submit, run_document(record))
+            while not await asyncio.to_thread(self._taken_by_engine, record):
+                if self._stopping or self._plane.clock.monotonic() >= deadline:
+                    raise ConnectionError
+                await asyncio.sleep(ENGINE_LOOK)
         except Exception as error:  # the engine's database is away: the end is written, nothing was done
             logger.warning("recovery %s cannot begin: %s", record.id, type(error).__name__)
             now = datetime.fromtimestamp(self._plane.clock.time(), self._plane.now.tzinfo)
             ended = interrupted(record, now, "the engine that runs recoveries cannot be used now; nothing was done")
             await asyncio.to_thread(self._keeper.save, end_note(ended))
             self.history.note(ended)
+
+    def _taken_by_engine(self, record: RecoveryOperationRecord) -> bool:
+        try:
+            self._engine.submit(run_document(record))
+        except ConnectionError:  # it starts, or its database is away
+            return False
+        return True
 
     def _look_soon(self) -> None:
         """Look for recoveries of the life before, now that the database can be written."""

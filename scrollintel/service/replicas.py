@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from ..control.records import LEVEL_ORDERS, POLICIES
+from ..control.records import ENDPOINT_ORDERS, LEVEL_ORDERS, POLICIES
 from ..core.config.base import name_problem
 from ..replica.protocol import PROTOCOL, ProtocolError
 from ..security.access import Permission
@@ -214,6 +214,10 @@ class Replicas:
                 }
                 for order in records.values(LEVEL_ORDERS)
                 if not order.expired(now)
+            },
+            "endpoints": {
+                order.name: {"address": order.address, "reason": order.reason, "sequence": order.sequence}
+                for order in records.values(ENDPOINT_ORDERS)
             },
         }
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from ..control.declared import Declarations
 from ..recovery.runner import RecoveryRunner
@@ -101,6 +102,8 @@ class UseCases:
         self.degradation = Degradation(plane)
         self.registry = ServiceRegistry(plane)
         self.declarations = DeclarationKeeper(plane, self.policies, self.registry, declared or Declarations())
+        self.reload: Callable[[], Awaitable[Any]] | None = None  # Any: what whoever reads the file tells of it
+        """Reads the settings file anew; None when there is none."""
         self._declared = False
         self.ingest = Ingest(plane)
         self.replicas = Replicas(plane, self.ingest, self.circuits.remembered, push_interval=push_interval)

@@ -104,6 +104,7 @@ class Desk:
         self._aftermath = aftermath
         self._messages: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._due: dict[str, float] = {}  # incident → monotonic time of another look at it
+        self._waiting: dict[str, Run] = {}  # runs that the engine could not take yet
         self._told: dict[str, str] = {}  # incident → what it was last said to wait for
         self._thread: threading.Thread | None = None
         self._next_sweep = 0.0
@@ -284,8 +285,19 @@ class Desk:
         self._judgement.began()
         self._watch.hold(target.name, Condition.RECOVERING)
         self._due.pop(incident.id, None)
-        self._submit(run_document(record, generation=incident.attempts + incident.relapses))
+        self._give(run_document(record, generation=incident.attempts + incident.relapses))
         self._aftermath.began(incident, target)
+
+    def _give(self, run: Run) -> None:
+        """Give a run to the engine; while its database is away the run waits here, as it stands in the record."""
+        try:
+            self._submit(run)
+        except Exception as error:
+            if run["id"] not in self._waiting:
+                logger.warning("recovery %s waits for its engine: %s", run["id"], type(error).__name__)
+            self._waiting[run["id"]] = run
+        else:
+            self._waiting.pop(run["id"], None)
 
     def _finished(self, run: Run, record: RecoveryOperationRecord) -> None:
         incident = self._keeper.find(INCIDENTS.name, str(record.incident))
@@ -341,6 +353,8 @@ class Desk:
 
     def _tick(self) -> None:
         now = self._plane.clock.monotonic()
+        for run in list(self._waiting.values()):
+            self._give(run)
         for name in [name for name, due in self._due.items() if due <= now]:
             del self._due[name]
             incident = self._keeper.find(INCIDENTS.name, name)
@@ -385,7 +399,7 @@ class Desk:
                     self._consider(self._again(incident))
                 else:
                     self._watch.hold(incident.target, Condition.RECOVERING)
-                    self._submit(run_document(run, generation=incident.attempts + incident.relapses))
+                    self._give(run_document(run, generation=incident.attempts + incident.relapses))
             elif incident.state is IncidentState.WATCHED:
                 target = self._judgement.target(incident.target)
                 since = incident.validated_at or incident.declared_at
