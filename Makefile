@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo serve test check fmt lint types layers security coverage kills tamper fuzz bench bench-control-plane requirements clean distclean
+.PHONY: help setup demo serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -125,6 +125,12 @@ security: $(VENV)/.dev ## bandit: no finding of medium or high severity
 
 kills: $(VENV)/.dev ## SIGKILL the writer 200 times under load on each database; nothing acknowledged may be lost
 	@SCROLLINTEL_KILLS=200 $(BIN)/python -m pytest tests/storage/test_kills.py --timeout 3600 $(ARGS)
+
+kill-recoveries: $(VENV)/.dev ## SIGKILL recoveries at every step boundary and 200 times at random; no effect may happen twice
+	@SCROLLINTEL_RECOVERY_KILLS=200 $(BIN)/python -m pytest tests/integration/test_durable_kills.py --timeout 3600 $(ARGS)
+
+chaos: $(VENV)/.dev ## the twelve chaos scenarios beside two baselines; goes on where it was broken off; options by ARGS
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 tamper: $(VENV)/.dev ## 10,000 random tamperings with an audit log; all must be found
 	@SCROLLINTEL_TAMPERINGS=10000 $(BIN)/python -m pytest tests/unit/security/test_audit_verify.py -k tampering --timeout 600 $(ARGS)

@@ -215,6 +215,11 @@ class DurableEngine:
         """Return the ids of the runs that this process performs now."""
         return set(self._runs)
 
+    @property
+    def shared(self) -> bool:
+        """Whether several processes share the database."""
+        return self._file is None
+
     def unfinished(self) -> set[str] | None:
         """Return the ids of all runs that have not ended, in whichever process; None while that cannot be told."""
         if self._dbos is None:
