@@ -141,8 +141,10 @@ class Members:
             with self._engine.connect() as connection:
                 epoch = connection.execute(
                     text(
-                        "SELECT executors.epoch FROM dbos.workflow_status AS run"  # noqa: S608 - constants
+                        # The newest token of all: it has risen since a former owner of the run was declared dead.
+                        "SELECT newest.epoch FROM dbos.workflow_status AS run"  # noqa: S608 - constants
                         " JOIN scrollintel_executors AS executors ON executors.executor = run.executor_id"
+                        " JOIN scrollintel_epoch AS newest ON newest.id = 1"
                         " WHERE run.workflow_uuid = :run AND run.executor_id = :executor"
                         f" AND run.status = 'PENDING' AND {_NOW} - executors.beat <= :lease"
                     ),

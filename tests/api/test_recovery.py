@@ -225,7 +225,7 @@ async def test_recovery_whose_error_no_database_could_hold_has_an_end(tmp_path: 
 async def test_step_that_can_be_written_nowhere_is_not_carried_out(tmp_path: Path) -> None:
     """Without database and journal nothing acts; the recovery ends once one of both is back, and says so."""
     led = Led()
-    async with recovering(tmp_path, led) as (client, use_cases):
+    async with recovering(tmp_path, led) as (_, use_cases):
         use_cases.plane.distrust = "not now"
         blocked = tmp_path / FILE_NAME
         blocked.mkdir()

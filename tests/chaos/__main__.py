@@ -30,7 +30,7 @@ def main() -> int:
         options.results.unlink(missing_ok=True)
     done = kept(options.results)
     known = {(run.scenario, run.arm, run.run) for run in done}
-    wanted = [item for item in planned(options.only, options.often, options.seldom)]
+    wanted = list(planned(options.only, options.often, options.seldom))
     left = [item for item in wanted if (item[0].name, item[1], item[2]) not in known]
     for number, (scenario, arm, run) in enumerate(left, 1):
         began = time.monotonic()

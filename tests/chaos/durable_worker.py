@@ -1,8 +1,8 @@
 """An executor of recoveries that kills itself where it is told to; its effects and steps go to files that outlive it.
 
 Usage: durable_worker.py DIRECTORY URL STEP WHEN RUN... URL "-" is the SQLite file in the directory. STEP and WHEN say
-where it dies: "before" the step, "between" its effect and its record, or "after" it; STEP "-" is nowhere. It submits the
-runs that are named and works until all that it knows of have ended.
+where it dies: "before" the step, "between" its effect and its record, or "after" it; STEP "-" is nowhere. It submits
+the runs that are named and works until all that it knows of have ended.
 """
 
 from __future__ import annotations

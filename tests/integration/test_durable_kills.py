@@ -148,7 +148,7 @@ def test_recoveries_survive_random_kills(tmp_path: Path) -> None:
         process = worker(tmp_path, "-", ("-", "-"), *named)
         named = []
         try:
-            process.wait(1.5 + draw.random() * 2.0)
+            process.wait(1.0 + draw.random() * 0.8)
             break
         except subprocess.TimeoutExpired:
             process.kill()
