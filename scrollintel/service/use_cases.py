@@ -27,6 +27,7 @@ from .degradation import Degradation
 from .full_disk import FullDisk
 from .health import Health
 from .housekeeping import Housekeeping
+from .incidents import Incidents
 from .ingest import Ingest
 from .key_rotation import KeyRotation
 from .persons import Persons
@@ -121,6 +122,7 @@ class UseCases:
             max_local=recovery.MAX_RUNNING,
         )
         self.ingest.on_circuit = self.automation.took
+        self.incidents = Incidents(plane, self.automation.keeper)
         self.recovery = Recoveries(
             plane,
             self.automation.strategies,

@@ -27,6 +27,7 @@ class RecoveryFilter:
     status: str | None = None
     outcome: str | None = None
     failure_type: str | None = None
+    incident: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     after: tuple[datetime, str] | None = None
@@ -45,7 +46,7 @@ class RecoveryFilter:
         )
 
 
-_EQUAL = ("service", "status", "outcome", "failure_type")
+_EQUAL = ("service", "status", "outcome", "failure_type", "incident")
 """Fields that a recovery has to have the same value in."""
 
 

@@ -12,12 +12,14 @@ from fastapi import APIRouter
 from ..context import PREFIX
 from . import (
     audit,
+    automation,
     circuits,
     configuration,
     defaults,
     degradation,
     events,
     health,
+    incidents,
     keys,
     metrics,
     policies,
@@ -35,6 +37,8 @@ _PARTS = (
     replicas,
     events,
     degradation,
+    incidents,
+    automation,
     recovery,
     policies,
     services,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ...recovery.strategy import RecoveryOutcome
 from ...security.access import ALL, Permission
+from ...service.errors import ConflictError
 from ...service.plane import Answer
 from ...service.recovery import Wish
 from ...service.recovery_history import Found
@@ -20,6 +21,7 @@ from ..context import Ask, answer, json_response
 from ..paging import BadCursorError, decode_cursor, encode_cursor
 from ..route import requires, resource_router
 from ..schemas.bodies import Cursor, Limit, Moment, ServiceName
+from ..schemas.incidents import Reasoned
 from ..schemas.recovery import (
     RecoveryPage,
     RecoveryRequest,
@@ -110,6 +112,29 @@ async def show_recovery(operation: RecoveryId, ask: Ask) -> Response:
     """One recovery with its steps and times."""
     found = await ask.use_cases.recovery.history.find(ask.caller, operation)
     return json_response(document(found.records[0]), headers=_marks(ask, found))
+
+
+@router.post("/recovery/{operation}/cancel", status_code=202, response_model=RecoveryView, summary="Cancel a recovery")
+@requires(Permission.RECOVERY_START)
+async def cancel_recovery(operation: RecoveryId, body: Reasoned, ask: Ask) -> Response:
+    """It ends after the step that it is in; nothing is undone."""
+    found = await ask.use_cases.recovery.history.find(ask.caller, operation)
+    record = found.records[0]
+    ask.caller.require_for_new(Permission.RECOVERY_START, record.service)
+    if record.finished_at is not None:
+        raise ConflictError(f"the recovery {operation} has ended already")
+
+    def decide(tx: Transaction) -> Answer:
+        tx.audit(
+            ask.caller.entry(
+                "recovery.cancel", "recovery", operation, at=tx.now, service=record.service, reason=body.reason
+            )
+        )
+        recovery = ask.use_cases.recovery
+        tx.afterwards(lambda: recovery.cancel(operation, ask.caller.identity.id, body.reason))
+        return answer(202, document(record))
+
+    return await ask.change(decide)
 
 
 def _marks(ask: Ask, found: Found) -> dict[str, str] | None:

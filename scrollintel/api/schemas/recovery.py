@@ -70,6 +70,12 @@ class RecoveryView(BaseModel):
     finished_at: datetime | None
     duration: float | None = Field(description="seconds")
     detail: str | None
+    incident: str | None = Field(description="what it is about; null when a person started it")
+    target: str | None
+    detected_at: datetime | None
+    initiated_at: datetime | None = Field(description="the first step was on disk")
+    acted_at: datetime | None
+    validated_at: datetime | None
     steps: list[StepView]
 
 
@@ -106,5 +112,11 @@ def document(record: RecoveryOperationRecord) -> dict[str, Any]:  # Any: JSON va
         "finished_at": record.finished_at,
         "duration": record.duration,
         "detail": record.detail,
+        "incident": record.incident,
+        "target": record.target,
+        "detected_at": record.detected_at,
+        "initiated_at": record.initiated_at,
+        "acted_at": record.acted_at,
+        "validated_at": record.validated_at,
         "steps": [dict(step) for step in record.steps],
     }

@@ -215,6 +215,11 @@ class Automation:
             notes.end(why)
         self.engine.cancel(run, why)
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether targets are watched now."""
+        return self._is_watching
+
     def views(self) -> list[TargetView]:
         """Return how all targets stand."""
         return self.watcher.snapshot()
