@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 
 from .symptom import Look
-from .target import Check
 
 
 class CheckHealth:
     """Pure state of one check.
 
     Arguments:
-        check: Gives `failures`, `window` and `successes`.
+        failures: Bad looks among the last `window` from which it counts as failed.
+        window: Looks that are remembered for that.
+        successes: Good looks in a row that heal it.
 
     Attributes:
         last: The last look, or None.
@@ -25,10 +26,11 @@ class CheckHealth:
 
     __slots__ = (
         "_bad_looks",
-        "_check",
         "_conclusive",
         "_confirmed",
+        "_failures",
         "_good_in_a_row",
+        "_successes",
         "awaits_first_good",
         "bad_since",
         "excused",
@@ -37,9 +39,10 @@ class CheckHealth:
         "last_bad",
     )
 
-    def __init__(self, check: Check) -> None:
-        self._check = check
-        self._bad_looks: deque[bool] = deque(maxlen=max(check.window, check.failures))
+    def __init__(self, *, failures: int, window: int, successes: int) -> None:
+        self._failures = failures
+        self._successes = successes
+        self._bad_looks: deque[bool] = deque(maxlen=window)
         self.restart()
 
     def restart(self) -> None:
@@ -92,14 +95,14 @@ class CheckHealth:
 
     def declare(self, *, withheld: bool) -> None:
         """Count as failed when enough looks were bad and a fresh one agreed; conclusive ones are not withheld."""
-        enough = self._conclusive or (not withheld and sum(self._bad_looks) >= self._check.failures)
+        enough = self._conclusive or (not withheld and sum(self._bad_looks) >= self._failures)
         if self.bad_since is not None and self._confirmed and enough:
             self.failed = True
 
     def _see_good(self) -> None:
         self.awaits_first_good = False
         self._good_in_a_row += 1
-        if self.failed and self._good_in_a_row < self._check.successes:
+        if self.failed and self._good_in_a_row < self._successes:
             return
         if self.failed:
             self._bad_looks.clear()

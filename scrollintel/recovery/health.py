@@ -20,10 +20,13 @@ DEFAULT_START_TIMEOUT = 30.0
 """Seconds of grace after the start of a target that declares no process; as `Process.start_timeout`."""
 
 
-def _unlisted(name: str, depth: Depth) -> Check:
+def _listed(check: Check) -> CheckHealth:
+    return CheckHealth(failures=check.failures, window=check.window, successes=check.successes)
+
+
+def _unlisted(name: str) -> CheckHealth:
     """Return how a signal is counted that no check of the target stands for: one suffices to suspect."""
-    successes = 3 if name in (HEARTBEAT, PROGRESS) else 1
-    return Check(name=name, kind=name, depth=depth, failures=1, window=1, successes=successes)
+    return CheckHealth(failures=1, window=1, successes=3 if name in (HEARTBEAT, PROGRESS) else 1)
 
 
 class TargetHealth:
@@ -44,7 +47,7 @@ class TargetHealth:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.since: float | None = None
-        self._checks = {check.name: CheckHealth(check) for check in target.checks}
+        self._checks = {check.name: _listed(check) for check in target.checks}
         self._judged = Condition.UNKNOWN
         self._held: Condition | None = None
         self._withheld = False
@@ -116,7 +119,7 @@ class TargetHealth:
         """
         check = self._checks.get(look.check)
         if check is None:
-            check = self._checks[look.check] = CheckHealth(_unlisted(look.check, look.depth))
+            check = self._checks[look.check] = _unlisted(look.check)
         if self._excused(check, look, now):
             check.excuse(look)
         else:
@@ -161,9 +164,9 @@ class TargetHealth:
         self._withheld = False
         return self._settle(self.worst, now)
 
-    def expect(self, now: float, *, name: str, depth: Depth = Depth.ALIVE) -> None:
+    def expect(self, now: float, *, name: str) -> None:
         """Make a signal that comes by itself part of the judgement before its first look, so that it stays UNKNOWN."""
-        self._checks.setdefault(name, CheckHealth(_unlisted(name, depth)))
+        self._checks.setdefault(name, _unlisted(name))
         if self.since is None:
             self.since = now
 
