@@ -117,7 +117,7 @@ def _times(stage: Stage) -> dict[str, float | None]:
     names = ("detection", "initiation", "action", "validation")
     return {
         name: None if early is None or late is None else round(late - early, 4)
-        for name, early, late in zip(names, moments, moments[1:], strict=True)
+        for name, early, late in zip(names, moments[:-1], moments[1:], strict=True)
     }
 
 

@@ -68,7 +68,7 @@ class Platform:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx2.HTTPError):
-                if httpx2.get(f"{self.api}/livez", timeout=1.0).status_code == 200:
+                if httpx2.get(f"http://127.0.0.1:{self.port}/livez", timeout=1.0).status_code == 200:
                     return
             assert self.process.poll() is None, self.log()
             time.sleep(0.02)

@@ -137,7 +137,7 @@ class Rig:
         for key, value in settings.items():
             postgres += ["-c", f"{key}={value}"]
         store = [
-            str(valkey()), "--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "", "--appendonly", "yes",
+            str(valkey()), "--bind", "127.0.0.1", "--port", str(self.redis_port), "--appendonly", "yes",
             "--dir", str(self.folder), "--daemonize", "no",
         ]  # fmt: skip
         content = json.dumps(
