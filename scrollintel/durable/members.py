@@ -66,12 +66,17 @@ class Members:
 
     def _hold(self) -> None:
         """Hold a lock that the server frees the moment this process's connection ends: the fast sign of death."""
-        if self._held is not None:
-            with suppress(SQLAlchemyError):
-                self._held.close()
-        self._held = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._held.execute(text("SET statement_timeout = 0"))
-        self._held.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.executor)})
+        self._drop()
+        held = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            # A session of this executor that the server has not missed yet may hold it: the statement's time limit
+            # ends the wait, and the next beat tries again.
+            held.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.executor)})
+            held.commit()
+        except SQLAlchemyError:
+            held.close()
+            raise
+        self._held = held
 
     def rise(self) -> None:
         """Raise the fencing token above all that were given out, and take it."""
@@ -91,16 +96,35 @@ class Members:
                 )
 
     def beat(self) -> None:
-        """Give a sign of life; joins anew when others have declared this executor dead meanwhile."""
+        """Give a sign of life; joins anew when others have declared this executor dead meanwhile.
+
+        Raises:
+            SQLAlchemyError: when the database cannot be used; the next call joins anew.
+        """
         if not self._shared:
             return
-        assert self._held is not None
-        found = self._held.execute(
-            text(f"UPDATE scrollintel_executors SET beat = {_NOW} WHERE executor = :executor"),  # noqa: S608 - constants
-            {"executor": self.executor},
-        )
+        if self._held is None:
+            self.join()
+        held = self._held
+        assert held is not None
+        statement = f"UPDATE scrollintel_executors SET beat = {_NOW} WHERE executor = :executor"  # noqa: S608 - constants
+        try:
+            found = held.execute(text(statement), {"executor": self.executor})
+            held.commit()
+        except SQLAlchemyError:
+            self._drop()
+            raise
         if found.rowcount == 0:
             self.join()
+
+    def _drop(self) -> None:
+        """Let go of a connection that does not work; the lock on it is gone, or the server will notice."""
+        held, self._held = self._held, None
+        if held is not None:
+            with suppress(SQLAlchemyError):
+                held.invalidate()
+            with suppress(SQLAlchemyError):
+                held.close()
 
     def dead(self, owners: Collection[str]) -> list[str]:
         """Return which of the executors are dead: their lock is free, or they have been silent for a lease.
@@ -135,7 +159,9 @@ class Members:
         """Return the fencing token when a run is this executor's and its lease holds, as the database says now.
 
         Raises:
-            LeaseLostError: when it is not, or when the database does not say.
+            LeaseLostError: when another one has it by now.
+            ConnectionError: when the database does not say, or this executor has not given a sign of life for a lease;
+                it is asked again then, and nothing is done meanwhile.
         """
         try:
             with self._engine.connect() as connection:
@@ -150,11 +176,19 @@ class Members:
                     ),
                     {"run": run, "executor": self.executor, "lease": LEASE},
                 ).scalar_one_or_none()
+                if epoch is not None:
+                    return int(epoch)
+                owner = connection.execute(
+                    text(
+                        "SELECT executor_id FROM dbos.workflow_status WHERE workflow_uuid = :run AND status = 'PENDING'"
+                    ),
+                    {"run": run},
+                ).scalar_one_or_none()
         except SQLAlchemyError as error:
-            raise LeaseLostError(run) from error
-        if epoch is None:
+            raise ConnectionError("the recovery engine's database does not say whose the run is") from error
+        if owner != self.executor:
             raise LeaseLostError(run)
-        return int(epoch)
+        raise ConnectionError("this executor has not given a sign of life in time")
 
     def leave(self) -> None:
         """Give the place up, so that nobody waits for the lease."""
@@ -166,10 +200,7 @@ class Members:
 
     def close(self) -> None:
         """Let go of the database."""
-        if self._held is not None:
-            with suppress(SQLAlchemyError):
-                self._held.close()
-            self._held = None
+        self._drop()
         self._engine.dispose()
 
 

@@ -12,10 +12,12 @@ class Beats:
     Arguments:
         heartbeat: What is expected.
         now: When the watch begins; silence counts from here.
+        grace: Seconds that the first beat may take.
     """
 
-    def __init__(self, heartbeat: Heartbeat, now: float) -> None:
+    def __init__(self, heartbeat: Heartbeat, now: float, *, grace: float = 30.0) -> None:
         self.heartbeat = heartbeat
+        self.grace = grace
         self.suspicion = Suspicion()
         self.last_at = now
         self.progressed_at = now
@@ -43,8 +45,9 @@ class Beats:
         return now - self.last_at
 
     def is_silent(self, now: float) -> bool:
-        """Tell whether it has been silent for too long; before the first beat nobody is."""
-        return self.count > 0 and self.silence(now) > self.heartbeat.timeout
+        """Tell whether it has been silent for too long; before its first beat it may take its time to start."""
+        patience = self.heartbeat.timeout if self.count else max(self.heartbeat.timeout, self.grace)
+        return self.silence(now) > patience
 
     def is_stalled(self, now: float) -> bool:
         """Tell whether it beats and has not progressed for too long."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection
 from typing import Protocol
 
-from ..recovery.health import HEARTBEAT, PROGRESS, TargetHealth
+from ..recovery.health import DEFAULT_START_TIMEOUT, HEARTBEAT, PROGRESS, TargetHealth
 from ..recovery.symptom import Condition, ConditionChange, Depth, FailureType, Look
 from ..recovery.target import Check, Target
 from .beats import Beats
@@ -53,7 +53,7 @@ class Watched:
     def __init__(self, target: Target, context: ProbeContext, around: Surroundings) -> None:
         self.target = target
         self.health = TargetHealth(target)
-        self.beats = None if target.heartbeat is None else Beats(target.heartbeat, time.monotonic())
+        self.beats = _beats(target)
         self._around = around
         kinds = check_kinds()
         self._probes: dict[str, tuple[Check, Probe]] = {}
@@ -181,6 +181,7 @@ class Watched:
                 continue
             if beats.is_silent(now):
                 await self._silent(beats, now)
+                await asyncio.sleep(SUSPECT_INTERVAL)
             elif beats.is_stalled(now):
                 await self._stalled(beats, now)
 
@@ -207,7 +208,7 @@ class Watched:
 
     def _heard(self, beats: Beats) -> list[Look]:
         now = time.monotonic()
-        silent, stalled = beats.is_silent(now) or not beats.count, beats.is_stalled(now)
+        silent, stalled = beats.is_silent(now) or not beats.count, beats.is_stalled(now)  # proof needs a beat
         found = [
             self._signal(HEARTBEAT, now, FailureType.SILENT if silent else None, "beats" if not silent else "silent")
         ]
@@ -242,3 +243,10 @@ class Watched:
 
 def _name(error: Exception) -> str:
     return type(error).__name__
+
+
+def _beats(target: Target) -> Beats | None:
+    if target.heartbeat is None:
+        return None
+    grace = DEFAULT_START_TIMEOUT if target.process is None else target.process.start_timeout
+    return Beats(target.heartbeat, time.monotonic(), grace=grace)

@@ -192,7 +192,7 @@ class Watcher:
 
     def _reported(self, look: Look) -> None:
         watched = self._watched.get(look.target)
-        if watched is None:
+        if watched is None or look.good:
             return
         task = asyncio.ensure_future(watched.probe([Depth.ALIVE, Depth.READY, Depth.DEEP]))
         task.set_name(f"watch {look.target} {look.check}")

@@ -39,7 +39,8 @@ class ProcessProbe(LookingProbe):
         """Look whether the process runs."""
         found = self._pid_of(self.target)
         if found is None:
-            return self._exited("no process runs", None)
+            # Without an identity nothing has been seen to exit: it may be about to begin.
+            return self.found(FailureType.EXITED, "no process runs", None, facts={"pid": None})
         pid, started = found
         code = reap(pid)
         if code is None and runs(pid, started):
