@@ -11,7 +11,7 @@ SCENARIOS = {
     "circuit-breaker": "the storefront hangs: unprotected calls wait in vain, protected ones are refused at once",
     "retry": "the database is locked again and again: retries with jitter get through, no order is booked twice",
     "degradation": "the back end gets slow, then sick: features go level by level, and come back",
-    "recovery": "one process is killed, another hangs: the supervisor notices, restarts and verifies",
+    "recovery": "one process is killed, another hangs: the control plane notices, restarts and proves health",
     "combined": "errors, slowness, a lock, a kill and a hang in a row, against every strategy at once",
 }
 SECONDS_EACH = 13.0

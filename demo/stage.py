@@ -6,13 +6,14 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from .faults import Faults
 from .figures import Figure, Unit
 from .meter import Summary
+from .platform import Incident, Platform
 from .services import database
-from .supervisor import Incident, Supervisor
 from .timeline import Mark, Timeline
 from .traffic import Lane, Stream
 from .yard import PORT, Yard
@@ -52,24 +53,28 @@ class Stage:
         self.timeline = Timeline()
         self.faults = Faults(yard, self.timeline, self.database)
         self.faults.lock(0)
-        self.inventory = yard.add("inventory", "demo.services.inventory", str(self.database), PORT)
-        self.storefront = yard.add("storefront", "demo.services.storefront", str(yard.folder / "inventory.port"), PORT)
+        self.inventory = yard.add_watched("inventory", "demo.services.inventory", str(self.database), PORT)
+        self.storefront = yard.add_watched(
+            "storefront", "demo.services.storefront", str(yard.folder / "inventory.port"), PORT
+        )
         self.batch_job = yard.add(
             "batch-job", "demo.services.batch_job", str(self.database), str(yard.folder / "lock-rhythm"), str(seed)
         )
         self.stream = Stream(self.storefront, rate=rate, seed=seed)
-        self.supervisor = Supervisor([self.inventory, self.storefront], self._told)
+        self.platform = Platform(yard, [self.inventory, self.storefront], self._recovered)
         self.showing = Showing()
         self.seconds = 0.0
         self.figures: list[Figure] = []
         self.seed = seed
-        self._loop = asyncio.get_running_loop()
 
     def start_services(self) -> None:
         """Make the database and start the programs; blocks."""
         database.create(self.database, self.seed)
-        for service in (self.inventory, self.storefront, self.batch_job):
-            service.start()
+        with ThreadPoolExecutor(max_workers=1) as beside:  # it takes as long to start as all others together
+            platform = beside.submit(self.platform.start)
+            for service in (self.inventory, self.storefront, self.batch_job):
+                service.start()
+            platform.result()
 
     @property
     def protected(self) -> Lane:
@@ -120,11 +125,7 @@ class Stage:
         """Write a measured time on the timeline."""
         self.timeline.add(Mark.MEASURE, text)
 
-    def _told(self, service: str, incident: Incident | None, text: str) -> None:
-        """Take a message from a supervisor's thread."""
-        self._loop.call_soon_threadsafe(self._recovered, service, incident, text)
-
     def _recovered(self, service: str, incident: Incident | None, text: str) -> None:
         self.timeline.add(Mark.RECOVERY, text, at=None if incident is None else incident.over)
-        if incident is not None and incident.record.succeeded:
+        if incident is not None and incident.succeeded:
             self.faults.repaired(service, f"{service} is back (pid {self.yard.services[service].pid})")

@@ -138,7 +138,7 @@ class View:
         grid = Table.grid(padding=(0, 1))
         for service in (stage.storefront, stage.inventory):
             state, style = "running", "green"
-            if service.exit_code() is not None:
+            if service.is_gone():
                 state, style = "gone", "bold red"
             elif service.name in active:
                 state, style = "stopped", "bold red"
@@ -153,8 +153,8 @@ class View:
             style="bold red" if trouble else "green",
         )
         grid.add_row("database", text, Text("SQLite" if pids else "", style="dim"))
-        restarts = stage.storefront.starts + stage.inventory.starts - 2
-        grid.add_row("supervisor", Text(f"{restarts}", style="cyan"), Text("restarts" if pids else "", style="dim"))
+        restarts = len(stage.platform.incidents)
+        grid.add_row("control plane", Text(f"{restarts}", style="cyan"), Text("restarts" if pids else "", style="dim"))
         return Panel(grid, title="services", box=ROUNDED, border_style="blue")
 
     def _timeline(self, lines: int, width: int) -> Panel:

@@ -12,7 +12,6 @@ from scrollintel.core.hub import DEFAULT_HUB, Subscription
 from scrollintel.core.snapshot import CircuitSnapshot, PolicySnapshot
 
 from .stage import PolicyView
-from .supervisor import HEALTH
 from .timeline import Mark, Timeline
 
 
@@ -71,7 +70,7 @@ class Facts:
             self.retries.append(event)
         elif isinstance(event, StateChanged):
             self.states.append(event)
-            if event.new is not CircuitState.HALF_OPEN and not event.policy.startswith(HEALTH):
+            if event.new is not CircuitState.HALF_OPEN:
                 self._wait(at, Mark.CIRCUIT, f"circuit {event.policy!r} {event.new.value}: {event.reason}")
         elif isinstance(event, LevelChanged):
             self.levels.append(event)

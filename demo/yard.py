@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import secrets
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
+
+from scrollintel.actions.supervised import ProcessError, SupervisedProcess
+from scrollintel.recovery.target import Process, Target
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,8 +42,29 @@ class Yard:
         self.nonce = secrets.token_hex(8)
         self.services: dict[str, Service] = {}
         self._closed = False
+        self._guard: subprocess.Popen[bytes] | None = None
         # One thread for the whole run starts all children: Linux kills a child when the thread that made it ends.
         self._spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+    def add_watched(self, name: str, module: str, *arguments: str) -> WatchedService:
+        """Describe a program that the control plane watches and may start anew; it runs once it is started."""
+        service = WatchedService(self, name, module, arguments)
+        self.services[name] = service
+        return service
+
+    def hold(self) -> None:
+        """See that nothing that is watched outlives the demo, whatever ends it."""
+        self.on_spawner(self._start_guard)
+
+    def _start_guard(self) -> None:
+        if self._guard is None:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "demo.services.guard", str(self.folder)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
 
     def add(self, name: str, module: str, *arguments: str) -> Service:
         """Describe a program; it runs once it is started."""
@@ -63,8 +89,13 @@ class Yard:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _kill_all(self) -> None:
-        for service in self.services.values():
+        # Who starts others goes first.
+        for service in sorted(self.services.values(), key=lambda service: isinstance(service, WatchedService)):
             service.kill()
+        if self._guard is not None:
+            assert self._guard.stdin is not None
+            self._guard.stdin.close()
+            self._guard.wait()
 
     def write(self, name: str, text: str) -> Path:
         """Replace a file of the folder in one step, so that no reader sees half of it."""
@@ -96,9 +127,9 @@ class Service:
         """Process id of the newest process, whether it still runs or not."""
         return None if self._process is None else self._process.pid
 
-    def exit_code(self) -> int | None:
-        """Return how the newest process ended (negative: by that signal), None while it exists."""
-        return None if self._process is None else self._process.poll()
+    def is_gone(self) -> bool:
+        """Tell whether the newest process has ended."""
+        return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
         """Start the program and wait until it reports its port.
@@ -173,3 +204,76 @@ class Service:
     def _complaint(self, what: str) -> str:
         log = self._log.read_text(encoding="utf-8", errors="replace")[-2000:].strip()
         return f"service {self.name!r} {what}" + (f":\n{log}" if log else "")
+
+
+class WatchedService(Service):
+    """A program in a session of its own, under a lock and a pidfile, so that the control plane can restart it."""
+
+    def __init__(self, yard: Yard, name: str, module: str, arguments: tuple[str, ...]) -> None:
+        super().__init__(yard, name, module, arguments)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        listed = [str(self.port) if argument == PORT else argument for argument in arguments]
+        self.process = Process(
+            command=(sys.executable, "-m", module, *listed),
+            directory=str(ROOT),
+            environment={
+                "PYTHONPATH": str(ROOT),
+                "DEMO_NONCE": yard.nonce,
+                "DEMO_PARENT": str(os.getpid()),
+                "DEMO_SUPERVISED": "1",
+            },
+            pidfile=str(yard.folder / f"{name}.pid"),
+            log=str(self._log),
+            stop_timeout=1.0,
+            start_timeout=READY_WITHIN,
+        )
+        target = Target(name=name, service=name, process=self.process)
+        self._supervised = SupervisedProcess(target, yard.folder)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the newest process, whether it still runs or not, and whoever has started it."""
+        known = self._supervised.known()
+        return None if known is None else known[0].pid
+
+    def is_gone(self) -> bool:
+        """Tell whether the newest process has ended."""
+        return self._supervised.running() is None
+
+    def kill(self) -> None:
+        """Kill the process and wait until it is gone."""
+        running = self._supervised.running()
+        if running is not None:
+            self._supervised.kill_now(running)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process; nothing happens when it is gone."""
+        running = self._supervised.running()
+        if running is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(running.pid, number)
+
+    def _spawn(self) -> None:
+        self._yard.refuse_if_closed()
+        self.kill()
+        try:
+            self._supervised.start("demo")
+        except (ProcessError, OSError) as error:
+            raise StartError(self._complaint(str(error))) from error
+        self._yard.write(f"{self.name}.port", str(self.port))
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._answers():
+            if self.is_gone() or time.monotonic() >= deadline:
+                raise StartError(self._complaint("did not answer"))
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1.0)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().headers.get("X-Nonce") == self._yard.nonce
+        except OSError:
+            return False
+        finally:
+            connection.close()

@@ -69,16 +69,16 @@ async def play(stage: Stage) -> None:
     shop.follow(circuit, DegradationConfig(latency=0.15, quiet_period=quiet, minimum_calls=8))
     stage.showing.policies = lambda: [view_of(ft_manager.snapshot()[CIRCUIT])]
     stage.showing.level, stage.showing.features = lambda: int(shop.level), shop.levels.features
-    known = len(stage.supervisor.incidents)
+    known = len(stage.platform.incidents)
 
     def as_before() -> bool:
         return circuit.state is CircuitState.CLOSED and shop.level is DegradationLevel.NONE
 
     try:
         with Facts(stage.timeline):
-            async with stage.supervisor.on_duty():
+            async with stage.platform.on_duty():
                 stage.protected.handler = protected.handle
-                stage.phase("all is well; every strategy and the supervisor are on")
+                stage.phase("all is well; every strategy and the control plane are on")
                 await asyncio.sleep(seconds * 0.06)
                 began = time.monotonic()
                 repaired = await _break_everything(stage, known)
@@ -90,7 +90,7 @@ async def play(stage: Stage) -> None:
                 await asyncio.sleep(max(0.3, seconds * 0.06))
     finally:
         shop.levels.stop()
-    recoveries = len(stage.supervisor.incidents) - known
+    recoveries = len(stage.platform.incidents) - known
     _measure(stage, (began, repaired, restored), recoveries, left, shop.kept_orders)
     _measure_books(stage, await stage.audit())
 
@@ -114,11 +114,11 @@ async def _break_everything(stage: Stage, known: int) -> float:
     await _rest(stage)
     stage.phase("the inventory is killed")
     faults.kill(stage.inventory)
-    await stage.until(lambda: len(stage.supervisor.incidents) > known, 8.0)
+    await stage.until(lambda: len(stage.platform.incidents) > known, 8.0)
     await _rest(stage)
     stage.phase("the storefront hangs")
     faults.stop(stage.storefront)
-    return await stage.until(lambda: len(stage.supervisor.incidents) > known + 1, 8.0)
+    return await stage.until(lambda: len(stage.platform.incidents) > known + 1, 8.0)
 
 
 async def _rest(stage: Stage) -> None:

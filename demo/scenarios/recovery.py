@@ -1,4 +1,4 @@
-"""Automated recovery: the inventory is killed, then the storefront hangs; the supervisor brings each back."""
+"""Automated recovery: the inventory is killed, then the storefront hangs; the control plane brings each back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import math
 import time
 
 from scrollintel import CircuitBreakerConfig, CircuitState, FallbackConfig, Outcome, Pipeline, RetryConfig, protect
-from scrollintel.recovery import RecoveryOutcome, Step
 
 from ..figures import Unit
 from ..meter import Answer
+from ..platform import CHECK_INTERVAL, CHECK_TIMEOUT
 from ..shop import Shop
 from ..stage import Stage
-from ..supervisor import FALL, PATIENCE, PROBE_INTERVAL, Incident
 from ..traffic import Kind, Request
 from ..watching import Facts, view_of
 
@@ -40,15 +39,15 @@ async def play(stage: Stage) -> None:
         page = await policy.acall(shop.live, request)
         return Answer.FRESH if page.number == request.number else Answer.STALE
 
-    known = len(stage.supervisor.incidents)
+    known = len(stage.platform.incidents)
     with Facts(stage.timeline):
-        async with stage.supervisor.on_duty():
+        async with stage.platform.on_duty():
             stage.protected.handler = handle
             calm = await _break_both(stage, policy)
     left = await shop.deliver(5.0)
     after, _ = stage.lanes(calm, time.monotonic() - 0.1)
     books, put = await stage.audit(), stage.measure
-    recoveries = len(stage.supervisor.incidents) - known
+    recoveries = len(stage.platform.incidents) - known
     put("recoveries", "recoveries started, one for each fault", recoveries, Unit.COUNT, at_most=2, at_least=2)
     put("after", "answered after both recoveries", after.answered, Unit.SHARE, at_least=0.99)
     put("kept", "orders kept and delivered later", shop.kept_orders - left, Unit.COUNT)
@@ -66,13 +65,13 @@ def _is_page(outcome: Outcome) -> bool:
 async def _break_both(stage: Stage, policy: Pipeline) -> float:
     """Break one service after the other; return the moment from which all is well again."""
     seconds = stage.seconds
-    stage.phase("all is well; the supervisor checks both services every 0.1 s")
+    stage.phase("all is well; the control plane checks both services every 0.1 s")
     await asyncio.sleep(seconds * 0.15)
-    stage.phase("the inventory was killed; only the supervisor will restart it")
+    stage.phase("the inventory was killed; only the control plane will restart it")
     await _live_through(stage, policy, "killed", stage.faults.kill(stage.inventory))
     stage.phase("all is well again")
     await asyncio.sleep(max(0.4, seconds * 0.15))
-    stage.phase("the storefront hangs; only the supervisor will restart it")
+    stage.phase("the storefront hangs; only the control plane will restart it")
     await _live_through(stage, policy, "hung", stage.faults.stop(stage.storefront))
     stage.phase("all is well again")
     calm = time.monotonic()
@@ -81,8 +80,8 @@ async def _break_both(stage: Stage, policy: Pipeline) -> float:
 
 
 async def _live_through(stage: Stage, policy: Pipeline, what: str, broken: float) -> None:
-    """Wait until the supervisor has recovered the service and the circuit is closed; put down the times."""
-    incidents = stage.supervisor.incidents
+    """Wait until the control plane has recovered the service and the circuit is closed; put down the times."""
+    incidents = stage.platform.incidents
     known = len(incidents)
     await stage.until(lambda: len(incidents) > known, RECOVERED_WITHIN + 4.0)
     closed = await stage.until(lambda: policy.snapshot().state is CircuitState.CLOSED, 4.0)
@@ -94,22 +93,18 @@ async def _live_through(stage: Stage, policy: Pipeline, what: str, broken: float
         if sample.answer is not Answer.FRESH
     ]
     outage = max(closed, *stale, broken) - broken
-    noticed = over = math.nan
-    if incident is not None:
-        noticed = incident.noticed - broken
-        over = incident.over - broken if incident.record.outcome is RecoveryOutcome.RECOVERED else math.nan
+    noticed = began = acted = over = math.nan
+    if incident is not None and incident.succeeded:
+        noticed, began = incident.noticed - broken, incident.began - broken
+        acted, over = incident.acted - incident.began, incident.over - broken
     stage.note(f"{what}: noticed after {noticed:.2f} s, recovered after {over:.2f} s, all live after {outage:.2f} s")
-    silent = (FALL + 1) * (PROBE_INTERVAL + (PATIENCE if what == "hung" else 0.0))
+    silent = CHECK_INTERVAL + 2.0 * CHECK_TIMEOUT if what == "hung" else 0.0
     put, most = stage.measure, RECOVERED_WITHIN
-    put(f"{what}_detect", f"{what} → noticed", noticed, Unit.SECONDS, at_most=silent + 1.0)
-    put(
-        f"{what}_act",
-        f"{what}: restart took",
-        _spent(incident, Step.ACT),
-        Unit.SECONDS,
-        at_most=most / 2,
-    )
-    put(f"{what}_verify", f"{what}: verification took", _spent(incident, Step.VERIFY), Unit.SECONDS, at_most=2.0)
+    put(f"{what}_detect", f"{what} → declared", noticed, Unit.SECONDS, at_most=silent + 0.5)
+    put(f"{what}_begin", f"{what} → first durable step", began, Unit.SECONDS, at_most=silent + 1.0)
+    put(f"{what}_act", f"{what}: restart took", acted, Unit.SECONDS, at_most=most / 2)
+    proof = over - began - acted
+    put(f"{what}_verify", f"{what}: proof of health took", proof, Unit.SECONDS, at_most=most / 2)
     put(f"{what}_recover", f"{what} → recovered", over, Unit.SECONDS, at_most=most)
     protected, control = stage.lanes(broken, broken + outage)
     put(
@@ -117,7 +112,3 @@ async def _live_through(stage: Stage, policy: Pipeline, what: str, broken: float
     )
     put(f"{what}_control", f"{what}: answered meanwhile without", control.answered, Unit.SHARE)
     put(f"{what}_outage", f"{what} → circuit closed, all live again", outage, Unit.SECONDS, at_most=most + 1.0)
-
-
-def _spent(incident: Incident | None, step: Step) -> float:
-    return math.nan if incident is None else incident.record.seconds(step)

@@ -132,7 +132,7 @@ def test_demo_signalled_amid_a_fault_leaves_no_process(
 ) -> None:
     """Ctrl-C and a request to terminate end the demo at once, the stopped service included."""
     children = children_of(running.pid)
-    assert len(children) == 3
+    assert len(children) == 5  # three services, the control plane, and the guard over what it starts
     assert "T" in {processes()[child][1] for child in children}
     running.send_signal(number)
     assert running.wait(15) == code
@@ -142,7 +142,7 @@ def test_demo_signalled_amid_a_fault_leaves_no_process(
 def test_demo_killed_amid_a_fault_leaves_no_process(running: subprocess.Popen[str]) -> None:
     """Even when the demo has no chance to tidy up, its services end, the stopped one included."""
     children = children_of(running.pid)
-    assert len(children) == 3
+    assert len(children) == 5  # three services, the control plane, and the guard over what it starts
     running.kill()
     running.wait(10)
     assert wait_until_gone(children, 5.0) == []

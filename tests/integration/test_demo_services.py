@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from demo.client import BadAnswerError, Client, check_health
+from demo.platform import Platform
 from demo.services import database
-from demo.supervisor import RestartProcess
-from demo.yard import PORT, Service, StartError, Yard
-from scrollintel.recovery import RecoveryConfig, RecoveryOutcome, RecoveryRunner, Step
+from demo.yard import PORT, Service, StartError, WatchedService, Yard
 
 
 @pytest.fixture
@@ -29,11 +28,11 @@ def yard() -> Iterator[Yard]:
 
 
 @pytest.fixture
-def inventory(yard: Yard) -> Service:
+def inventory(yard: Yard) -> WatchedService:
     """A running inventory service with its database."""
     path = yard.folder / "shop.sqlite"
     database.create(path, seed=1)
-    service = yard.add("inventory", "demo.services.inventory", str(path), PORT)
+    service = yard.add_watched("inventory", "demo.services.inventory", str(path), PORT)
     service.start()
     return service
 
@@ -65,26 +64,29 @@ def test_inventory_database_locked_by_another_connection_is_unavailable(yard: Ya
     assert ask(inventory, "GET", "/stock/7")[0] == 200
 
 
-@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
-def test_restart_strategy_brings_a_broken_service_back_on_its_port(inventory: Service, fault: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(signal.SIGKILL, "exited"), (signal.SIGSTOP, "unresponsive")], ids=["killed", "hung"]
+)
+@pytest.mark.asyncio
+async def test_control_plane_brings_a_broken_service_back_on_its_port(
+    yard: Yard, inventory: WatchedService, fault: signal.Signals, kind: str
+) -> None:
     """A killed or a hung process is replaced by a new one that answers where the old one did."""
-    port, pid = inventory.port, inventory.pid
-    runner = RecoveryRunner(config=RecoveryConfig(verify_interval=0.02))
-    runner.register(RestartProcess(inventory), service="inventory")
-    inventory.send(fault)
-    record = runner.recover("inventory", "broken")
-    assert record.outcome is RecoveryOutcome.RECOVERED
-    assert [step.step for step in record.steps] == [Step.OBSERVE, Step.PLAN, Step.ACT, Step.VERIFY]
+    port, pid, told = inventory.port, inventory.pid, []
+    platform = Platform(yard, [inventory], lambda service, incident, text: told.append(text))
+    await asyncio.to_thread(platform.start)
+    async with platform.on_duty():
+        inventory.send(fault)
+        async with asyncio.timeout(30.0):
+            while not platform.incidents:
+                await asyncio.sleep(0.02)
+    (incident,) = platform.incidents
+    assert (incident.service, incident.failure_type, incident.succeeded) == ("inventory", kind, True)
+    assert incident.noticed <= incident.began <= incident.acted <= incident.over
+    assert len(told) == 2
     assert (inventory.port, inventory.pid == pid) == (port, False)
-    assert ask(inventory, "GET", "/stock/7")[0] == 200
-
-
-def test_restart_strategy_healthy_service_is_left_alone(inventory: Service) -> None:
-    """Nothing is restarted that answers."""
-    runner, pid = RecoveryRunner(), inventory.pid
-    runner.register(RestartProcess(inventory), service="inventory")
-    assert runner.recover("inventory", "false alarm").outcome is RecoveryOutcome.NOT_NEEDED
-    assert inventory.pid == pid
+    status = (await Client(inventory, "test").request("GET", "/stock/7")).status
+    assert status == 200
 
 
 def test_client_stranger_on_the_port_is_refused(inventory: Service) -> None:
@@ -119,13 +121,13 @@ def test_service_that_does_not_come_up_is_reported_with_its_own_words(yard: Yard
     service = yard.add("storefront", "demo.services.storefront", str(yard.folder / "inventory.port"), "no port")
     with pytest.raises(StartError, match=r"'storefront' ended before it was ready(.|\n)*invalid literal for int"):
         service.start()
-    assert service.exit_code() is not None
+    assert service.is_gone()
 
 
 def test_yard_closed_kills_stopped_children_and_removes_its_folder(yard: Yard, inventory: Service) -> None:
     """Closing ends every child, removes the folder, and may be repeated."""
     inventory.send(signal.SIGSTOP)
     yard.close()
-    assert inventory.exit_code() == -signal.SIGKILL
+    assert inventory.is_gone()
     assert not yard.folder.exists()
     yard.close()
