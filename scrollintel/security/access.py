@@ -281,6 +281,7 @@ ANONYMOUS: Final = Identity("anonymous", IdentityKind.ANONYMOUS)
 LOCAL_OPERATOR: Final = Identity(
     "local",
     IdentityKind.LOCAL,
-    bindings=(Binding(Role.ADMIN, (EVERY_SERVICE,)), Binding(Role.AUDITOR, (EVERY_SERVICE,))),
+    bindings=tuple(Binding(role, (EVERY_SERVICE,)) for role in (Role.ADMIN, Role.AUDITOR, Role.APPROVER)),
 )
-"""Whoever sits at the machine itself while no access is configured: everything except approving, which takes two."""
+"""Whoever sits at the machine itself while no access is configured: everything; agreeing to a plan takes a second
+confirmation, because nobody is told apart there."""

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 
+from scrollintel.control.incidents import (
+    APPROVALS,
+    INCIDENTS,
+    ApprovalRecord,
+    IncidentRecord,
+    IncidentState,
+)
+from scrollintel.control.records import RECOVERIES, RecoveryOperationRecord
+from scrollintel.recovery.target import Heartbeat, Target
+from scrollintel.reloading import Reloaded
 from scrollintel.replica.protocol import PROTOCOL
+from scrollintel.service.automation.configured import AutomationConfig
+from scrollintel.service.use_cases import UseCases
+from scrollintel.storage.transaction import Transaction
 
 Json = dict[str, Any]  # Any: JSON values
 ANY = {"If-Match": "*"}
@@ -45,6 +59,39 @@ async def _made(client: httpx2.AsyncClient, admin: dict[str, str], path: str, bo
     return dict(answer.json())
 
 
+async def watched(use_cases: UseCases, service: str) -> None:
+    """Make incidents, a question and a recovery that runs, of a watched target that beats."""
+    now = use_cases.plane.now
+    incident = IncidentRecord(
+        id="", target=service, service=service, group=None, failure_type="exited", state=IncidentState.OPEN,
+        severity=3, root=None, attempts=0, relapses=0, recovery=None, detected_at=now, declared_at=now,
+    )  # fmt: skip
+    recovery = RecoveryOperationRecord(
+        id=f"rec_{service}", service=service, failure_type="exited", status="running", outcome=None, strategy=None,
+        requested_by="system", reason=None, started_at=now, finished_at=None, duration=None,
+        incident=f"inc_{service}_1", target=f"{service}/replica",
+    )  # fmt: skip
+    question = ApprovalRecord(
+        id=f"apr_{service}", incident=None, recovery=recovery.id, target=service, service=service, plan={},
+        digest="0" * 64, why="test", requested_by="system", requested_at=now, expires_at=now + timedelta(hours=1),
+    )  # fmt: skip
+
+    def decide(tx: Transaction) -> None:
+        tx.put(RECOVERIES, recovery)
+        tx.put(APPROVALS, question)
+        for number in (1, 2):
+            tx.put(INCIDENTS, replace(incident, id=f"inc_{service}_{number}"))
+
+    await use_cases.plane.change(decide)
+    target = Target(name=service, service=service, heartbeat=Heartbeat())
+    await use_cases.automation.apply(AutomationConfig(targets=(target,)))
+
+    async def reload() -> Reloaded:
+        return Reloaded(1, ())
+
+    use_cases.reload = reload
+
+
 async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], service: str) -> list[Sent]:
     """Make what the requests are about, and return them in an order in which each can succeed."""
     circuit, policy, key = f"{service}-circuit", f"{service}-policy", f"{service}-key"
@@ -78,6 +125,26 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
         Sent("GET /recovery/strategies", f"/recovery/strategies?service={service}"),
         Sent("GET /recovery/history", "/recovery/history"),
         Sent("GET /recovery/{operation}", operation),
+        Sent("GET /incidents", "/incidents"),
+        Sent("GET /incidents/{incident}", f"/incidents/inc_{service}_1"),
+        Sent("POST /incidents/{incident}/acknowledge", f"/incidents/inc_{service}_1/acknowledge", {}),
+        Sent("POST /incidents/{incident}/cancel", f"/incidents/inc_{service}_2/cancel", reason),
+        Sent("GET /approvals", "/approvals"),
+        Sent("GET /approvals/{approval}", f"/approvals/apr_{service}"),
+        Sent("POST /approvals/{approval}/decide", f"/approvals/apr_{service}/decide", {
+            "decision": "refuse", "digest": "0" * 64,
+        }),
+        Sent("POST /recovery/{operation}/cancel", f"/recovery/rec_{service}/cancel", reason),
+        Sent("GET /automation", "/automation"),
+        Sent("POST /automation/dry-run", "/automation/dry-run", {"target": service}),
+        Sent("PUT /automation/stop-switch", "/automation/stop-switch", reason, everything=True),
+        Sent("DELETE /automation/stop-switch", "/automation/stop-switch", everything=True),
+        Sent("POST /automation/brake/release", "/automation/brake/release", reason, everything=True),
+        Sent("GET /checks", "/checks"),
+        Sent("GET /topology", "/topology"),
+        Sent("GET /strategies", "/strategies"),
+        Sent("POST /heartbeats/{target:path}", f"/heartbeats/{service}", {"progress": 1}),
+        Sent("POST /configuration-file/reload", "/configuration-file/reload", everything=True),
         Sent("GET /policies", "/policies"),
         Sent("GET /policies/{name}", f"/policies/{policy}"),
         Sent("GET /policies/{name}/revisions", f"/policies/{policy}/revisions"),

@@ -14,7 +14,7 @@ from scrollintel.api.routes.fault_tolerance_routes import router
 from scrollintel.security.access import ROLES, Binding, Role
 from scrollintel.testing import ManualClock
 
-from .every_request import Sent, requests_about, requests_of_replica
+from .every_request import Sent, requests_about, requests_of_replica, watched
 from .issuer import issuing
 from .rig import Served, bearer, serving
 from .test_access_matrix import token_of
@@ -31,6 +31,7 @@ STREAM = "GET /events"
 async def everything(served: Served, service: str) -> tuple[dict[str, str], list[Sent]]:
     """Return the header of an administrator, and a right request to every route but those of a replica."""
     admin = bearer(await token_of(served.use_cases, Binding(Role.ADMIN, ("*",)), Binding(Role.AUDITOR, ("*",))))
+    await watched(served.use_cases, service)
     return admin, await requests_about(served.client, admin, service)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from scrollintel.security.access import Binding, Role
 
-from .every_request import requests_about
+from .every_request import requests_about, watched
 from .rig import bearer, serving
 from .test_access_matrix import token_of
 
@@ -64,6 +64,7 @@ async def test_hidden_and_missing_things_are_answered_alike(tmp_path: Path, role
     async with serving(tmp_path, enforced=True) as served:
         client = served.client
         admin = bearer(await token_of(served.use_cases, Binding(Role.ADMIN, ("*",))))
+        await watched(served.use_cases, "mine")
         made = await requests_about(client, admin, "mine")
         await client.post("/degradation", json={"service": "mine", "level": "minimal", "reason": "x"}, headers=admin)
         stranger = bearer(await token_of(served.use_cases, Binding(role, ("other",))))

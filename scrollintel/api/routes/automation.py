@@ -151,7 +151,7 @@ async def beat(target: TargetName, body: Beat, ask: Ask) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/recovery/dry-run", response_model=DryRunView, summary="Tell what would be done about a failure")
+@router.post("/automation/dry-run", response_model=DryRunView, summary="Tell what would be done about a failure")
 @requires(Permission.RECOVERY_READ)
 async def dry_run(body: DryRunRequest, ask: Ask) -> Response:
     """The chain that would be tried, what is left out and why, and whether it might begin now; nothing is done."""

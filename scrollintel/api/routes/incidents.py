@@ -133,7 +133,7 @@ async def show_approval(approval: IncidentId, ask: Ask) -> Response:
 
 
 @router.post("/approvals/{approval}/decide", response_model=ApprovalView, summary="Answer a question")
-@requires(Permission.RECOVERY_READ)
+@requires(Permission.RECOVERY_APPROVE)
 async def decide_approval(approval: IncidentId, body: ApprovalDecision, ask: Ask) -> Response:
     """Agree to exactly the plan of that digest, or refuse it; who has started the recovery may not agree to it."""
 

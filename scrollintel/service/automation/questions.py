@@ -12,7 +12,7 @@ from ...control.incidents import APPROVALS, INCIDENTS, ApprovalRecord, IncidentS
 from ...control.recovery_notes import Act, IncidentEvent, Note
 from ...recovery.approval import judge, plan_digest
 from ...recovery.target import Target
-from ...security.access import LOCAL_OPERATOR, Permission
+from ...security.access import Permission
 from ...storage.transaction import Transaction
 from ..caller import Caller
 from ..errors import ConflictError, MissingError, RequestError
@@ -127,8 +127,7 @@ class Questions:
         record = tx.get(APPROVALS, name)
         if record is None or not caller.sees(Permission.RECOVERY_READ, record.service):
             raise MissingError("approval", name)
-        if not (self._is_open and caller.identity.bindings == LOCAL_OPERATOR.bindings):
-            caller.require_for_new(Permission.RECOVERY_APPROVE, record.service)
+        caller.require_for_new(Permission.RECOVERY_APPROVE, record.service)
         if record.decision is not None or record.expires_at <= tx.now:
             raise ConflictError(f"the question {name} does not stand any more: {record.decision or 'expired'}")
         ruling = judge(

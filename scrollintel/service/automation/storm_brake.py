@@ -46,7 +46,7 @@ class StormBrake:
         if self._here is not None:
             return self._here
         record = self._plane.records.get(CONTROL_STATE, KEY)
-        if record is None or record.value is None:
+        if record is None:
             return None
         value = record.value
         return Engaged(datetime.fromisoformat(value["since"]), value["why"], value["subject"])
@@ -94,7 +94,7 @@ class StormBrake:
     def release(self, tx: Transaction) -> Engaged | None:
         """Let automation go on; return what held. Recoveries count anew from here."""
         found = self.engaged()
-        tx.put(CONTROL_STATE, ControlStateRecord(key=KEY, value=None))
+        tx.delete(CONTROL_STATE, KEY)
         tx.afterwards(self._released)
         return found
 
