@@ -39,8 +39,8 @@ def _machine(runs: Sequence[Done]) -> str:
 def _harm(runs: Sequence[Done]) -> str:
     lines = [
         "## Harm", "",
-        "A breach is something that must not happen, whatever the time it saves. Zero in n runs means at most about 3/n",
-        "at 95 %.", "",
+        "A breach is something that must not happen, whatever the time it saves. Zero in n runs means at most",
+        "about 3/n at 95 %.", "",
         "| scenario | arm | runs | breaches | not recovered | most starts in a run |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]  # fmt: skip
