@@ -81,6 +81,7 @@ async def watching(
     try:
         async with serving(folder, automation=config, **options) as (client, use_cases):
             await until(client, "/checks", lambda shown: all(item["condition"] == "healthy" for item in shown["items"]))
+            assert (await client.get("/incidents")).json()["items"] == [], "a start is no failure"
             yield client, use_cases
     finally:
         for target in targets:

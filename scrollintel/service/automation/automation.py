@@ -149,9 +149,9 @@ class Automation:
         self.overseer.on_entered = self.desk.entered
         self.overseer.on_finished = self.desk.finished
         self.judgement.set_targets(self.config.targets)
-        await asyncio.to_thread(self._start_processes, self.config.targets)
+        started = await asyncio.to_thread(self._start_processes, self.config.targets)
         await asyncio.to_thread(self.watcher.start)
-        await asyncio.to_thread(self.watcher.apply, self.config.targets)
+        await asyncio.to_thread(self._observe, self.config.targets, started)
         self.desk.start()
         if self.config.heartbeat_socket is not None and self._heartbeats is None:
             self._heartbeats = HeartbeatSocket(self.config.heartbeat_socket, self.watcher.beat)
@@ -182,8 +182,8 @@ class Automation:
             return
         try:
             self.judgement.set_targets(config.targets)
-            await asyncio.to_thread(self._start_processes, config.targets)
-            await asyncio.to_thread(self.watcher.apply, config.targets)
+            started = await asyncio.to_thread(self._start_processes, config.targets)
+            await asyncio.to_thread(self._observe, config.targets, started)
         except BaseException:
             self.config = former
             self.judgement.set_targets(former.targets)
@@ -194,8 +194,15 @@ class Automation:
         """Take over what is known of recoveries of the life before."""
         self.judgement.load(ended)
 
-    def _start_processes(self, targets: Iterable[Target]) -> None:
-        """Start what is to be started with the control plane and does not run."""
+    def _observe(self, targets: tuple[Target, ...], started: Iterable[str]) -> None:
+        """Watch these targets; those that have just been started may take their time."""
+        self.watcher.apply(targets)
+        for name in started:
+            self.watcher.started(name)
+
+    def _start_processes(self, targets: Iterable[Target]) -> list[str]:
+        """Start what is to be started with the control plane and does not run; return the names of those."""
+        started = []
         for target in targets:
             if target.process is None or not target.process.autostart:
                 continue
@@ -203,8 +210,10 @@ class Automation:
             if process.running() is None:
                 try:
                     process.start("autostart")
+                    started.append(target.name)
                 except (ProcessError, OSError) as error:
                     logger.warning("%s cannot be started: %s", target.name, error)
+        return started
 
     # ------------------------------------------------------------------ from outside
 
