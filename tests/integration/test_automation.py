@@ -223,7 +223,7 @@ async def test_dependents_are_held_and_degraded_while_what_they_need_is_repaired
         await client.post(f"/approvals/{question['id']}/decide", json=answer)
         await until(client, f"/incidents/{story['id']}", lambda shown: shown["state"] == "watched")
         await until(client, f"/incidents/{dependent['id']}", lambda shown: shown["state"] == "watched")
-        await until(client, "/degradation/shop", lambda shown: shown["level"] == "none")
+        await until(client, "/degradation", lambda shown: shown["items"] == [])
 
 
 @pytest.mark.asyncio
@@ -252,7 +252,7 @@ async def test_target_that_fails_again_and_again_is_left_to_people_after_its_att
 async def test_storm_engages_the_brake_until_a_person_releases_it(tmp_path: Path) -> None:
     """Two of three replicas down: nothing is restarted by automation before the brake is released."""
     targets = [web(tmp_path, f"web-{number}", group="web") for number in range(3)]
-    async with watching(tmp_path / "data", *targets) as (client, use_cases):
+    async with watching(tmp_path / "data", *targets) as (client, _):
         await client.put("/automation/stop-switch", json={"reason": "both at once"})
         for target in targets[:2]:
             os.kill(pid_of(target), signal.SIGKILL)

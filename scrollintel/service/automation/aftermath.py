@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from ...control.incidents import ApprovalRecord, IncidentRecord
@@ -43,6 +43,10 @@ class Consequences:
     def over(self, incident: IncidentRecord, target: Target) -> None:
         """Begin to restore them."""
         self._dependents.restore(incident)
+
+    def resume(self, open_incidents: Collection[str]) -> None:
+        """Go on restoring what the life before has held for incidents that are over."""
+        self._dependents.resume(open_incidents)
 
     def tick(self) -> None:
         """Take the steps that are due."""

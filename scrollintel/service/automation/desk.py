@@ -9,7 +9,7 @@ import logging
 import queue
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -63,6 +63,9 @@ class Aftermath(Protocol):
 
     def over(self, incident: IncidentRecord, target: Target) -> None:
         """Restore the dependents step by step."""
+
+    def resume(self, open_incidents: Collection[str]) -> None:
+        """Go on restoring what the life before has held for incidents that are over."""
 
     def tell(self, kind: str, incident: IncidentRecord, text: str) -> None:
         """Tell people."""
@@ -390,6 +393,9 @@ class Desk:
     def _resume(self) -> None:
         """Take up what the life before has left: runs go on in the engine, repaired targets are watched on."""
         incidents = {record.id: record for record in self._keeper.records(INCIDENTS.name)}
+        self._aftermath.resume(
+            [record.id for record in incidents.values() if record.state is not IncidentState.WATCHED]
+        )
         runs = {record.incident: record for record in self._keeper.records(RECOVERIES.name)}
         for incident in incidents.values():
             if incident.state in ACTIVE:

@@ -30,6 +30,7 @@ class ProcessProbe(LookingProbe):
     def __init__(self, target: Target, check: Check, options: ProcessOptions, context: ProbeContext) -> None:
         super().__init__(target, check)
         self._pid_of = context.pid_of
+        self._last: int | None = None
 
     async def find(self) -> str:
         """Never asked: `look` is made here, because an exit is conclusive."""
@@ -39,9 +40,12 @@ class ProcessProbe(LookingProbe):
         """Look whether the process runs."""
         found = self._pid_of(self.target)
         if found is None:
-            # Without an identity nothing has been seen to exit: it may be about to begin.
+            if self._last is not None:
+                return self._exited(f"process {self._last} has gone", self._last)
+            # Nothing has been seen to exit: it may be about to begin.
             return self.found(FailureType.EXITED, "no process runs", None, facts={"pid": None})
         pid, started = found
+        self._last = pid
         code = reap(pid)
         if code is None and runs(pid, started):
             return self.found(None, f"process {pid} runs", 0.0, facts={"pid": pid})
