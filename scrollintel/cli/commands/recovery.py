@@ -89,6 +89,17 @@ def list_(session: Session, /, since: str | None, **query: object) -> None:
 
 @recovery.command()
 @click.argument("number", metavar="ID")
+@click.option("--reason", required=True, help="Why, for the audit log.")
+@click.pass_obj
+def cancel(session: Session, number: str, reason: str) -> None:
+    """End a recovery after the step that it is in; nothing is undone."""
+    session.confirm(f"The recovery {number} ends after the step that it is in, and nothing is undone")
+    answer = session.client().request("POST", path("recovery", number, "cancel"), body={"reason": reason})
+    session.show_done(answer, f"The recovery {number} ends.")
+
+
+@recovery.command()
+@click.argument("number", metavar="ID")
 @click.pass_obj
 def show(session: Session, number: str) -> None:
     """Show a recovery with its steps."""

@@ -12,6 +12,8 @@ from .rig import PREFIX, Reply, Run, ScriptedPlane
 from .tree import REMOTE
 
 LISTS = [name for name in REMOTE if name.endswith(("list", "search", "checkpoints", "strategies")) or name == "roles"]
+WHOLE = {"roles", "recovery strategies", "strategies", "approvals list"}
+"""Lists that come in one piece."""
 
 
 def test_table_shows_a_row_for_each_circuit(remote: Run, plane: ScriptedPlane) -> None:
@@ -45,7 +47,7 @@ def test_empty_list_is_a_sentence(remote: Run, plane: ScriptedPlane, name: str) 
     assert done.out.rstrip().endswith((".", "`"))
 
 
-@pytest.mark.parametrize("name", [name for name in LISTS if name not in {"roles", "recovery strategies"}])
+@pytest.mark.parametrize("name", [name for name in LISTS if name not in WHOLE])
 def test_list_goes_on_where_its_cursor_says(remote: Run, plane: ScriptedPlane, name: str) -> None:
     """The remark on standard error names the option; with it the next page is asked for."""
     route = PREFIX + {"circuits list": "/circuit-breakers", "recovery list": "/recovery/history"}.get(
