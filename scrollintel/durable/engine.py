@@ -10,6 +10,8 @@ import contextlib
 import logging
 import secrets
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,10 @@ MAX_THREADS = 64
 REAP_INTERVAL = 0.5
 """Seconds between looks for runs of executors that are dead."""
 MAX_DELAY = 5.0
+SWEEP_INTERVAL = 3600.0
+"""Seconds between two looks for runs that have ended long ago."""
+KEPT = 7 * 86_400.0
+"""Seconds for which the engine keeps runs that have ended; their records live longer, in tables of our own."""
 
 logger = logging.getLogger("scrollintel.recovery")
 
@@ -78,6 +84,7 @@ class DurableEngine:
         self._listening: dict[str, str] = {}  # run → topic that it waits on now
         self._thread = threading.Thread(target=self._keep, name="scrollintel engine", daemon=True)
         self._dbos: Any = None  # Any: the class DBOS once it has been launched
+        self._next_sweep = 0.0
         self.state = "starting"
         self.last_error: str | None = None
 
@@ -127,6 +134,7 @@ class DurableEngine:
                     delay = REAP_INTERVAL
                 self._members.beat()
                 self._take_over()
+                self._sweep()
                 if self.state != "serving":
                     self.state, self.last_error = "serving", None
             except Exception as error:  # the database is away, or refuses; the thread outlives that
@@ -182,6 +190,20 @@ class DurableEngine:
         if dead:
             self._members.rise()
             self._dbos._recover_pending_workflows(dead)
+
+    def _sweep(self) -> None:
+        """Delete runs that have ended long ago."""
+        now = time.monotonic()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + SWEEP_INTERVAL
+        before = datetime.fromtimestamp(time.time() - KEPT, UTC).isoformat()
+        ended = self._dbos.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"], name=WORKFLOW, end_time=before, limit=1000,
+            load_input=False, load_output=False,
+        )  # fmt: skip
+        if ended:
+            self._dbos.delete_workflows([run.workflow_id for run in ended])
 
     # ------------------------------------------------------------------ callers
 

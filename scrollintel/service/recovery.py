@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +37,7 @@ STOP_WAIT = 1.0
 STOP_LOOK = 0.02
 ENGINE_WAIT, ENGINE_LOOK = 10.0, 0.1
 """Seconds that a recovery waits for an engine that starts or whose database is away, and seconds between two looks."""
+LOST = "its engine does not know it any more"
 RESTARTED = "the control plane went away while it ran"
 STOPPED = "the control plane was stopped while it ran"
 
@@ -85,6 +86,8 @@ class Recoveries:
         self.strategies = strategies
         self.history = RecoveryHistory(plane, keeper)
         self._asked_for: dict[str, float] = {}  # id → monotonic time, until the engine has it
+        self.waiting: Callable[[], Collection[str]] = tuple
+        """Gives the recoveries that automation has begun and the engine could not take yet."""
         self._look: asyncio.Task[None] | None = None
         self._stopping = False
         plane.on_serving.append(lambda: plane.on_loop(self._look_soon))
@@ -226,8 +229,12 @@ class Recoveries:
         if taken is None:
             return
         for record in self._keeper.records(RECOVERIES.name):
-            if record.id not in taken and record.id not in self._asked_for and record.incident is None:
+            if record.id in taken or record.id in self._asked_for or record.id in self.waiting():
+                continue
+            if record.incident is None:
                 await self._end(record, RESTARTED)
+            elif (self._plane.now - record.started_at).total_seconds() > LAUNCH_WAIT:
+                await self._end(record, LOST)
 
     def _taken(self) -> set[str] | None:
         """Return the recoveries that an engine runs or will run; None while that cannot be told."""
@@ -239,6 +246,8 @@ class Recoveries:
         await asyncio.to_thread(self._keeper.save, end_note(ended))
         self._performer.forget(record.id)
         self.history.note(ended)
+        if ended.incident is not None:
+            self._performer.tell_ended(run_document(ended), ended)
 
     async def stop(self) -> None:
         """End what runs after the steps that it is in; what only lives in this process is marked as interrupted.

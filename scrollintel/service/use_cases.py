@@ -131,6 +131,7 @@ class UseCases:
             engine=self.automation.engine,
         )
         self.automation.overseer.on_finished = self.recovery.finished
+        self.recovery.waiting = self.automation.waiting
         self.health = Health(self)
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()

@@ -92,6 +92,10 @@ def expire(connection: Connection, now: datetime, policy: RetentionPolicy) -> di
     ):
         table = metadata.tables[name]
         extra = [table.c[END[name]].is_not(None)] if name in END else []
+        if name == "incident_events":  # the story of an incident that goes on stays whole
+            incidents = metadata.tables["incidents"]
+            goes_on = select(incidents.c.id).where(incidents.c.ended_at.is_(None))
+            extra = [table.c.incident.not_in(goes_on)]
         deleted[name] = _delete(connection, table, table.c[column], now - timedelta(seconds=keep), *extra)
     for series in SERIES:
         table = metadata.tables[series.table]

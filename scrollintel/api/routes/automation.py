@@ -124,7 +124,7 @@ async def show_topology(ask: Ask) -> Response:
     listed = [
         {"service": service, "needs": needs, "kind": kind, "source": source}
         for service, needs, kind, source in edges
-        if sees(service)
+        if sees(service) and sees(needs)
     ]
     return json_response({"nodes": nodes, "edges": listed})
 

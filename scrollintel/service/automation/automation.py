@@ -11,6 +11,7 @@ from typing import Any
 from ...actions.kinds import StrategyContext
 from ...actions.supervised import ProcessError, SupervisedProcess
 from ...control.incidents import ApprovalRecord
+from ...control.records import RecoveryOperationRecord
 from ...durable.local import LocalEngine
 from ...durable.performing import Engine
 from ...recovery.burn import Burn
@@ -38,7 +39,7 @@ from .judgement import Judgement
 from .orders import PlaneOrders
 from .overseer import RunOverseer
 from .passive import PassiveSignals
-from .performer import Performer
+from .performer import Performer, Run
 from .questions import Questions
 from .record_keeper import RecordKeeper
 from .stop_switch import StopSwitch
@@ -147,7 +148,13 @@ class Automation:
         self._is_watching = True
         self.overseer.watching = self.watcher  # type: ignore[assignment]  # the same methods
         self.overseer.on_entered = self.desk.entered
-        self.overseer.on_finished = self.desk.finished
+        heard = self.overseer.on_finished
+
+        def finished(run: Run, record: RecoveryOperationRecord) -> None:
+            heard(run, record)
+            self.desk.finished(run, record)
+
+        self.overseer.on_finished = finished
         self.judgement.set_targets(self.config.targets)
         started = await asyncio.to_thread(self._start_processes, self.config.targets)
         await asyncio.to_thread(self.watcher.start)
@@ -223,6 +230,10 @@ class Automation:
         if notes is not None:
             notes.end(why)
         self.engine.cancel(run, why)
+
+    def waiting(self) -> set[str]:
+        """Return the recoveries that the engine could not take yet."""
+        return self.desk.waiting
 
     @property
     def is_watching(self) -> bool:

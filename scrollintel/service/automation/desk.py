@@ -113,6 +113,11 @@ class Desk:
         self._next_sweep = 0.0
         self.errors = 0
 
+    @property
+    def waiting(self) -> set[str]:
+        """Recoveries that the engine could not take yet."""
+        return set(self._waiting)
+
     # ------------------------------------------------------------------ life
 
     def start(self) -> None:

@@ -112,6 +112,10 @@ class Performer:
         with self._lock:
             return dict(self._runs)
 
+    def tell_ended(self, run: Run, record: RecoveryOperationRecord) -> None:
+        """Have whoever oversees a recovery hear that it has ended, though nobody has performed its end."""
+        self._overseer.finished(run, record)
+
     def forget(self, run: str) -> None:
         """Let go of a run that is over."""
         with self._lock:

@@ -59,6 +59,8 @@ def judged(properties: dict[str, str]) -> str:
         raise Bad(FailureType.NOT_READY, "there is no such unit")
     if state == "active":
         return f"active ({sub})"
+    if state == "unknown":
+        raise Bad(FailureType.NOT_READY, "systemd says nothing about the unit")
     if state in ("activating", "deactivating", "reloading"):
         raise Bad(FailureType.NOT_READY, f"{state} ({sub})")
     raise Bad(FailureType.EXITED, f"{state} ({sub}), result {properties.get('Result', 'unknown')}")
