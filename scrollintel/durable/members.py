@@ -88,7 +88,7 @@ class Members:
             if self._shared:
                 connection.execute(
                     text(
-                        "INSERT INTO scrollintel_executors (executor, epoch, beat)"  # noqa: S608 - constants
+                        "INSERT INTO scrollintel_executors (executor, epoch, beat)"  # noqa: S608 # nosec B608 - constants
                         f" VALUES (:executor, :epoch, {_NOW}) ON CONFLICT (executor)"
                         f" DO UPDATE SET epoch = excluded.epoch, beat = {_NOW}"
                     ),
@@ -107,7 +107,7 @@ class Members:
             self.join()
         held = self._held
         assert held is not None
-        statement = f"UPDATE scrollintel_executors SET beat = {_NOW} WHERE executor = :executor"  # noqa: S608 - constants
+        statement = f"UPDATE scrollintel_executors SET beat = {_NOW} WHERE executor = :executor"  # noqa: S608 # nosec B608 - constants
         try:
             found = held.execute(text(statement), {"executor": self.executor})
             held.commit()
@@ -142,7 +142,7 @@ class Members:
                 return []
             for owner in sorted(owners):
                 silent = connection.execute(
-                    text(f"SELECT {_NOW} - beat FROM scrollintel_executors WHERE executor = :executor"),  # noqa: S608
+                    text(f"SELECT {_NOW} - beat FROM scrollintel_executors WHERE executor = :executor"),  # noqa: S608 # nosec B608 - constants
                     {"executor": owner},
                 ).scalar_one_or_none()
                 free = connection.execute(
@@ -168,7 +168,7 @@ class Members:
                 epoch = connection.execute(
                     text(
                         # The newest token of all: it has risen since a former owner of the run was declared dead.
-                        "SELECT newest.epoch FROM dbos.workflow_status AS run"  # noqa: S608 - constants
+                        "SELECT newest.epoch FROM dbos.workflow_status AS run"  # noqa: S608 # nosec B608 - constants
                         " JOIN scrollintel_executors AS executors ON executors.executor = run.executor_id"
                         " JOIN scrollintel_epoch AS newest ON newest.id = 1"
                         " WHERE run.workflow_uuid = :run AND run.executor_id = :executor"
