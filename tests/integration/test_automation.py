@@ -287,3 +287,30 @@ async def test_failure_while_the_database_is_away_is_repaired_and_written_afterw
         story = (await client.get(f"/incidents/{shown['items'][0]['id']}")).json()
         assert story["timeline"][-1]["kind"] == "repaired"
         assert len(story["recoveries"]) == 1
+
+
+@pytest.mark.asyncio
+async def test_failure_that_turns_into_a_worse_one_is_repaired_after_all(tmp_path: Path) -> None:
+    """Nothing can be done about a service that is not ready; once its process dies, it is restarted."""
+    flag = tmp_path / "ready"
+    flag.touch()
+    target = web(tmp_path, strategies={"exited": (Remedy(kind="restart-process"),)})
+    ready = Check(
+        name="flag",
+        kind="command",
+        depth=Depth.READY,
+        interval=0.1,
+        options={"command": ["/usr/bin/test", "-e", str(flag)]},
+    )
+    target = replace(target, checks=(*target.checks, ready))
+    async with watching(tmp_path / "data", target) as (client, _):
+        flag.unlink()
+        story = await incident(client, "escalated")
+        assert (story["failure_type"], story["attempts"]) == ("not_ready", 0)
+        former = pid_of(target)
+        os.kill(former, signal.SIGKILL)
+        await until(client, f"/incidents/{story['id']}", lambda shown: shown["state"] == "recovering")
+        flag.touch()
+        again = await incident(client, "watched")
+        assert (again["id"], again["failure_type"], again["attempts"]) == (story["id"], "exited", 1)
+        assert pid_of(target) != former

@@ -195,6 +195,16 @@ class Desk:
                 incident_notes.moved(known, IncidentState.OPEN, at, relapse, kind="relapsed", changes=changes)
             )
             self._consider(self._again(known))
+        elif known.state in ACTIVE:
+            return
+        elif change.failure_type not in (None, known.failure_type) and known.attempts < target.limits.attempts:
+            # It is worse than it seemed: what could not be helped may be repaired now.
+            said, changes = self._said(change), {"failure_type": change.failure_type}
+            at = self._moment(change.at)
+            self._keeper.save(
+                incident_notes.moved(known, IncidentState.OPEN, at, said, kind="changed", changes=changes)
+            )
+            self._consider(self._again(known))
         elif known.state in (IncidentState.OPEN, IncidentState.HELD):
             self._consider(known)
 
@@ -253,7 +263,8 @@ class Desk:
         chain, left_out = self._judgement.chain(target, incident.failure_type)
         if not chain:
             reasons = "".join(f"; {kind} is left out: {why}" for kind, why in left_out.items())
-            self._escalate(incident, target, f"there is no strategy for {incident.failure_type}{reasons}")
+            said = f"there is no strategy for {incident.failure_type}{reasons}"
+            self._escalate(incident, target, said, given_up=False)
             return
         engaged = self._judgement.storm(target)
         if engaged is not None:
@@ -343,9 +354,10 @@ class Desk:
             self._aftermath.over(self._again(incident), target)
         self._aftermath.tell("repaired", incident, helped)
 
-    def _escalate(self, incident: IncidentRecord, target: Target, why: str) -> None:
-        """Leave it to people, who are told once."""
-        self._watch.hold(target.name, Condition.QUARANTINED)
+    def _escalate(self, incident: IncidentRecord, target: Target, why: str, *, given_up: bool = True) -> None:
+        """Leave it to people, who are told once; what has been given up is left alone from now on."""
+        if given_up:
+            self._watch.hold(target.name, Condition.QUARANTINED)
         if incident.state is IncidentState.ESCALATED:
             return
         self._stay(incident, IncidentState.ESCALATED, why, audited=True)
