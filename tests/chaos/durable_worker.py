@@ -129,6 +129,8 @@ class Worker:
             remedies = [{"kind": "worker", "options": {}, "attempts": 2, "approval": None}]
             self.engine.submit({"id": run, "remedies": remedies, "backoff": [0.0, 0.05]})
         self.note("ready.jsonl", {})
+        for run in self.engine.unfinished() or ():  # who was to agree may have died with the life before
+            self.answer(run)
         stop = self.directory / "stop"
         while True:
             time.sleep(0.05)
