@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from ..control.incidents import APPROVALS, INCIDENT_EVENTS, INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
 from ..control.recovery_notes import IncidentEvent
+from ..control.recovery_statistics import statistics
 from ..security.access import ALL, Permission
 from ..storage.errors import StoreUnavailableError
 from ..storage.incident_history import (
@@ -20,6 +22,7 @@ from ..storage.incident_history import (
     incidents,
     timeline,
 )
+from ..storage.recovery_statistics import ended_recoveries, incident_times
 from ..storage.transaction import Transaction
 from .automation.record_keeper import RecordKeeper
 from .caller import Caller
@@ -103,6 +106,17 @@ class Incidents:
 
     def _timeline(self, name: str) -> list[IncidentEvent]:
         return timeline(self._plane.database, name)
+
+    async def statistics(
+        self, services: Collection[str] | None, since: datetime | None, until: datetime | None
+    ) -> dict[str, Any]:  # Any: JSON values
+        """Return how often services fail and how fast they come back; raises StoreUnavailableError."""
+        database = self._plane.database
+        if self._plane.writer.state in AWAY:
+            raise StoreUnavailableError("the database is away, and statistics are made from it")
+        times = await asyncio.to_thread(incident_times, database, services, since, until)
+        ended = await asyncio.to_thread(ended_recoveries, database, services, since, until)
+        return await asyncio.to_thread(statistics, times, ended)
 
     async def _asked(self, query: Callable[[], T]) -> T | None:
         """Return what the database says, or None while it is away."""

@@ -125,6 +125,7 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
         Sent("GET /recovery/strategies", f"/recovery/strategies?service={service}"),
         Sent("GET /recovery/history", "/recovery/history"),
         Sent("GET /recovery/{operation}", operation),
+        Sent("GET /recovery/statistics", "/recovery/statistics"),
         Sent("GET /incidents", "/incidents"),
         Sent("GET /incidents/{incident}", f"/incidents/inc_{service}_1"),
         Sent("POST /incidents/{incident}/acknowledge", f"/incidents/inc_{service}_1/acknowledge", {}),

@@ -25,6 +25,7 @@ from ..schemas.incidents import Reasoned
 from ..schemas.recovery import (
     RecoveryPage,
     RecoveryRequest,
+    RecoveryStatistics,
     RecoveryView,
     StrategyList,
     document,
@@ -104,6 +105,22 @@ async def search_recoveries(
         following = encode_cursor([last.started_at.isoformat(), last.id])
     items = [document(record) for record in found.records[:limit]]
     return json_response({"items": items, "next_cursor": following}, headers=_marks(ask, found))
+
+
+@router.get("/recovery/statistics", response_model=RecoveryStatistics, summary="Show how fast services come back")
+@requires(Permission.RECOVERY_READ)
+async def show_statistics(
+    ask: Ask,
+    service: Word = None,
+    since: Annotated[Moment | None, Query(alias="from")] = None,
+    until: Annotated[Moment | None, Query(alias="to")] = None,
+) -> Response:
+    """Times to recover and between failures, and rates of success, over all and by service, failure and strategy."""
+    scope = ask.caller.identity.services_for(Permission.RECOVERY_READ)
+    services = None if scope is ALL else frozenset(scope)
+    if service is not None:
+        services = frozenset({service}) if services is None else services & {service}
+    return json_response(await ask.use_cases.incidents.statistics(services, since, until))
 
 
 @router.get("/recovery/{operation}", response_model=RecoveryView, summary="Show a recovery")

@@ -86,6 +86,46 @@ class RecoveryPage(BaseModel):
     next_cursor: str | None
 
 
+class Spread(BaseModel):
+    """Seconds: how many there are, where the middle lies, and how far the tail reaches."""
+
+    count: int
+    median: float
+    p90: float
+    p95: float
+    max: float
+    mean: float
+
+
+class Figures(BaseModel):
+    """How often something fails, and how fast it comes back; null where nothing is known."""
+
+    incidents: int
+    recoveries: int
+    success_rate: float | None = Field(description="share of recoveries that ended recovered or not needed")
+    time_to_recover: Spread | None = Field(description="from detection to proven health")
+    time_between_failures: Spread | None
+    detection: Spread | None
+    initiation: Spread | None
+    action: Spread | None
+    validation: Spread | None
+
+
+class StrategyFigures(BaseModel):
+    """How often a strategy was tried, and how often it helped."""
+
+    tried: int
+    helped: int
+
+
+class RecoveryStatistics(Figures):
+    """The same over all, and by service, failure type and strategy."""
+
+    by_service: dict[str, Figures]
+    by_failure_type: dict[str, Figures]
+    by_strategy: dict[str, StrategyFigures]
+
+
 def strategy_document(choice: Choice) -> dict[str, Any]:  # Any: JSON values
     """Return a `StrategyView`."""
     return {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
 from ..client import path
-from ..output import Columns, age_of, parts, plain
+from ..output import Columns, age_of, part, parts, plain
 from ..paging import paged
 from ..program import Group
 from ..session import Session
@@ -63,6 +63,38 @@ def strategies(session: Session, service: str) -> None:
 def _failures(item: Mapping[str, Any]) -> str:  # Any: JSON values
     kinds = item.get("failure_types")
     return "everything" if kinds is None else ", ".join(map(str, kinds))
+
+
+@recovery.command()
+@click.option("--service", help="Only those of this service.")
+@click.option("--since", type=MOMENT, help="Only those since then: a time, or a duration such as 30d.")
+@click.pass_obj
+def statistics(session: Session, service: str | None, since: str | None) -> None:
+    """Show how often services fail and how fast they come back: medians and tails."""
+    query = {"service": service, "from": since}
+    answer = session.client().request("GET", path("recovery", "statistics"), query=query)
+    if session.json:
+        session.show_json(answer)
+        return
+    item = answer.item()
+    rows = [{"what": name.replace("_", " "), **part(item, name)} for name in _SPREADS if part(item, name)]
+    spread = {name: _rounded(name) for name in ("count", "median", "p90", "p95", "max", "mean")}
+    columns: Columns = {"Seconds": "what", **spread}
+    session.output.table(rows, columns, "Nothing has failed.")
+    rate = item.get("success_rate")
+    if isinstance(rate, float):
+        session.output.raw(f"\n{plain(item.get('recoveries'))} recoveries, {rate:.0%} with success")
+
+
+_SPREADS = ("time_to_recover", "time_between_failures", "detection", "initiation", "action", "validation")
+
+
+def _rounded(name: str) -> Callable[[Mapping[str, Any]], str]:  # Any: JSON values
+    def cell(item: Mapping[str, Any]) -> str:  # Any: JSON values
+        value = item.get(name)
+        return f"{value:.3f}" if isinstance(value, float) else plain(value)
+
+    return cell
 
 
 @recovery.command("list")

@@ -45,6 +45,7 @@ REMOTE: dict[str, tuple[str, ...]] = {
     "recovery strategies": ("--service", "orders"),
     "recovery list": (),
     "recovery show": ("rec_1",),
+    "recovery statistics": (),
     "recovery cancel": ("rec_1", "--reason", "test", "--yes"),
     "policies list": (),
     "policies show": ("orders",),
