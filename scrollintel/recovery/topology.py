@@ -53,11 +53,15 @@ class Topology:
     def __init__(self, targets: Iterable[Target], observed: Iterable[ObservedEdge] = ()) -> None:
         self.targets: Mapping[str, Target] = {target.name: target for target in targets}
         self.observed = tuple(observed)
+        self.by_name: dict[str, list[str]] = {}
+        """The targets by each name that callers may know them by: their own, the service's, the group's."""
         self._members: dict[str, list[str]] = {}
         self._needs: dict[str, dict[str, str]] = {}
         self._needed_by: dict[str, dict[str, str]] = {}
         for target in self.targets.values():
             self._members.setdefault(target.service, []).append(target.name)
+            for name in {target.name, target.service, target.group or target.service}:
+                self.by_name.setdefault(name, []).append(target.name)
             for name, kind in target.depends_on:
                 self._needs.setdefault(target.service, {})[name] = kind
                 self._needed_by.setdefault(name, {})[target.service] = kind

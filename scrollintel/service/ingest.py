@@ -46,6 +46,8 @@ class Ingest:
         self._has_former = False
         self.on_circuit: Callable[[str, CircuitReport], object] = lambda instance, report: None
         """Is told of every report of a circuit, with the replica that sends it."""
+        self.on_left: Callable[[str], object] = lambda instance: None
+        """Is told of every replica that has left for good."""
 
     @property
     def dropped(self) -> int:
@@ -133,6 +135,7 @@ class Ingest:
 
     def forget(self, session: Session) -> None:
         """Let the records of a replica go that has left for good."""
+        self.on_left(session.instance)
         for record in self._plane.records.values(CIRCUIT_STATES):
             if record.replica == session.instance:
                 self._states[record.circuit, record.key, record.replica] = None

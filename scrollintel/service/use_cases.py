@@ -122,6 +122,7 @@ class UseCases:
             max_local=recovery.MAX_RUNNING,
         )
         self.ingest.on_circuit = self.automation.took
+        self.ingest.on_left = self.automation.left
         self.incidents = Incidents(plane, self.automation.keeper)
         self.recovery = Recoveries(
             plane,

@@ -14,11 +14,12 @@ from ...control.incidents import ApprovalRecord
 from ...control.records import RecoveryOperationRecord
 from ...durable.local import LocalEngine
 from ...durable.performing import Engine
-from ...recovery.burn import Burn
+from ...recovery.burn import Burn, burning
 from ...recovery.runner import RecoveryConfig, RecoveryRunner
 from ...recovery.symptom import ConditionChange, Depth, Look
 from ...recovery.target import Target
 from ...recovery.topology import ObservedEdge
+from ...replica.protocol import CircuitReport
 from ...storage.writer import WriterState
 from ...telemetry.notify.notifier import Notifier
 from ...watch.heartbeat_socket import HeartbeatSocket
@@ -244,10 +245,14 @@ class Automation:
         """Return how all targets stand."""
         return self.watcher.snapshot()
 
-    def took(self, instance: str, circuit: Any) -> None:  # Any: a report of a circuit
+    def took(self, instance: str, circuit: CircuitReport) -> None:
         """Take what a replica reports about a circuit."""
         if self._is_watching:
             self._passive.take(instance, circuit)
+
+    def left(self, instance: str) -> None:
+        """Forget a replica that has gone."""
+        self._passive.forget(instance)
 
     def _answered(self, question: ApprovalRecord) -> None:
         message = {
@@ -309,11 +314,7 @@ class Automation:
         return Errand(self._plane, self._circuits, Degradation(self._plane), caller, service, on_loop)
 
     def _names(self) -> Mapping[str, Iterable[str]]:
-        found: dict[str, list[str]] = {}
-        for target in self.judgement.topology.targets.values():
-            for name in {target.name, target.service, target.group or target.service}:
-                found.setdefault(name, []).append(target.name)
-        return found
+        return self.judgement.topology.by_name
 
     def _targets(self) -> Mapping[str, Target]:
         return self.judgement.topology.targets
@@ -335,7 +336,11 @@ class Automation:
         ]
 
     def _burn(self, target: Target) -> Burn | None:
-        return None
+        if target.objective is None:
+            return None
+        topology = self.judgement.topology
+        names = {target.service, target.group or target.service, *topology.members(target.service)}
+        return burning(self._passive.calls(names), target.objective)
 
 
 def _tell(plane: ControlPlane, data: dict[str, Any], service: str | None) -> None:  # Any: JSON values

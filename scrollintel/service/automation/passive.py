@@ -1,6 +1,7 @@
 """What replicas report about the things they call: an open circuit, failing calls, answers that have become slow.
 
-None of it proves anything about the thing that is called. Each is a reason to look at it at once.
+None of it proves anything about the thing that is called. Each is a reason to look at it at once. Together they tell
+how fast the error budget of the thing burns.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ...core.states import CircuitState
+from ...recovery.burn import Bucket
+from ...recovery.call_counts import CallCounts
 from ...recovery.symptom import Depth, FailureType, Look
 from ...replica.protocol import CircuitReport
 
@@ -51,6 +54,7 @@ class PassiveSignals:
         self._report = report
         self._now = now
         self._usual: dict[tuple[str, str, str], _Usual] = {}
+        self._counts: dict[str, CallCounts] = {}  # by the name of the circuit
 
     def take(self, instance: str, circuit: CircuitReport) -> None:
         """Take what one replica reports about one circuit."""
@@ -58,7 +62,11 @@ class PassiveSignals:
         if not targets:
             return
         place = (instance, circuit.name, circuit.key or "")
-        usual = self._usual.setdefault(place, _Usual())
+        usual = self._usual.get(place)
+        if usual is None:
+            usual = self._usual[place] = _Usual()
+        else:  # what a process counted before its first report is of no known age
+            self._count(usual, circuit)
         found = self._found(usual, circuit)
         usual.successes, usual.failures = circuit.successes, circuit.failures
         if found is None:
@@ -95,8 +103,20 @@ class PassiveSignals:
             )
         return None
 
+    def _count(self, usual: _Usual, circuit: CircuitReport) -> None:
+        succeeded, failed = circuit.successes - usual.successes, circuit.failures - usual.failures
+        if succeeded >= 0 and failed >= 0 and succeeded + failed:
+            counts = self._counts.setdefault(circuit.name, CallCounts())
+            counts.add(self._now(), succeeded + failed, failed)
+
+    def calls(self, names: Iterable[str]) -> list[Bucket]:
+        """Return the calls to the things of these names, of the last three days."""
+        now = self._now()
+        found = [self._counts[name] for name in names if name in self._counts]
+        return [bucket for counts in found for bucket in counts.buckets(now)]
+
     def forget(self, instance: str) -> None:
-        """Forget a replica that has gone."""
+        """Forget a replica that has gone; the calls that it has counted stay."""
         for place in [place for place in self._usual if place[0] == instance]:
             del self._usual[place]
 
