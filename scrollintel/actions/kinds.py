@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,13 +98,13 @@ _KINDS: dict[str, StrategyKind] = {}
 
 
 def register(kind: StrategyKind) -> None:
-    """Add a kind; one of the same name is replaced."""
-    _KINDS[kind.name] = kind
+    """Add a kind of a program or package; it stands in for any other of its name, and for no strategy that is known."""
+    _KINDS[kind.name] = replace(kind, traits=replace(kind.traits, known=False))
 
 
-def registered(name: str) -> bool:
-    """Tell whether a kind of that name was registered; a program's own stands in for one that ships."""
-    return name in _KINDS
+def ship(kind: StrategyKind) -> None:
+    """Add a kind of this package, unless a program has its own of that name."""
+    _KINDS.setdefault(kind.name, kind)
 
 
 def strategy_kinds() -> Mapping[str, StrategyKind]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from importlib.metadata import entry_points
 
-from .kinds import StrategyKind, register, registered
+from .kinds import StrategyKind, register, ship
 
 GROUP = "scrollintel.strategies"
 """Entry points under this name give a `StrategyKind`, or a function without arguments that registers some."""
@@ -36,8 +36,7 @@ def load() -> None:
     remote = (webhook.KIND, cache.KIND, *kubernetes.KINDS, docker.KIND, failover.KIND, patroni.KIND)
     local = (*process.KINDS, systemd.KIND, runbook.KIND)
     for kind in (*local, *remote, *orders.KINDS, *people.KINDS):
-        if not registered(kind.name):  # a program's own stands in for one that ships
-            register(kind)
+        ship(kind)
     for entry in entry_points(group=GROUP):
         try:
             found = entry.load()

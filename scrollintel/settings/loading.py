@@ -16,6 +16,7 @@ from .declared import DECLARATIONS, read_declared
 from .document import Document, find_file, read_document
 from .findings import Findings
 from .layers import RETENTION, Layers, collect, variable
+from .plugins import load_plugins
 from .recovery_sections import RecoverySettings
 from .secrecy import is_well_known, password_of
 from .sections import SECTIONS
@@ -52,7 +53,11 @@ def load(
     layers = collect(document, environment, overrides, findings)
     sections = {name: _section(name, kind, layers, findings) for name, kind in SECTIONS.items()}
     recovery = sections["recovery"]
-    mode = recovery.mode if isinstance(recovery, RecoverySettings) else Mode.OBSERVE
+    mode = Mode.OBSERVE
+    if isinstance(recovery, RecoverySettings):
+        mode = recovery.mode
+        where = layers["recovery"]["plugins"][1] if "plugins" in layers["recovery"] else ""
+        load_plugins(recovery.plugins, document.path, where, findings)
     declared = read_declared(document, findings, mode)
     runbooks = read_runbooks(document, findings)
     notifications = read_notifications(document, findings)

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from ..core.config.base import Config, InvalidValue, Rule, boolean, choice, integer, number
-from ..core.config.lists import is_line, rows
+from ..core.config.lists import is_line, rows, texts
 from ..outbound.policy import OutboundPolicy
 from ..recovery.target import Mode
 from ..recovery.windows import Window
@@ -34,6 +34,8 @@ class RecoverySettings(Config):
         heartbeat_socket: Unix socket that takes heartbeats of local programs; None (default) opens none.
         freeze: Whether nothing is repaired at all; default False.
         windows: Times in which nothing is repaired at all, as tables headed `[[recovery.windows]]`; none by default.
+        plugins: Modules, or Python files beside the settings file, that bring checks and strategies of their own; none
+            by default. Each is imported once.
     """
 
     _: KW_ONLY
@@ -52,6 +54,13 @@ class RecoverySettings(Config):
     heartbeat_socket: Path | None = field(default=None, metadata=setting(rules.path(), path=True))
     freeze: bool = field(default=False, metadata=setting(boolean(), parse=parse_switch))
     windows: tuple[Window, ...] = field(default=(), metadata=setting(rows(Window, maximum=100), parse=parse_json))
+    plugins: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            texts(words="a list of at most 100 names of modules or paths of .py files", minimum=0, maximum=100),
+            parse=parse_list,
+        ),
+    )
 
 
 def outbound_hosts() -> dict[str, Rule]:

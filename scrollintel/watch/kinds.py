@@ -78,8 +78,13 @@ _KINDS: dict[str, CheckKind] = {}
 
 
 def register(kind: CheckKind) -> None:
-    """Add a kind; one of the same name is replaced."""
+    """Add a kind of a program or package; it stands in for any other of its name."""
     _KINDS[kind.name] = kind
+
+
+def ship(kind: CheckKind) -> None:
+    """Add a kind of this package, unless a program has its own of that name."""
+    _KINDS.setdefault(kind.name, kind)
 
 
 def check_kinds() -> Mapping[str, CheckKind]:

@@ -22,7 +22,7 @@ def load() -> None:
     from .checks import command, disk, grpc, http, memory, postgresql, process, redis, systemd, tcp
 
     for module in (http, tcp, process, command, postgresql, redis, grpc, systemd, disk, memory):
-        kinds.register(module.KIND)
+        kinds.ship(module.KIND)
     for entry in entry_points(group=GROUP):
         try:
             found = entry.load()

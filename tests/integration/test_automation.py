@@ -85,7 +85,7 @@ async def watching(
             yield client, use_cases
     finally:
         for target in targets:
-            running = SupervisedProcess(target, folder).running()
+            running = None if target.process is None else SupervisedProcess(target, folder).running()
             if running is not None:
                 SupervisedProcess(target, folder).kill_now(running)
 

@@ -339,3 +339,8 @@ class Config:
 
 def _dumped(rule: Rule, value: Any) -> Any:  # Any: JSON values of mixed types
     return rule.dump(value) if rule.dump is not None and value is not None else value
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NoOptions(Config):
+    """A configuration without fields."""

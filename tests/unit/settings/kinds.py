@@ -53,7 +53,7 @@ def registered() -> Iterator[None]:
     for check in CHECKS:
         watch.register(check)
     for strategy in STRATEGIES:
-        actions.register(strategy)
+        actions.ship(strategy)
     try:
         yield
     finally:

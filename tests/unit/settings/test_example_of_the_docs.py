@@ -18,7 +18,8 @@ from scrollintel.settings.replicas import Replica
 from scrollintel.settings.targets import SERVICE_KEYS, TARGET_KEYS
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "watch-and-recover.md"
-(TEXT,) = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+TEXT, OWN_KINDS = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+(PLUGIN,) = re.findall(r"```python\n([^`]*?@strategy.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 
 
 def test_docs_example_is_valid_and_without_remarks(tmp_path: Path) -> None:
@@ -28,6 +29,16 @@ def test_docs_example_is_valid_and_without_remarks(tmp_path: Path) -> None:
     names = [target.name for target in settings.targets]
     assert names == ["web/a", "web/b", "web/c", "database", "cache", "agent", "agent-spare"]
     assert advise(settings) == ()
+
+
+def test_docs_plugin_is_valid_where_it_is_named(tmp_path: Path) -> None:
+    """Its kinds and options are those that the tables beside it use."""
+    (tmp_path / "own.py").write_text(PLUGIN)
+    file = '[recovery]\nplugins = ["own.py"]\n[[services]]\nname = "orders"\n' + OWN_KINDS
+    (tmp_path / "scrollintel.toml").write_text(file)
+    (target,) = load(environment={"HOME": str(tmp_path)}, directory=tmp_path).targets
+    assert [check.kind for check in target.checks] == ["queue-length"]
+    assert [remedy.kind for remedy in target.chain("queue_full")] == ["empty-queue"]
 
 
 @pytest.mark.parametrize(
