@@ -9,17 +9,18 @@ from .core import fault_tolerance as _door
 
 if TYPE_CHECKING:
     from .core.fault_tolerance import *  # noqa: F403 - the front door lists its names
+    from .replica import Heartbeat as Heartbeat
     from .replica import connect as connect
 
 __version__ = "0.1.0"
-__all__ = [*_door.__all__, "__version__", "connect"]  # noqa: PLE0604 - the names come from the front door
+__all__ = [*_door.__all__, "Heartbeat", "__version__", "connect"]  # noqa: PLE0604 - the names come from the front door
 
 
 def __getattr__(name: str) -> Any:  # Any: a module's attributes are of all types
-    if name == "connect":  # loaded when it is first asked for
-        from .replica import connect
+    if name in ("Heartbeat", "connect"):  # loaded when they are first asked for
+        from . import replica
 
-        return connect
+        return getattr(replica, name)
     if name not in _door.__all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(_door, name)

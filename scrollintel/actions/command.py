@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..outbound.references import resolve
 from ..recovery.runbook import Runbook
 from .supervised import PASSED_ON
 
@@ -50,7 +51,8 @@ def run_bounded(runbook: Runbook, arguments: Sequence[str] = (), variables: Mapp
         OSError: when it cannot be started.
     """
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment |= {**runbook.environment, **(variables or {})}
+    environment |= {name: resolve(value) for name, value in runbook.environment.items()}
+    environment |= variables or {}
     with contextlib.ExitStack() as stack:
         folder = runbook.directory or stack.enter_context(tempfile.TemporaryDirectory(prefix="scrollintel-runbook-"))
         if runbook.user is not None and runbook.directory is None and os.geteuid() == 0:

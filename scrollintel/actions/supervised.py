@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.errors import RecoveryError
+from ..outbound.references import SecretUnavailableError, resolve
 from ..recovery.target import Process, Target
 from .spawn import TAKEN, start_ticks
 
@@ -61,6 +62,7 @@ class SupervisedProcess:
     def __init__(self, target: Target, directory: Path) -> None:
         assert target.process is not None, "a target without a process has none to be supervised"
         self.process: Process = target.process
+        self._name = target.name
         name = re.sub(r"[^A-Za-z0-9._-]", "_", target.name)
         self.pidfile = Path(self.process.pidfile) if self.process.pidfile else directory / f"{name}.pid"
         self._lock = self.pidfile.with_name(self.pidfile.name + ".lock")
@@ -141,7 +143,11 @@ class SupervisedProcess:
             self.process.directory or "", "--", program, *command[1:],
         ]  # fmt: skip
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        environment |= dict(self.process.environment)
+        environment["SCROLLINTEL_TARGET"] = self._name
+        try:
+            environment |= {name: resolve(value) for name, value in self.process.environment.items()}
+        except SecretUnavailableError as error:
+            raise ProcessError(str(error)) from None
         log = self._open_log()
         try:
             return os.posix_spawn(

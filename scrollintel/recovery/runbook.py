@@ -19,7 +19,8 @@ class Runbook(Config):
         timeout: Seconds that it may take, above 0 and at most 86,400; default 60.
         memory_bytes: Memory that it may use, at least 16 MiB; default 512 MiB.
         output_bytes: Output that is kept, 1 to 16 MiB; default 64 KiB.
-        environment: Its variables; nothing else is passed on besides PATH, HOME, LANG and TZ.
+        environment: Its variables; nothing else is passed on besides PATH, HOME, LANG and TZ. `{env:NAME}` and
+            `{file:PATH}` stand for secrets.
         directory: Working folder, or None for an empty one of its own.
         user: System user that it runs as, or None for that of the control plane.
         repeatable: Whether it may run again after it was cut off in the middle; default False.

@@ -12,19 +12,21 @@ from logging import getLogger
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from ..core.config.base import NAME_ALLOWED, name_problem
 from ..core.errors import ConfigError, Violation
 from ..core.manager import FaultToleranceManager, ft_manager
+from .address import ADDRESS_ALLOWED, TOKEN_ALLOWED, is_token, parsed_address
 from .agent import LEAVE_TIMEOUT, Agent
 from .apply import LocalReplica
 from .disk import Copy, cache_directory
+from .heartbeat import Heartbeat, HeartbeatStatus
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Connection", "ConnectionStatus", "LocalReplica", "connect"]
+__all__ = ["Connection", "ConnectionStatus", "Heartbeat", "HeartbeatStatus", "LocalReplica", "connect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,20 +183,14 @@ def _main_program() -> str:
 def _checked(url: object, token: object, service: object) -> SplitResult:
     """Return the address; no value that may hold a secret enters the error."""
     bad: list[Violation] = []
-    parts = SplitResult("", "", "", "", "")
-    try:
-        parts = urlsplit(url if isinstance(url, str) else "")
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        fits = fits and parts.username is None and not parts.query and not parts.fragment
-    except ValueError:
-        fits = False
-    if not fits:
-        bad.append(Violation("url", "(hidden)", "an http or https address without user name, query and fragment"))
-    if token is not None and not (isinstance(token, str) and token.isascii() and token.isprintable() and token.strip()):
-        bad.append(Violation("token", "(hidden)", "printable ASCII text"))
+    parts = parsed_address(url)
+    if parts is None:
+        bad.append(Violation("url", "(hidden)", ADDRESS_ALLOWED))
+    if token is not None and not is_token(token):
+        bad.append(Violation("token", "(hidden)", TOKEN_ALLOWED))
     if name_problem(service):
         bad.append(Violation("service", service, NAME_ALLOWED))
-    if bad:
+    if bad or parts is None:
         raise ConfigError("connect", bad)
     return parts
 

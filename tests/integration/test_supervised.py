@@ -150,7 +150,11 @@ def test_program_that_cannot_be_started_is_told_with_the_reason(tmp_path: Path) 
 def test_environment_is_clean_but_for_what_is_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the control plane's own environment leaks, its secrets least of all."""
     monkeypatch.setenv("SECRET_OF_THE_PLANE", "x")
-    made = supervised(tmp_path, "/usr/bin/env", GIVEN="yes")
+    made = supervised(tmp_path, "/usr/bin/env", GIVEN="yes", PASSED="{env:SECRET_OF_THE_PLANE}")
     made.start()
     assert eventually(lambda: "GIVEN=yes" in (tmp_path / "web.log").read_text(), 10.0)
-    assert "SECRET_OF_THE_PLANE" not in (tmp_path / "web.log").read_text()
+    said = (tmp_path / "web.log").read_text().splitlines()
+    assert {"PASSED=x", "SCROLLINTEL_TARGET=web"} <= set(said)
+    assert not any("SECRET_OF_THE_PLANE" in line for line in said)
+    with pytest.raises(ProcessError, match="no usable secret"):
+        supervised(tmp_path, "/usr/bin/env", MISSING="{env:NO_SUCH_VARIABLE}").start()

@@ -39,6 +39,7 @@ class Program:
         folder: Folder of this server's own; the same one again is a restart.
         settings: Tables of the settings file.
         environment: Further variables.
+        more: Further text of the settings file.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Program:
         folder: Path,
         settings: Mapping[str, Mapping[str, Any]] | None = None,  # Any: values of a settings file
         environment: Mapping[str, str] | None = None,
+        more: str = "",
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.data = folder / "data"
@@ -59,7 +61,8 @@ class Program:
             "".join(
                 f"[{name}]\n" + "".join(f"{key} = {_toml(value)}\n" for key, value in table.items())
                 for name, table in tables.items()
-            ),
+            )
+            + more,
             encoding="utf-8",
         )
         clean = {name: value for name, value in os.environ.items() if not name.startswith("SCROLLINTEL_")}

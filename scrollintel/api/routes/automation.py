@@ -137,16 +137,14 @@ async def list_strategy_kinds(ask: Ask) -> Response:
 
 
 @router.post("/heartbeats/{target:path}", status_code=204, summary="Give a sign of life")
-@requires(Permission.RECOVERY_START)
+@requires(Permission.REPLICAS_JOIN)
 async def beat(target: TargetName, body: Beat, ask: Ask) -> Response:
     """A beat of a target that declares a heartbeat, with its progress when it tells of one."""
     automation = ask.use_cases.automation
     known = automation.judgement.target(target)
-    if known is None or not ask.caller.sees(Permission.RECOVERY_READ, known.service):
+    is_theirs = known is not None and ask.caller.sees(Permission.REPLICAS_JOIN, known.service)
+    if not is_theirs or not automation.watcher.expects_beats(target):
         raise MissingError("target that beats", target)
-    if not automation.watcher.expects_beats(target):
-        raise MissingError("target that beats", target)
-    ask.caller.require_for_new(Permission.RECOVERY_START, known.service)
     automation.watcher.beat(target, body.progress)
     return Response(status_code=204)
 
