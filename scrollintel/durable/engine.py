@@ -227,11 +227,13 @@ class DurableEngine:
         self._dbos.send(run, dict(message), topic=topic)
 
     def cancel(self, run: str, why: str) -> None:
-        """End the waiting of a run."""
+        """End the waiting of a run; one that this process does not perform, nobody goes on with."""
         topic = self._listening.get(run)
-        if topic is not None:
-            with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):
+            if topic is not None:
                 self.send(run, topic, {"cancelled": why})
+            elif run not in self._runs and self._dbos is not None:
+                self._dbos.cancel_workflow(run)
 
     def running(self) -> set[str]:
         """Return the ids of the runs that this process performs now."""

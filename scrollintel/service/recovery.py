@@ -167,9 +167,7 @@ class Recoveries:
     def cancel(self, operation: str, by: str, reason: str) -> None:
         """End a recovery after the step that it is in."""
         why = f"cancelled by {by}: {reason}"
-        notes = self._performer.running().get(operation)
-        if notes is not None:
-            notes.end(why)
+        self._performer.end(operation, why)
         self._engine.cancel(operation, why)
 
     def finished(self, run: Mapping[str, Any], record: RecoveryOperationRecord) -> None:  # Any: JSON values
@@ -242,7 +240,7 @@ class Recoveries:
         return None if unfinished is None else unfinished | self._engine.running()
 
     async def _end(self, record: RecoveryOperationRecord, why: str) -> None:
-        ended = interrupted(record, self._plane.now, why)
+        ended = interrupted(record, self._plane.now, self._performer.ended_by(record.id) or why)
         await asyncio.to_thread(self._keeper.save, end_note(ended))
         self._performer.forget(record.id)
         self.history.note(ended)

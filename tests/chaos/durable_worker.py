@@ -132,8 +132,12 @@ class Worker:
         for run in self.engine.unfinished() or ():  # who was to agree may have died with the life before
             self.answer(run)
         stop = self.directory / "stop"
+        cancel = self.directory / f"cancel-by-{os.getpid()}"
         while True:
             time.sleep(0.05)
+            if cancel.exists():
+                self.engine.cancel(cancel.read_text(), "a test wants it")
+                cancel.unlink()
             left = self.engine.unfinished()
             if left == set() and (not self.engine.shared or stop.exists()):
                 break

@@ -113,6 +113,33 @@ def test_recovery_killed_at_every_step_on_postgresql_is_taken_over_by_one_of_two
     postgres.drop(url)
 
 
+def test_recovery_is_cancelled_from_another_process_than_its_own(tmp_path: Path, postgres: Postgres) -> None:
+    """Whoever performs it may do nothing more, and nobody takes it up again."""
+    url = postgres.new_database()
+    second = worker(tmp_path, url, ("-", "-"))
+    assert eventually(lambda: len(lines(tmp_path, "ready.jsonl")) == 1, 60)
+    first = worker(tmp_path, url, ("-", "-"), "rec_1")
+    pause = tmp_path / "pause-before-act"
+    pause.write_text(str(first.pid))  # long before it has started
+    try:
+        assert eventually(lambda: bool(lines(tmp_path, "paused.jsonl")), 60)
+        order = tmp_path / f"cancel-by-{second.pid}"
+        order.with_suffix(".new").write_text("rec_1")
+        order.with_suffix(".new").rename(order)
+        assert eventually(lambda: not order.exists(), 60)
+        pause.unlink()
+        assert eventually(lambda: bool(lines(tmp_path, "refused.jsonl")), 60)
+        (tmp_path / "stop").touch()
+        assert [finished(process) for process in (first, second)] == [0, 0]
+        assert lines(tmp_path, "effects.jsonl") == []
+        assert lines(tmp_path, "ends.jsonl") == []
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+    postgres.drop(url)
+
+
 def test_recovery_of_an_executor_that_is_paused_beyond_its_lease_is_fenced(tmp_path: Path, postgres: Postgres) -> None:
     """Another one takes over and finishes; when the first one goes on, its effect is refused."""
     url = postgres.new_database()

@@ -227,9 +227,7 @@ class Automation:
 
     def cancel(self, run: str, why: str) -> None:
         """End a recovery after the step that it is in; from any thread."""
-        notes = self.performer.running().get(run)
-        if notes is not None:
-            notes.end(why)
+        self.performer.end(run, why)
         self.engine.cancel(run, why)
 
     def waiting(self) -> set[str]:

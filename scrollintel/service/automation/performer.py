@@ -71,6 +71,7 @@ class Performer:
         self._overseer = overseer
         self._patience = patience
         self._runs: dict[str, RunNotes] = {}
+        self._ended: dict[str, str] = {}  # run that no step of was performed here → why it is to end
         self._lock = threading.Lock()
         self._steps: Mapping[str, Callable[[Run, RunNotes, Mapping[str, Any], str], Json]] = {  # Any: JSON values
             "guard": self._guard,
@@ -105,7 +106,23 @@ class Performer:
                 record = self._keeper.find(RECOVERIES.name, run["id"])
                 known = RunNotes(self._plane, self._keeper, self._from(run) if record is None else record)
                 self._runs[run["id"]] = known
+                if run["id"] in self._ended:
+                    known.end(self._ended.pop(run["id"]))
             return known
+
+    def end(self, run: str, why: str) -> None:
+        """End a run after the step that it is in; one of which no step was performed here, before its first."""
+        with self._lock:
+            notes = self._runs.get(run)
+            if notes is None:
+                self._ended[run] = why
+        if notes is not None:
+            notes.end(why)
+
+    def ended_by(self, run: str) -> str | None:
+        """Return why a run was to end that nobody has performed here, or None; told once."""
+        with self._lock:
+            return self._ended.pop(run, None)
 
     def running(self) -> dict[str, RunNotes]:
         """Return the runs that have performed a step in this process and are not over."""
