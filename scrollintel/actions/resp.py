@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from ..outbound.connecting import connect_pinned
 from ..outbound.http import tls_context
 from ..outbound.policy import OutboundPolicy
 from .remote import RemoteError
@@ -99,12 +100,12 @@ def _connected(
     host: str, port: int, policy: OutboundPolicy, timeout: float, tls: bool, ca_file: str | None
 ) -> socket.socket:
     pinned = policy.permit(host, port)
-    plain = socket.create_connection((pinned.address, pinned.port), timeout)
+    plain = connect_pinned(pinned, timeout)
     if not tls:
         return plain
     try:
         context: ssl.SSLContext = tls_context(ca_file=ca_file)
-        return context.wrap_socket(plain, server_hostname=pinned.host)
+        return context.wrap_socket(plain, server_hostname=pinned.server_name)
     except BaseException:
         plain.close()
         raise

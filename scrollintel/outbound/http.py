@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from .connecting import connect_pinned, open_pinned
 from .messages import Exchange, Place, Response, place_of
-from .policy import OutboundPolicy, Pinned
+from .policy import OutboundPolicy
 
 CHUNK = 65536
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -73,11 +74,7 @@ async def _connect(
     if place.socket is not None:
         return await asyncio.open_unix_connection(policy.permit_socket(place.socket))
     pinned = await policy.permit_async(place.host, place.port)
-    if place.scheme == "http":
-        return await asyncio.open_connection(pinned.address, pinned.port)
-    return await asyncio.open_connection(
-        pinned.address, pinned.port, ssl=tls(), server_hostname=pinned.host.rstrip(".")
-    )
+    return await open_pinned(pinned, None if place.scheme == "http" else tls())
 
 
 def request_blocking(
@@ -121,13 +118,13 @@ def _connect_blocking(
             local.close()
             raise
         return local
-    pinned: Pinned = policy.permit(place.host, place.port)
-    plain = socket.create_connection((pinned.address, pinned.port), timeout=_left(deadline))
+    pinned = policy.permit(place.host, place.port)
+    plain = connect_pinned(pinned, _left(deadline))
     if place.scheme == "http":
         return plain
     try:
         plain.settimeout(_left(deadline))
-        return tls().wrap_socket(plain, server_hostname=pinned.host.rstrip("."))
+        return tls().wrap_socket(plain, server_hostname=pinned.server_name)
     except BaseException:
         plain.close()
         raise

@@ -49,11 +49,21 @@ class OutboundRefusedError(ScrollIntelError):
 
 
 class Pinned(NamedTuple):
-    """Where a connection goes: the name for Host and certificate, and the one address that was checked."""
+    """Where a connection goes: the name for Host and certificate, and the addresses, all of which were checked."""
 
     host: str
-    address: str
+    addresses: tuple[str, ...]
     port: int
+
+    @property
+    def address(self) -> str:
+        """The first of the addresses."""
+        return self.addresses[0]
+
+    @property
+    def server_name(self) -> str:
+        """The name that the certificate has to be for."""
+        return self.host.rstrip(".")
 
 
 def _hosts() -> dict[str, Rule]:
@@ -122,7 +132,7 @@ class OutboundPolicy(Config):
             raise OutboundRefusedError(host, "it has no address")
         for address in found:
             self._require(host, address, listed)
-        return Pinned(host, str(found[0]), port)
+        return Pinned(host, tuple(map(str, found)), port)
 
     def permit(self, host: str, port: int) -> Pinned:
         """Resolve a host once, within `RESOLVE_TIMEOUT`, and return where to connect.

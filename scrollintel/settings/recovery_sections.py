@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.config.base import Config, InvalidValue, Rule, boolean, choice, integer, number
 from ..core.config.lists import is_line, rows, texts
-from ..outbound.policy import OutboundPolicy
+from ..outbound.policy import SOCKETS, OutboundPolicy
 from ..recovery.target import Mode
 from ..recovery.windows import Window
 from . import rules
@@ -84,6 +84,23 @@ def outbound_hosts() -> dict[str, Rule]:
     return {"rule": Rule(convert, allowed, dump=list)}
 
 
+def outbound_private() -> dict[str, Rule]:
+    """Accept addresses, networks, and `unix:` with the path of a socket."""
+
+    def convert(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or len(value) > 1000 or not all(is_line(item, 253) for item in value):
+            raise InvalidValue
+        try:
+            return tuple(
+                item if item.startswith(f"{SOCKETS}/") else str(ipaddress.ip_network(item)) for item in map(str, value)
+            )
+        except ValueError:
+            raise InvalidValue from None
+
+    allowed = "a list of at most 1000 IP addresses, networks, or unix: with the path of a socket"
+    return {"rule": Rule(convert, allowed, dump=list)}
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundSettings(Config):
     """Which addresses checks, strategies and notifications may speak to.
@@ -91,12 +108,13 @@ class OutboundSettings(Config):
     Arguments:
         hosts: Names, addresses and networks that may be reached; `*.example.com` stands for the names below. An empty
             list (default) allows every public address.
-        private: Networks of loopback, private and link-local addresses that may be reached besides; none by default.
+        private: Networks of loopback, private and link-local addresses that may be reached besides, and Unix sockets
+            as `unix:/path`; none by default.
     """
 
     _: KW_ONLY
     hosts: tuple[str, ...] = field(default=(), metadata=setting(outbound_hosts(), parse=parse_list))
-    private: tuple[str, ...] = field(default=(), metadata=setting(rules.networks(), parse=parse_list))
+    private: tuple[str, ...] = field(default=(), metadata=setting(outbound_private(), parse=parse_list))
 
     @property
     def policy(self) -> OutboundPolicy:

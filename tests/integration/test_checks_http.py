@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scrollintel.core.errors import ConfigError
 from scrollintel.outbound.policy import OutboundPolicy
 from scrollintel.recovery.symptom import Depth, FailureType, Look
 from scrollintel.recovery.target import Check, Target
@@ -103,3 +105,24 @@ async def test_tcp_check_that_holds_a_connection_notices_its_end_at_once() -> No
         lost = await waiting
     assert (lost.good, lost.failure_type) == (False, FailureType.UNREACHABLE)
     assert lost.at - ended < 0.5
+
+
+@pytest.mark.asyncio
+async def test_http_check_of_a_name_tries_its_addresses_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server listens on the second one only, as on a machine whose localhost is an IPv6 address first."""
+    async with await serve(ANSWER) as server:
+        port = port_of(server)
+
+        async def resolver(host: str, *args: object, **options: object) -> object:
+            return [
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.9", "127.0.0.1")
+            ]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolver)
+        assert (await look({"url": f"http://web.example.com:{port}/"})).good
+
+
+def test_http_check_that_looks_at_no_certificate_cannot_tell_its_end() -> None:
+    """It would seem good for ever."""
+    with pytest.raises(ConfigError, match="certificate_days"):
+        check_kinds()["http"].options(url="https://web.example.com/", certificate_days=14, verify=False)

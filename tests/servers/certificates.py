@@ -20,12 +20,14 @@ class Certificate(NamedTuple):
     key: Path
 
 
-def self_signed(directory: Path, address: str = "127.0.0.1") -> Certificate:
-    """Make a certificate for an address of this machine, and for no name; good for an hour."""
+def self_signed(directory: Path, address: str = "127.0.0.1", *, host: str | None = None) -> Certificate:
+    """Make a certificate for an address of this machine and no name, or for a host name; good for an hour."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.datetime.now(datetime.UTC)
-    names = [x509.IPAddress(ipaddress.ip_address(address))]
+    names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address(address))]
+    if host is not None:
+        names = [x509.DNSName(host)]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from hashlib import sha256
 
+from ...outbound.connecting import connect_pinned
 from ...outbound.policy import OutboundPolicy, OutboundRefusedError, Pinned
 from ...outbound.references import SecretUnavailableError, resolve
 from .config import EmailChannel, MailSecurity
@@ -24,7 +25,7 @@ class _PinnedServer(smtplib.SMTP):
         super().__init__(pinned.host, pinned.port, timeout=timeout)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = socket.create_connection((self._pinned.address, port), timeout)
+        plain = connect_pinned(self._pinned, timeout)
         if self._tls is None:
             return plain
         try:

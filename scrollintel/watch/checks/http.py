@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...core.config.base import Config, InvalidValue, Rule, boolean, integer, number
+from ...core.errors import Violation
 from ...outbound.http import request, tls_context
 from ...outbound.messages import METHOD
 from ...outbound.references import resolve
@@ -62,6 +63,11 @@ class HttpOptions(Config):
     ca_file: str | None = field(default=None, metadata=optional_text())
     verify: bool = field(default=True, metadata=boolean())
     max_body: int = field(default=65_536, metadata=integer(minimum=1, maximum=16 * 1024 * 1024, unit="bytes"))
+
+    def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
+        """Refuse to look at the end of a certificate that nobody verifies: it is not known then."""
+        if not broken and self.certificate_days is not None and not self.verify:
+            yield Violation("certificate_days", self.certificate_days, "left out, because verify is false")
 
 
 class HttpProbe(LookingProbe):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from ...recovery.symptom import Depth, FailureType
 from ...recovery.target import Check, Target
 from ..kinds import CheckKind, ProbeContext
 from ..looking import Bad, LookingProbe
-from ..options import text
+from ..options import optional_text, text
 
 KEY_LIFETIME = 60
 """Seconds that the written key lives."""
@@ -27,11 +28,13 @@ class RedisOptions(Config):
         url: `redis://HOST:PORT/NUMBER`, or `rediss://` with TLS; `{env:NAME}` and `{file:PATH}` stand for secrets.
         role: What it has to be, such as `master` or `slave`; None does not look.
         key: Key that is written at depth `deep`; default scrollintel:check.
+        ca_file: Certificates to trust with `rediss://` in place of the system's, or None.
     """
 
     url: str = field(metadata=text())
     role: str | None = field(default=None, metadata=name(optional=True))
     key: str = field(default="scrollintel:check", metadata=text(maximum=200))
+    ca_file: str | None = field(default=None, metadata=optional_text())
 
 
 class RedisProbe(LookingProbe):
@@ -52,7 +55,10 @@ class RedisProbe(LookingProbe):
         if parts.scheme not in ("redis", "rediss") or parts.query:
             raise Bad(self.wrong, "the address has to be redis:// or rediss:// without a query")
         pinned = await self._policy.permit_async(parts.hostname or "localhost", parts.port or 6379)
-        pool = ConnectionPool.from_url(url, socket_timeout=self.check.timeout, retry=None)
+        trusted = {} if self._options.ca_file is None else {"ssl_ca_certs": self._options.ca_file}
+        pool = ConnectionPool.from_url(url, socket_timeout=self.check.timeout, retry=None, **trusted)
+        if parts.scheme == "rediss":
+            pool.connection_class = _named(pinned.server_name)
         # What the address says wins over arguments of from_url, so the checked address is put in afterwards.
         pool.connection_kwargs["host"] = pinned.address
         client = Redis.from_pool(pool)
@@ -81,6 +87,17 @@ class RedisProbe(LookingProbe):
             await client.set(self._options.key, token, ex=KEY_LIFETIME)
             if await client.get(self._options.key) != token.encode():
                 raise Bad(FailureType.INCORRECT, "a key that was written is not what is read back")
+
+
+def _named(name: str) -> type[Any]:  # Any: a class of redis-py, which is loaded when it is used
+    """Return a connection whose certificate has to be for a name, and not for the address that is connected to."""
+    from redis.asyncio import SSLConnection
+
+    class Named(SSLConnection):
+        def _connection_arguments(self) -> Mapping[str, Any]:  # Any: arguments of open_connection
+            return {**super()._connection_arguments(), "server_hostname": name}
+
+    return Named
 
 
 KIND = CheckKind("redis", RedisOptions, Depth.READY, "asks Redis, or what speaks its protocol", RedisProbe)

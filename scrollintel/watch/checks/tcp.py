@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from ...core.config.base import Config, boolean, integer
+from ...outbound.connecting import open_pinned
 from ...recovery.symptom import Depth, FailureType, Look
 from ...recovery.target import Check, Target
 from ..kinds import CheckKind, ProbeContext
@@ -57,7 +58,7 @@ class TcpProbe(LookingProbe):
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         pinned = await self._policy.permit_async(self._options.host, self._options.port)
-        return await asyncio.open_connection(pinned.address, pinned.port)
+        return await open_pinned(pinned)
 
     async def _expect(self, reader: asyncio.StreamReader, wanted: bytes) -> None:
         seen = b""

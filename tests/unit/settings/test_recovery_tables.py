@@ -28,7 +28,7 @@ ends = "2026-01-02T00:00:00Z"
 
 [outbound]
 hosts = ["*.Example.com", "10.0.0.0/8"]
-private = ["127.0.0.1", "10.1.0.0/16"]
+private = ["127.0.0.1", "10.1.0.0/16", "unix:/var/run/docker.sock"]
 
 [runbooks.clean]
 command = ["/usr/local/bin/clean", "--cache"]
@@ -71,7 +71,8 @@ def test_recovery_tables_are_read(loaded: Load, tmp_path: Path) -> None:
     assert (recovery.max_running, recovery.freeze, recovery.mode) == (7, True, Mode.OBSERVE)
     assert recovery.heartbeat_socket == tmp_path / "run" / "beats.sock"
     assert recovery.windows == (Window(begins="2026-01-01T00:00:00Z", ends="2026-01-02T00:00:00Z"),)
-    assert settings.outbound.policy == OutboundPolicy(("*.example.com", "10.0.0.0/8"), ("127.0.0.1/32", "10.1.0.0/16"))
+    private = ("127.0.0.1/32", "10.1.0.0/16", "unix:/var/run/docker.sock")
+    assert settings.outbound.policy == OutboundPolicy(("*.example.com", "10.0.0.0/8"), private)
     assert settings.runbooks == {
         "clean": Runbook(command=("/usr/local/bin/clean", "--cache"), directory=str(tmp_path / "work"))
     }
