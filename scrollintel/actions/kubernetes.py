@@ -79,21 +79,34 @@ class ClusterOptions(Config):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutOptions(ClusterOptions):
-    """A workload that is restarted; `workload` is deployments (default), statefulsets or daemonsets."""
+    """A workload that is restarted.
+
+    Arguments:
+        workload: What it is: deployments (default), statefulsets or daemonsets.
+    """
 
     workload: Workload = field(default=Workload.DEPLOYMENT, metadata=choice(Workload))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodOptions(ClusterOptions):
-    """A pod that is deleted, so that its owner makes a new one; `grace` seconds to end, 0 to 3600, default 30."""
+    """A pod that is deleted, so that its owner makes a new one.
+
+    Arguments:
+        grace: Seconds that it gets to end, 0 to 3600; default 30.
+    """
 
     grace: int = field(default=30, metadata=integer(maximum=3600, unit="seconds"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleOptions(ClusterOptions):
-    """A deployment that gets `add` more replicas (default 1), but never more than `most` in all."""
+    """A deployment that gets more replicas.
+
+    Arguments:
+        add: How many more, 1 to 100; default 1.
+        most: How many it may have in all, 1 to 10,000.
+    """
 
     add: int = field(default=1, metadata=integer(minimum=1, maximum=100, unit="replicas"))
     most: int = field(metadata=integer(minimum=1, maximum=10_000, unit="replicas"))

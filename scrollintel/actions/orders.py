@@ -157,14 +157,14 @@ class Drain(_CircuitStrategy):
 KINDS = (
     StrategyKind(
         ResetCircuit.name, CircuitOptions, ResetCircuit.traits,
-        "resets the circuit in front of a target that is healthy itself", ResetCircuit,
+        "Resets the circuit in front of a target that is healthy itself.", ResetCircuit,
     ),
     StrategyKind(
         IsolateCircuit.name, CircuitOptions, IsolateCircuit.traits,
-        "holds the circuit in front of the target open", IsolateCircuit,
+        "Holds the circuit in front of the target open.", IsolateCircuit,
     ),
-    StrategyKind(Degrade.name, DegradeOptions, Degrade.traits, "holds a service at a degradation level", Degrade),
+    StrategyKind(Degrade.name, DegradeOptions, Degrade.traits, "Holds a service at a degradation level.", Degrade),
     StrategyKind(
-        Drain.name, DrainOptions, Drain.traits, "keeps new calls away and waits for those under way", Drain
+        Drain.name, DrainOptions, Drain.traits, "Keeps new calls away and waits for those under way.", Drain
     ),
 )  # fmt: skip

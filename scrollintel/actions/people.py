@@ -102,7 +102,7 @@ class Ask(Notify):
 
 
 KINDS = (
-    StrategyKind(Wait.name, WaitOptions, NOTHING, "gives the target time to heal by itself", Wait),
-    StrategyKind(Notify.name, NotifyOptions, NOTHING, "tells people, and does nothing else", Notify),
-    StrategyKind(Ask.name, NotifyOptions, ASKS, "asks a person to repair it", Ask),
+    StrategyKind(Wait.name, WaitOptions, NOTHING, "Gives the target time to heal by itself.", Wait),
+    StrategyKind(Notify.name, NotifyOptions, NOTHING, "Tells people, and does nothing else.", Notify),
+    StrategyKind(Ask.name, NotifyOptions, ASKS, "Asks a person to repair it.", Ask),
 )

@@ -108,10 +108,10 @@ def _failed(plan: Plan) -> Instance | None:
 KINDS = (
     StrategyKind(
         RestartProcess.name, RestartOptions, RESTARTS,
-        "kills what is left of the process and starts it again", RestartProcess,
+        "Kills what is left of the process and starts it again.", RestartProcess,
     ),
     StrategyKind(
         StopThenStart.name, RestartOptions, RESTARTS,
-        "asks the process to stop, sees that it has gone with its children, and starts it", StopThenStart,
+        "Asks the process to stop, sees that it has gone with its children, and starts it.", StopThenStart,
     ),
 )  # fmt: skip

@@ -139,5 +139,5 @@ def _write(marker: Path, state: str) -> None:
 
 
 KIND = StrategyKind(
-    RunRunbook.name, RunbookOptions, RunRunbook.traits, "runs a program that the settings file lists", RunRunbook
+    RunRunbook.name, RunbookOptions, RunRunbook.traits, "Runs a program that the settings file lists.", RunRunbook
 )

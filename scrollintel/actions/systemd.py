@@ -82,4 +82,4 @@ class RestartUnit(TargetStrategy):
         return done.stdout
 
 
-KIND = StrategyKind(RestartUnit.name, UnitOptions, RestartUnit.traits, "has systemd restart the unit", RestartUnit)
+KIND = StrategyKind(RestartUnit.name, UnitOptions, RestartUnit.traits, "Has systemd restart the unit.", RestartUnit)

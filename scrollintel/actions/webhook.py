@@ -62,7 +62,7 @@ class WebhookOptions(Config):
 
     Arguments:
         url: Where to.
-        method: Default POST.
+        method: Method of the request; default POST.
         headers: Further header fields; values may hold references to secrets.
         body: Template of the body, or None (default). In JSON the fields are escaped for use within quotes.
         content_type: Of the body; default application/json.

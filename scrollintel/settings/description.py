@@ -71,9 +71,10 @@ def _described() -> Iterator[SettingDescription]:
 
 
 def meanings(kind: type[Config]) -> dict[str, str]:
-    """Return what the docstring of a class says of its arguments, without what `describe` says of them."""
-    _, _, arguments = (inspect.getdoc(kind) or "").partition("Arguments:\n")
-    found: dict[str, str] = {}
+    """Return what docstrings say of a class's arguments and of those of its base, without what `describe` says."""
+    base = kind.__base__
+    found = meanings(base) if base is not None and issubclass(base, Config) else {}
+    _, _, arguments = inspect.cleandoc(kind.__doc__ or "").partition("Arguments:\n")
     names: list[str] = []
     for line in arguments.splitlines():
         started = _ARGUMENT.match(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from docs import control_plane, tables
+from docs import control_plane, kinds, tables
 from scrollintel.models.fault_tolerance_models import metadata
 from scrollintel.storage.retention import RetentionPolicy
 
@@ -48,3 +48,11 @@ def test_docs_expiry_settings_name_every_setting_of_the_retention() -> None:
 def test_docs_security_page_has_the_roles() -> None:
     """The table of roles and permissions is on the page about security."""
     assert markers("explanation/security.md") == ["roles"]
+
+
+def test_docs_name_every_kind_of_check_and_strategy() -> None:
+    """A kind that is added has a section with its options."""
+    page = (DOCS / "reference" / "checks-and-strategies.md").read_text("utf-8")
+    assert kinds.page().count("### ") == page.count("### ")
+    for line in kinds.page().splitlines():
+        assert not line.startswith(("### ", "<!-- table")) or line in page

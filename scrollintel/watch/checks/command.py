@@ -90,4 +90,4 @@ class CommandProbe(LookingProbe):
         return kept
 
 
-KIND = CheckKind("command", CommandOptions, Depth.READY, "runs a program and looks at its exit code", CommandProbe)
+KIND = CheckKind("command", CommandOptions, Depth.READY, "Runs a program and looks at its exit code.", CommandProbe)

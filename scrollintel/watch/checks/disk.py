@@ -45,4 +45,4 @@ class DiskProbe(LookingProbe):
         return f"{percent:.1f} % free"
 
 
-KIND = CheckKind("disk", DiskOptions, Depth.DEEP, "looks at the room that is left on a disk", DiskProbe)
+KIND = CheckKind("disk", DiskOptions, Depth.DEEP, "Looks at the room that is left on a disk.", DiskProbe)

@@ -74,4 +74,4 @@ class GrpcProbe(LookingProbe):
         return Bad(self.wrong, f"answers {code}")
 
 
-KIND = CheckKind("grpc", GrpcOptions, Depth.READY, "asks the standard gRPC health service", GrpcProbe)
+KIND = CheckKind("grpc", GrpcOptions, Depth.READY, "Asks the standard gRPC health service.", GrpcProbe)

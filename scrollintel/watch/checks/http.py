@@ -40,7 +40,7 @@ class HttpOptions(Config):
 
     Arguments:
         url: What is asked for.
-        method: Default GET.
+        method: Method of the request; default GET.
         status: Statuses that are good; default 2xx.
         contains: Text that the body has to contain, or None.
         matches: Regular expression that has to be found in the body, or None.
@@ -118,5 +118,5 @@ class HttpProbe(LookingProbe):
 
 
 KIND = CheckKind(
-    "http", HttpOptions, Depth.READY, "asks over HTTP: status, body, latency, end of the certificate", HttpProbe
+    "http", HttpOptions, Depth.READY, "Asks over HTTP: status, body, latency, end of the certificate.", HttpProbe
 )

@@ -61,4 +61,4 @@ def _held(pid: int, started: float) -> int | None:
     return total
 
 
-KIND = CheckKind("memory", MemoryOptions, Depth.DEEP, "looks at the memory that the process holds", MemoryProbe)
+KIND = CheckKind("memory", MemoryOptions, Depth.DEEP, "Looks at the memory that the process holds.", MemoryProbe)

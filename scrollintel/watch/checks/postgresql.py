@@ -127,4 +127,4 @@ def _refusal(error: Any, wrong: str) -> tuple[str, str]:  # Any: an error of psy
     return wrong, "does not let us in"
 
 
-KIND = CheckKind("postgresql", PostgresOptions, Depth.READY, "connects to PostgreSQL and asks", PostgresProbe)
+KIND = CheckKind("postgresql", PostgresOptions, Depth.READY, "Connects to PostgreSQL and asks.", PostgresProbe)

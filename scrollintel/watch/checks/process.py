@@ -113,5 +113,5 @@ def _told(pid: int, code: int | None) -> str:
 
 
 KIND = CheckKind(
-    "process", ProcessOptions, Depth.ALIVE, "looks whether the process runs; notices its exit at once", ProcessProbe
+    "process", ProcessOptions, Depth.ALIVE, "Looks whether the process runs; notices its exit at once.", ProcessProbe
 )

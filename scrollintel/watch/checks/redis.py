@@ -100,4 +100,4 @@ def _named(name: str) -> type[Any]:  # Any: a class of redis-py, which is loaded
     return Named
 
 
-KIND = CheckKind("redis", RedisOptions, Depth.READY, "asks Redis, or what speaks its protocol", RedisProbe)
+KIND = CheckKind("redis", RedisOptions, Depth.READY, "Asks Redis, or what speaks its protocol.", RedisProbe)

@@ -66,4 +66,4 @@ def judged(properties: dict[str, str]) -> str:
     raise Bad(FailureType.EXITED, f"{state} ({sub}), result {properties.get('Result', 'unknown')}")
 
 
-KIND = CheckKind("systemd", SystemdOptions, Depth.ALIVE, "looks at the state of a systemd unit", SystemdProbe)
+KIND = CheckKind("systemd", SystemdOptions, Depth.ALIVE, "Looks at the state of a systemd unit.", SystemdProbe)

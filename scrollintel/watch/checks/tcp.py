@@ -22,7 +22,7 @@ class TcpOptions(Config):
 
     Arguments:
         host: Name or address.
-        port: 1 to 65535.
+        port: Port, 1 to 65535.
         send: Text that is sent, or None.
         expect: Text that has to come in, or None.
         hold: Whether one connection is kept open, so that its end is noticed within milliseconds; default false. Not
@@ -96,4 +96,4 @@ def _probe(target: Target, check: Check, options: TcpOptions, context: ProbeCont
     return (HeldTcpProbe if options.hold else TcpProbe)(target, check, options, context)
 
 
-KIND = CheckKind("tcp", TcpOptions, Depth.ALIVE, "connects over TCP", _probe)
+KIND = CheckKind("tcp", TcpOptions, Depth.ALIVE, "Connects over TCP.", _probe)
