@@ -88,6 +88,7 @@ class SafetyState:
         group_size: Targets of the group.
         group_busy: Other targets of the group that are being repaired.
         group_healthy: Other targets of the group that are healthy.
+        healthy_here: Whether the target itself is healthy.
         stale: Why the reason for the recovery does not hold any more, or None.
     """
 
@@ -105,6 +106,7 @@ class SafetyState:
     group_size: int = 1
     group_busy: int = 0
     group_healthy: int = 0
+    healthy_here: bool = False
     stale: str | None = None
 
 
@@ -183,7 +185,13 @@ def _group(request: ActionRequest, state: SafetyState) -> Verdict:
         return Verdict(Ruling.WAIT, "group_share", why, WAIT)
     if request.traits.affects == "group" and state.group_size > 1 and state.group_healthy > 0:
         return _refuse("last_healthy", f"{request.kind} touches the whole group, of which replicas still serve")
+    if state.healthy_here and state.group_size > 1 and state.group_healthy == 0 and _takes_down(request.traits):
+        return _refuse("last_healthy", f"of {state.group_size} replicas this one alone serves")
     return GO
+
+
+def _takes_down(traits: Traits) -> bool:
+    return traits.restarts or traits.destructive or traits.failover
 
 
 def _left(period: float, age: float | None) -> float:

@@ -194,6 +194,7 @@ class Judgement:
             group_size=len(group) + 1,
             group_busy=sum((record.target or record.service) in group for record in others),
             group_healthy=sum(self.conditions.get(name) not in DOWN for name in group),
+            healthy_here=self.conditions.get(target.name) is Condition.HEALTHY,
         )
 
     def window(self, target: Target) -> str | None:
