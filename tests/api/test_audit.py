@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
-import psycopg
 import pytest
 
 from scrollintel.composition import file_keys
@@ -22,10 +21,10 @@ from scrollintel.service.checkpoints import store_checkpoint
 from scrollintel.service.housekeeping import Housekeeping
 from scrollintel.service.plane import ControlPlane
 from scrollintel.service.use_cases import CHECKPOINT_FILE as FILE
-from scrollintel.storage.postgres import LEADER
 from scrollintel.storage.writer import WriterState
 from scrollintel.testing import ManualClock
 from tests.api.rig import Served, bearer, serving
+from tests.servers.leading import other_leads
 
 PERSON = {
     "name": "ann",
@@ -194,10 +193,7 @@ async def test_host_that_lost_and_regains_the_lead_looks_at_the_log_anew(tmp_pat
 
 def _lead_for_a_while(url: str, signed: SignedCheckpoint, plane: ControlPlane) -> None:
     """Take the lead from whoever has it, store a checkpoint, and give the lead back."""
-    with psycopg.connect(url, autocommit=True) as other:
-        holders = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
-        other.execute(holders, (LEADER,))
-        other.execute("SELECT pg_advisory_lock(%s, hashtext(current_schema()))", (LEADER,))
+    with other_leads(url) as other:
         _eventually(lambda: plane.writer.state is WriterState.STANDBY)
         point = signed.checkpoint
         values = (point.size, point.log_id, point.root.hex(), point.head_hash.hex(), point.at, point.key_id)

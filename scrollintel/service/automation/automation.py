@@ -36,6 +36,7 @@ from .aftermath import Consequences
 from .configured import AutomationConfig
 from .dependents import Dependents
 from .desk import Desk
+from .incident_book import IncidentBook
 from .judgement import Judgement
 from .orders import PlaneOrders
 from .overseer import RunOverseer
@@ -106,8 +107,8 @@ class Automation:
         self.orders = PlaneOrders(plane, circuits, degradation, self.endpoints, self._consequences.told)
         self.watcher = Watcher(on_change=self._changed, context=ProbeContext(config.outbound, self._pid_of))
         self.desk = Desk(
-            plane, self.keeper, self.judgement, self.watcher, submit=self.engine.submit, cancel=self.cancel,
-            aftermath=self._consequences,
+            IncidentBook(self.keeper, plane.clock), self.judgement, self.watcher, plane.clock,
+            submit=self.engine.submit, cancel=self.cancel, aftermath=self._consequences,
         )  # fmt: skip
         self._passive = PassiveSignals(self._names, self.watcher.report, plane.clock.monotonic)
         self._heartbeats: HeartbeatSocket | None = None
@@ -115,6 +116,7 @@ class Automation:
         self._sending: set[asyncio.Task[None]] = set()
         self._has_begun = False
         self._is_watching = False
+        self._stands_back = False
 
     def _engine(self, max_local: int) -> Engine:
         if not self.config.durable:
@@ -142,6 +144,8 @@ class Automation:
         self.brake.keep()
         if self._plane.writer.state is WriterState.STANDBY:
             await self._stand_back()
+        elif self._stands_back and self._plane.serving:
+            await self._stand_in()
         elif not self._is_watching and self.config.targets:
             await self._watch()
 
@@ -166,10 +170,20 @@ class Automation:
             self._heartbeats.start()
 
     async def _stand_back(self) -> None:
-        """Watch nothing while another control plane serves."""
-        if self._is_watching:
+        """Watch nothing and decide nothing while another control plane serves."""
+        if self._is_watching and not self._stands_back:
             logger.warning("another control plane serves: this one watches and repairs nothing until it does again")
+            self._stands_back = True
+            self.desk.stand_back()
             await asyncio.to_thread(self.watcher.apply, ())
+
+    async def _stand_in(self) -> None:
+        """Watch and decide again."""
+        logger.warning("this control plane serves again: it watches and repairs from now on")
+        self._stands_back = False
+        started = await asyncio.to_thread(self._start_processes, self.config.targets)
+        await asyncio.to_thread(self._observe, self.config.targets, started)
+        self.desk.stand_in()
 
     async def stop(self) -> None:
         """Stop watching and deciding; the engine is stopped by whoever owns the recoveries."""
@@ -182,21 +196,25 @@ class Automation:
 
     async def apply(self, config: AutomationConfig) -> None:
         """Watch and repair by another configuration from now on; raises ConfigError, and changes nothing then."""
-        former, self.config = self.config, config
-        self.judgement.rules = config.rules
-        self.brake.limits = config.brake
+        former = self.config
+        self._obey(config)
         if not self._is_watching:
             await self.adjust()
-            return
-        try:
+        elif not self._stands_back:
+            try:
+                started = await asyncio.to_thread(self._start_processes, config.targets)
+                await asyncio.to_thread(self._observe, config.targets, started)
+            except BaseException:
+                self._obey(former)
+                raise
+            self.desk.look_again()
+
+    def _obey(self, config: AutomationConfig) -> None:
+        self.config = config
+        self.judgement.rules = config.rules
+        self.brake.limits = config.brake
+        if self._is_watching:
             self.judgement.set_targets(config.targets)
-            started = await asyncio.to_thread(self._start_processes, config.targets)
-            await asyncio.to_thread(self._observe, config.targets, started)
-        except BaseException:
-            self.config = former
-            self.judgement.set_targets(former.targets)
-            raise
-        self.desk.look_again()
 
     def load(self, ended: Iterable[Any]) -> None:  # Any: records of recoveries
         """Take over what is known of recoveries of the life before."""

@@ -1,33 +1,27 @@
-"""The incident desk: takes declared failures, decides what is done about them, and follows it to the end.
-
-One thread works through messages in order, so that no two decisions are taken at once.
-"""
+"""The incident desk: takes declared failures, decides what is done about them, and follows it to the end."""
 
 from __future__ import annotations
 
 import logging
-import queue
 import secrets
-import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from ...control.incidents import INCIDENTS, IncidentRecord, IncidentState
-from ...control.records import RECOVERIES, RecoveryOperationRecord
+from ...control.incidents import IncidentRecord, IncidentState
+from ...control.records import RecoveryOperationRecord
+from ...core.clock import Clock
 from ...recovery.guardrail import Ruling
 from ...recovery.strategy import Step
 from ...recovery.symptom import Condition, ConditionChange
 from ...recovery.target import Mode, Target
-from ...storage.errors import StoreUnavailableError
-from ..plane import ControlPlane
 from ..recovery_runs import run_document
 from . import incident_notes
+from .desk_ports import Aftermath, Watch
+from .incident_book import IncidentBook
 from .judgement import Judgement
-from .record_keeper import RecordKeeper
+from .mailbox import TICK, Mailbox
 
-TICK = 0.25
-"""Seconds between looks at what is due."""
 SWEEP = 1.0
 """Seconds between looks whether what people were called for is healthy."""
 LOOK_AGAIN = 5.0
@@ -39,49 +33,14 @@ Run = Mapping[str, Any]  # Any: JSON values of mixed types
 logger = logging.getLogger("scrollintel.recovery")
 
 
-class Watch(Protocol):
-    """The part of the watcher that the desk uses."""
-
-    def hold(self, target: str, condition: Condition) -> None:
-        """Say that a target is being repaired, proven or left to people."""
-
-    def release(self, target: str) -> None:
-        """Judge a target by its looks alone again."""
-
-    def started(self, target: str) -> None:
-        """Begin anew with a target."""
-
-    def is_healthy(self, target: str) -> bool:
-        """Tell whether the looks alone find a target healthy."""
-
-
-class Aftermath(Protocol):
-    """What follows for others as incidents come and go."""
-
-    def began(self, incident: IncidentRecord, target: Target) -> None:
-        """Hold the dependents of a target at the levels that they declare."""
-
-    def over(self, incident: IncidentRecord, target: Target) -> None:
-        """Restore the dependents step by step."""
-
-    def resume(self, open_incidents: Collection[str]) -> None:
-        """Go on restoring what the life before has held for incidents that are over."""
-
-    def tell(self, kind: str, incident: IncidentRecord, text: str) -> None:
-        """Tell people."""
-
-    def tick(self) -> None:
-        """Do what is due."""
-
-
 class Desk:
     """Follows incidents. Messages come from any thread; none of the methods that take them blocks.
 
     Arguments:
-        plane: The control plane.
-        keeper: Where notes go.
+        book: The incidents.
         judgement: What is known of targets, and what may be done.
         watch: Is told how targets are treated.
+        clock: Source of time.
         submit: Gives a run to the engine; blocks until it is durable there.
         cancel: Ends a run: its id, and why.
         aftermath: Dependents and people.
@@ -89,29 +48,26 @@ class Desk:
 
     def __init__(
         self,
-        plane: ControlPlane,
-        keeper: RecordKeeper,
+        book: IncidentBook,
         judgement: Judgement,
         watch: Watch,
+        clock: Clock,
         *,
         submit: Callable[[Run], None],
         cancel: Callable[[str, str], None],
         aftermath: Aftermath,
     ) -> None:
-        self._plane = plane
-        self._keeper = keeper
+        self._book = book
         self._judgement = judgement
         self._watch = watch
+        self._clock = clock
         self._submit = submit
         self._cancel = cancel
         self._aftermath = aftermath
-        self._messages: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._mailbox = Mailbox("scrollintel incidents", self._tick)
         self._due: dict[str, float] = {}  # incident → monotonic time of another look at it
         self._waiting: dict[str, Run] = {}  # runs that the engine could not take yet
-        self._told: dict[str, str] = {}  # incident → what it was last said to wait for
-        self._thread: threading.Thread | None = None
         self._next_sweep = 0.0
-        self.errors = 0
 
     @property
     def waiting(self) -> set[str]:
@@ -121,34 +77,21 @@ class Desk:
     # ------------------------------------------------------------------ life
 
     def start(self) -> None:
-        """Start the thread; it begins with the incidents of the life before."""
-        self._messages.put(self._resume)
-        self._thread = threading.Thread(target=self._work, name="scrollintel incidents", daemon=True)
-        self._thread.start()
+        """Start with the incidents of the life before."""
+        self._mailbox.put(self._resume)
+        self._mailbox.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Work off what has come in and end the thread; waits up to `timeout` seconds."""
-        self._messages.put(None)
-        if self._thread is not None:
-            self._thread.join(timeout)
+        """Work off what has come in, and end; waits up to `timeout` seconds."""
+        self._mailbox.stop(timeout)
 
-    def _work(self) -> None:
-        while True:
-            try:
-                message = self._messages.get(timeout=TICK)
-            except queue.Empty:
-                message = self._tick
-            if message is None:
-                return
-            try:
-                message()
-            except StoreUnavailableError as error:
-                logger.warning("an incident cannot be written down now: %s", error)
-                self._messages.put(message) if message != self._tick else None
-                threading.Event().wait(TICK)
-            except Exception:  # the desk outlives an error of one message
-                self.errors += 1
-                logger.exception("a message about an incident failed")
+    def stand_back(self) -> None:
+        """Decide nothing while another control plane does."""
+        self._mailbox.rest()
+
+    def stand_in(self) -> None:
+        """Decide again, beginning with what the other has left."""
+        self._mailbox.wake(self._resume)
 
     # ------------------------------------------------------------------ messages
 
@@ -156,9 +99,9 @@ class Desk:
         """Take a change of a target's condition; from the watcher's thread."""
         self._judgement.note(change)
         if change.new is Condition.FAILED:
-            self._messages.put(lambda: self._failed(change))
+            self._mailbox.put(lambda: self._failed(change))
         elif change.new is Condition.HEALTHY:
-            self._messages.put(lambda: self._healthy(change))
+            self._mailbox.put(lambda: self._healthy(change))
 
     def entered(self, run: Run, step: Step) -> None:
         """Hear that a step of a recovery begins; from the recovery's thread."""
@@ -168,15 +111,15 @@ class Desk:
     def finished(self, run: Run, record: RecoveryOperationRecord) -> None:
         """Hear that a recovery is over; from its thread."""
         if record.incident is not None:
-            self._messages.put(lambda: self._finished(run, record))
+            self._mailbox.put(lambda: self._finished(run, record))
 
     def look_again(self) -> None:
         """Consider all open incidents anew: targets, switch or brake have changed."""
-        self._messages.put(self._consider_all)
+        self._mailbox.put(self._consider_all)
 
     def cancelled(self, incident: str, by: str, reason: str) -> None:
         """Hear that a person has cancelled an incident, which is on record already."""
-        self._messages.put(lambda: self._withdraw(incident, by, reason))
+        self._mailbox.put(lambda: self._withdraw(incident, by, reason))
 
     # ------------------------------------------------------------------ what happens to targets
 
@@ -184,27 +127,25 @@ class Desk:
         target = self._judgement.target(change.target)
         if target is None:
             return
-        known = self._incident_of(change.target)
+        known = self._book.of_target(change.target)
         if known is None:
             self._consider(self._open(target, change))
         elif known.state is IncidentState.WATCHED:
-            at = self._moment(change.at)
+            at = self._book.moment(change.at)
             relapse = f"it failed again: {self._said(change)}"
             changes = {"relapses": known.relapses + 1, "failure_type": change.failure_type or known.failure_type}
-            self._keeper.save(
+            self._book.save(
                 incident_notes.moved(known, IncidentState.OPEN, at, relapse, kind="relapsed", changes=changes)
             )
-            self._consider(self._again(known))
+            self._consider(self._book.again(known))
         elif known.state in ACTIVE:
             return
         elif change.failure_type not in (None, known.failure_type) and known.attempts < target.limits.attempts:
             # It is worse than it seemed: what could not be helped may be repaired now.
             said, changes = self._said(change), {"failure_type": change.failure_type}
-            at = self._moment(change.at)
-            self._keeper.save(
-                incident_notes.moved(known, IncidentState.OPEN, at, said, kind="changed", changes=changes)
-            )
-            self._consider(self._again(known))
+            at = self._book.moment(change.at)
+            self._book.save(incident_notes.moved(known, IncidentState.OPEN, at, said, kind="changed", changes=changes))
+            self._consider(self._book.again(known))
         elif known.state in (IncidentState.OPEN, IncidentState.HELD):
             self._consider(known)
 
@@ -222,25 +163,25 @@ class Desk:
             attempts=0,
             relapses=0,
             recovery=None,
-            detected_at=self._moment(change.first_at),
-            declared_at=self._moment(change.at),
+            detected_at=self._book.moment(change.first_at),
+            declared_at=self._book.moment(change.at),
             impact=impact,
             detail=self._said(change),
         )
         facts = {} if change.look is None else dict(change.look.facts)
-        self._keeper.save(incident_notes.opened(incident, self._said(change), facts))
+        self._book.save(incident_notes.opened(incident, self._said(change), facts))
         self._aftermath.tell("opened", incident, str(impact["sentence"]))
         return incident
 
     def _healthy(self, change: ConditionChange) -> None:
-        incident = self._incident_of(change.target)
+        incident = self._book.of_target(change.target)
         if incident is None or incident.state is IncidentState.WATCHED:
             return
         if incident.state in ACTIVE:
             if incident.state is IncidentState.WAITING and incident.recovery is not None:
                 self._cancel(incident.recovery, "it became healthy by itself")
             return
-        at = self._moment(change.at)
+        at = self._book.moment(change.at)
         self._end(incident, IncidentState.RESOLVED, at, "it became healthy by itself", changes={"validated_at": at})
 
     # ------------------------------------------------------------------ what is done
@@ -249,16 +190,18 @@ class Desk:
         """Decide what is done about an incident now, and do it."""
         target = self._judgement.target(incident.target)
         if target is None:
-            self._end(incident, IncidentState.CANCELLED, self._now(), "the target is not watched any more")
+            self._end(incident, IncidentState.CANCELLED, self._book.now(), "the target is not watched any more")
             return
         root = self._judgement.held_by(target)
         if root is not None:
-            holder = self._incident_of(root)
+            holder = self._book.of_target(root)
             why = f"held back: it depends on {root}, which is down as well"
-            self._stay(incident, IncidentState.HELD, why, root=None if holder is None else holder.id)
+            self._book.stay(incident, IncidentState.HELD, why, root=None if holder is None else holder.id)
             return
         if target.mode is Mode.OBSERVE:
-            self._stay(incident, IncidentState.OPEN, 'observe only: nothing is done; set mode = "recover" to enable it')
+            self._book.stay(
+                incident, IncidentState.OPEN, 'observe only: nothing is done; set mode = "recover" to enable it'
+            )
             return
         chain, left_out = self._judgement.chain(target, incident.failure_type)
         if not chain:
@@ -276,12 +219,12 @@ class Desk:
             self._escalate(incident, target, verdict.why)
         else:
             wait = verdict.seconds if verdict.ruling is Ruling.WAIT else LOOK_AGAIN
-            self._due[incident.id] = self._plane.clock.monotonic() + max(TICK, wait)
+            self._due[incident.id] = self._clock.monotonic() + max(TICK, wait)
             said = "waits" if verdict.ruling is Ruling.WAIT else "not allowed"
-            self._stay(incident, IncidentState.OPEN, f"{said}: {verdict.why}")
+            self._book.stay(incident, IncidentState.OPEN, f"{said}: {verdict.why}")
 
     def _begin(self, incident: IncidentRecord, target: Target, chain: Sequence[Mapping[str, Any]]) -> None:
-        now = self._now()
+        now = self._book.now()
         record = RecoveryOperationRecord(
             id=f"rec_{secrets.token_hex(8)}",
             service=target.service,
@@ -300,7 +243,7 @@ class Desk:
             detected_at=incident.detected_at,
         )
         names = ", then ".join(remedy["kind"] for remedy in chain)
-        self._keeper.save(incident_notes.started(incident, record, f"recovery {incident.attempts + 1}: {names}"))
+        self._book.save(incident_notes.started(incident, record, f"recovery {incident.attempts + 1}: {names}"))
         self._judgement.began()
         self._watch.hold(target.name, Condition.RECOVERING)
         self._due.pop(incident.id, None)
@@ -319,24 +262,26 @@ class Desk:
             self._waiting.pop(run["id"], None)
 
     def _finished(self, run: Run, record: RecoveryOperationRecord) -> None:
-        incident = self._keeper.find(INCIDENTS.name, str(record.incident))
+        incident = self._book.find(str(record.incident))
         target = self._judgement.target(record.target or record.service)
         if incident is None:
             self._watch.release(run["target"])
             return
-        at = record.finished_at or self._now()
+        at = record.finished_at or self._book.now()
         if record.outcome in ("recovered", "not_needed"):
             self._repaired(incident, record, at)
         elif target is None or record.status == "interrupted":
             self._watch.release(incident.target)
-            self._stay(incident, IncidentState.OPEN, f"the recovery was ended: {record.detail or 'no reason given'}")
-            self._due[incident.id] = self._plane.clock.monotonic() + TICK
+            self._book.stay(
+                incident, IncidentState.OPEN, f"the recovery was ended: {record.detail or 'no reason given'}"
+            )
+            self._due[incident.id] = self._clock.monotonic() + TICK
         elif record.outcome == "refused":
             self._escalate(incident, target, f"refused: {record.detail or 'no strategy may act'}")
         else:
             self._watch.release(incident.target)
-            self._stay(incident, IncidentState.OPEN, "the recovery did not bring it back")
-            self._consider(self._again(incident))
+            self._book.stay(incident, IncidentState.OPEN, "the recovery did not bring it back")
+            self._consider(self._book.again(incident))
         self._consider_held()
 
     def _repaired(self, incident: IncidentRecord, record: RecoveryOperationRecord, at: datetime) -> None:
@@ -347,11 +292,11 @@ class Desk:
         note = incident_notes.moved(
             incident, IncidentState.WATCHED, at, helped, kind="repaired", changes=changes, audited=True
         )
-        self._keeper.save(note)
+        self._book.save(note)
         target = self._judgement.target(incident.target)
         if target is not None:
-            self._due[incident.id] = self._plane.clock.monotonic() + target.limits.relapse_window
-            self._aftermath.over(self._again(incident), target)
+            self._due[incident.id] = self._clock.monotonic() + target.limits.relapse_window
+            self._aftermath.over(self._book.again(incident), target)
         self._aftermath.tell("repaired", incident, helped)
 
     def _escalate(self, incident: IncidentRecord, target: Target, why: str, *, given_up: bool = True) -> None:
@@ -360,11 +305,11 @@ class Desk:
             self._watch.hold(target.name, Condition.QUARANTINED)
         if incident.state is IncidentState.ESCALATED:
             return
-        self._stay(incident, IncidentState.ESCALATED, why, audited=True)
+        self._book.stay(incident, IncidentState.ESCALATED, why, audited=True)
         self._aftermath.tell("escalated", incident, why)
 
     def _withdraw(self, name: str, by: str, reason: str) -> None:
-        for record in self._keeper.records(RECOVERIES.name):
+        for record in self._book.recoveries():
             if record.incident == name:
                 self._cancel(record.id, f"{by} has cancelled the incident: {reason}")
         self._due.pop(name, None)
@@ -372,16 +317,16 @@ class Desk:
     # ------------------------------------------------------------------ again and again
 
     def _tick(self) -> None:
-        now = self._plane.clock.monotonic()
+        now = self._clock.monotonic()
         for run in list(self._waiting.values()):
             self._give(run)
         for name in [name for name, due in self._due.items() if due <= now]:
             del self._due[name]
-            incident = self._keeper.find(INCIDENTS.name, name)
+            incident = self._book.find(name)
             if incident is None:
                 continue
             if incident.state is IncidentState.WATCHED:
-                self._end(incident, IncidentState.RESOLVED, self._now(), "it has stayed healthy")
+                self._end(incident, IncidentState.RESOLVED, self._book.now(), "it has stayed healthy")
             elif incident.state in (IncidentState.OPEN, IncidentState.HELD):
                 self._consider(incident)
         if now >= self._next_sweep:
@@ -391,35 +336,31 @@ class Desk:
 
     def _sweep(self) -> None:
         """Let go of targets that people were called for and that are healthy by now."""
-        for incident in self._keeper.records(INCIDENTS.name):
-            if incident.state is IncidentState.ESCALATED and self._watch.is_healthy(incident.target):
+        for incident in self._book.all(IncidentState.ESCALATED):
+            if self._watch.is_healthy(incident.target):
                 detail = "it is healthy again"
-                changes = {"validated_at": self._now()}
-                self._end(incident, IncidentState.RESOLVED, self._now(), detail, changes=changes)
+                changes = {"validated_at": self._book.now()}
+                self._end(incident, IncidentState.RESOLVED, self._book.now(), detail, changes=changes)
 
     def _consider_held(self) -> None:
-        for incident in self._keeper.records(INCIDENTS.name):
-            if incident.state is IncidentState.HELD:
-                self._consider(incident)
+        for incident in self._book.all(IncidentState.HELD):
+            self._consider(incident)
 
     def _consider_all(self) -> None:
-        for incident in self._keeper.records(INCIDENTS.name):
-            if incident.state in (IncidentState.OPEN, IncidentState.HELD):
-                self._consider(incident)
+        for incident in self._book.all(IncidentState.OPEN, IncidentState.HELD):
+            self._consider(incident)
 
     def _resume(self) -> None:
         """Take up what the life before has left: runs go on in the engine, repaired targets are watched on."""
-        incidents = {record.id: record for record in self._keeper.records(INCIDENTS.name)}
-        self._aftermath.resume(
-            [record.id for record in incidents.values() if record.state is not IncidentState.WATCHED]
-        )
-        runs = {record.incident: record for record in self._keeper.records(RECOVERIES.name)}
-        for incident in incidents.values():
+        incidents = self._book.all()
+        self._aftermath.resume([record.id for record in incidents if record.state is not IncidentState.WATCHED])
+        runs = {record.incident: record for record in self._book.recoveries()}
+        for incident in incidents:
             if incident.state in ACTIVE:
                 run = runs.get(incident.id)
                 if run is None:
-                    self._stay(incident, IncidentState.OPEN, "its recovery ended while the control plane was away")
-                    self._consider(self._again(incident))
+                    self._book.stay(incident, IncidentState.OPEN, "its recovery ended while the control plane was away")
+                    self._consider(self._book.again(incident))
                 else:
                     self._watch.hold(incident.target, Condition.RECOVERING)
                     self._give(run_document(run, generation=incident.attempts + incident.relapses))
@@ -427,28 +368,10 @@ class Desk:
                 target = self._judgement.target(incident.target)
                 since = incident.validated_at or incident.declared_at
                 window = 0.0 if target is None else target.limits.relapse_window
-                left = (since + timedelta(seconds=window) - self._now()).total_seconds()
-                self._due[incident.id] = self._plane.clock.monotonic() + max(0.0, left)
+                left = (since + timedelta(seconds=window) - self._book.now()).total_seconds()
+                self._due[incident.id] = self._clock.monotonic() + max(0.0, left)
             elif incident.state is not IncidentState.ESCALATED:
-                self._due[incident.id] = self._plane.clock.monotonic() + 10 * TICK
-
-    # ------------------------------------------------------------------ writing
-
-    def _stay(
-        self,
-        incident: IncidentRecord,
-        state: IncidentState,
-        detail: str,
-        *,
-        root: str | None = None,
-        audited: bool = False,
-    ) -> None:
-        """Write that nothing is done now, and why; once for each reason."""
-        if incident.state is state and self._told.get(incident.id) == detail:
-            return
-        self._told[incident.id] = detail
-        changes = {"root": root}
-        self._keeper.save(incident_notes.moved(incident, state, self._now(), detail, changes=changes, audited=audited))
+                self._due[incident.id] = self._clock.monotonic() + 10 * TICK
 
     def _end(
         self,
@@ -456,11 +379,9 @@ class Desk:
         state: IncidentState,
         at: datetime,
         detail: str,
-        *,
         changes: Mapping[str, Any] | None = None,  # Any: fields of the incident
     ) -> None:
-        self._keeper.save(incident_notes.moved(incident, state, at, detail, changes=changes, audited=True))
-        self._told.pop(incident.id, None)
+        self._book.end(incident, state, at, detail, changes)
         self._due.pop(incident.id, None)
         self._watch.release(incident.target)
         target = self._judgement.target(incident.target)
@@ -469,26 +390,8 @@ class Desk:
         self._aftermath.tell("resolved", incident, detail)
         self._consider_held()
 
-    def _again(self, incident: IncidentRecord) -> IncidentRecord:
-        found: IncidentRecord | None = self._keeper.find(INCIDENTS.name, incident.id)
-        return incident if found is None else found
-
-    def _incident_of(self, target: str) -> IncidentRecord | None:
-        for incident in self._keeper.records(INCIDENTS.name):
-            if incident.target == target:
-                found: IncidentRecord = incident
-                return found
-        return None
-
     @staticmethod
     def _said(change: ConditionChange) -> str:
         if change.look is not None and change.look.detail:
             return change.look.detail
         return f"{change.target}: {change.failure_type or 'failed'}"
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._plane.clock.time(), UTC)
-
-    def _moment(self, monotonic: float) -> datetime:
-        """Return the moment at which the monotonic clock stood there."""
-        return self._now() - timedelta(seconds=max(0.0, self._plane.clock.monotonic() - monotonic))

@@ -1,0 +1,91 @@
+"""Incidents as the desk reads and writes them: every reason is written once, every moment is in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ...control.incidents import INCIDENTS, IncidentRecord, IncidentState
+from ...control.records import RECOVERIES, RecoveryOperationRecord
+from ...control.recovery_notes import Note
+from ...core.clock import Clock
+from . import incident_notes
+from .record_keeper import RecordKeeper
+
+
+class IncidentBook:
+    """Used in the thread of the desk; raises StoreUnavailableError where neither database nor journal takes a note.
+
+    Arguments:
+        keeper: Where notes go.
+        clock: Source of time.
+    """
+
+    def __init__(self, keeper: RecordKeeper, clock: Clock) -> None:
+        self._keeper = keeper
+        self._clock = clock
+        self._told: dict[str, str] = {}  # incident → what it was last said to wait for
+
+    def find(self, name: str) -> IncidentRecord | None:
+        """Return an incident as it stands, or None."""
+        found: IncidentRecord | None = self._keeper.find(INCIDENTS.name, name)
+        return found
+
+    def again(self, incident: IncidentRecord) -> IncidentRecord:
+        """Return an incident as it stands now."""
+        return self.find(incident.id) or incident
+
+    def of_target(self, target: str) -> IncidentRecord | None:
+        """Return the incident of a target that is not over, or None."""
+        return next((incident for incident in self.all() if incident.target == target), None)
+
+    def all(self, *states: IncidentState) -> list[IncidentRecord]:
+        """Return the incidents that are not over; only those in these states, where some are named."""
+        records: list[IncidentRecord] = self._keeper.records(INCIDENTS.name)
+        return [record for record in records if not states or record.state in states]
+
+    def recoveries(self) -> list[RecoveryOperationRecord]:
+        """Return the recoveries that are not over."""
+        records: list[RecoveryOperationRecord] = self._keeper.records(RECOVERIES.name)
+        return records
+
+    def save(self, note: Note) -> None:
+        """Write a note."""
+        self._keeper.save(note)
+
+    def stay(
+        self,
+        incident: IncidentRecord,
+        state: IncidentState,
+        detail: str,
+        *,
+        root: str | None = None,
+        audited: bool = False,
+    ) -> None:
+        """Write that nothing is done now, and why; once for each reason."""
+        if incident.state is state and self._told.get(incident.id) == detail:
+            return
+        changes = {"root": root}
+        self.save(incident_notes.moved(incident, state, self.now(), detail, changes=changes, audited=audited))
+        self._told[incident.id] = detail
+
+    def end(
+        self,
+        incident: IncidentRecord,
+        state: IncidentState,
+        at: datetime,
+        detail: str,
+        changes: Mapping[str, Any] | None = None,  # Any: fields of the incident
+    ) -> None:
+        """Write that an incident is over."""
+        self.save(incident_notes.moved(incident, state, at, detail, changes=changes, audited=True))
+        self._told.pop(incident.id, None)
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return datetime.fromtimestamp(self._clock.time(), UTC)
+
+    def moment(self, monotonic: float) -> datetime:
+        """Return the time at which the monotonic clock stood there."""
+        return self.now() - timedelta(seconds=max(0.0, self._clock.monotonic() - monotonic))
