@@ -18,6 +18,8 @@ from .kinds import Probe, ProbeContext, Sentinel, check_kinds
 
 JITTER = 0.1
 """Share by which an interval varies, so that checks do not run in step."""
+CONFIRM_DELAYS = (0.001, 0.002, 0.004)
+"""Seconds between the looks that confirm what the kernel has told."""
 SUSPECT_INTERVAL = 0.1
 """Longest interval while a target is suspected, seconds."""
 BEAT_INTERVAL = 0.05
@@ -135,10 +137,24 @@ class Watched:
                 await asyncio.sleep(min(check.interval, SUSPECT_INTERVAL))
                 continue
             self.see(look)
-            fresh = await self._look(check, probe)
+            fresh = await self._confirm(check, probe)
             if fresh is not None:
                 self.see(fresh, fresh=True)
             await asyncio.sleep(min(check.interval, SUSPECT_INTERVAL))
+
+    async def _confirm(self, check: Check, probe: Probe) -> Look | None:
+        """Look until a look is bad, a few times within milliseconds, and return the last look.
+
+        The kernel closes the sockets of a process that dies one after the other: the one that listens may still take
+        a connection when the end of another one is heard of.
+        """
+        look = await self._look(check, probe)
+        for delay in CONFIRM_DELAYS:
+            if look is None or not look.good:
+                break
+            await asyncio.sleep(delay)
+            look = await self._look(check, probe)
+        return look
 
     async def _look(self, check: Check, probe: Probe) -> Look | None:
         """Look once, bounded; None when this process was too slow to say anything about silence."""

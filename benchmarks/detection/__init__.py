@@ -1,0 +1,1 @@
+"""How fast failures are noticed, and how often wrongly."""
