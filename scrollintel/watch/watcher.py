@@ -249,7 +249,12 @@ class Watcher:
         if self._loop is None:
             work.close()
             raise RuntimeError("the watcher has not been started")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_TIMEOUT)
+        try:
+            asked = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:
+            work.close()
+            raise RuntimeError("the watcher has been stopped") from None
+        return asked.result(CALL_TIMEOUT)
 
     def _soon(self, action: Callable[[Watched], ConditionChange | None], target: str) -> None:
         def act() -> None:

@@ -23,6 +23,8 @@ PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 SAID = 200
 """Characters of the last line of output that are told."""
 MAX_OUTPUT = 65_536
+END_TIMEOUT = 1.0
+"""Seconds for collecting a process that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +76,18 @@ class CommandProbe(LookingProbe):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if process.returncode is None:
-                await asyncio.shield(process.wait())
+                await asyncio.shield(self._end(process))
         if code not in options.exit_codes:
             said = output.decode("utf-8", "replace").strip().rpartition("\n")[2][:SAID]
             raise Bad(options.failure_type or self.wrong, f"exit code {code}" + (f": {said}" if said else ""))
         return f"exit code {code}"
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Collect a process that was killed; asyncio hears of its end only once its output has been read to the end."""
+        with suppress(TimeoutError):  # what has left the group of the process may hold its output open
+            async with asyncio.timeout(END_TIMEOUT):
+                await self._output(process)
+                await process.wait()
 
     @staticmethod
     async def _output(process: asyncio.subprocess.Process) -> bytes:

@@ -35,14 +35,24 @@ class DiskProbe(LookingProbe):
     def __init__(self, target: Target, check: Check, options: DiskOptions, context: ProbeContext) -> None:
         super().__init__(target, check)
         self._options = options
+        self._asking: asyncio.Future[shutil._ntuple_diskusage] | None = None
 
     async def find(self) -> str:
-        """Ask, in a thread: a file system of the network may hang."""
-        usage = await asyncio.to_thread(shutil.disk_usage, self._options.path)
+        """Ask in a thread, in one at a time: a file system of the network may hang for good."""
+        asking = self._asking
+        if asking is None:
+            asking = self._asking = asyncio.ensure_future(asyncio.to_thread(shutil.disk_usage, self._options.path))
+            asking.add_done_callback(self._answered)
+        usage = await asyncio.shield(asking)
         percent = 100.0 * usage.free / usage.total if usage.total else 0.0
         if percent < self._options.free_percent or usage.free < self._options.free_bytes:
             raise Bad(FailureType.DISK_FULL, f"{percent:.1f} % free ({usage.free} bytes)")
         return f"{percent:.1f} % free"
+
+    def _answered(self, asked: asyncio.Future[shutil._ntuple_diskusage]) -> None:
+        self._asking = None
+        if not asked.cancelled():
+            asked.exception()  # whoever has waited was told; nobody may be waiting any more
 
 
 KIND = CheckKind("disk", DiskOptions, Depth.DEEP, "Looks at the room that is left on a disk.", DiskProbe)
