@@ -58,17 +58,19 @@ class LocalEngine:
 
     Arguments:
         performer: Performs steps.
-        max_running: Runs at once; further ones wait for their turn.
+        max_running: Runs at once; further ones wait for their turn, first come first served.
     """
 
     is_durable = False
 
     def __init__(self, performer: Performer, *, max_running: int = 16) -> None:
         self._performer = performer
-        self._slots = threading.Semaphore(max_running)
+        self._max_running = max_running
         self._halt = threading.Event()
-        self._runs: dict[str, _Mailbox] = {}
-        self._lock = threading.Lock()
+        self._turns = threading.Condition()
+        self._runs: dict[str, _Mailbox] = {}  # guarded by _turns, as what follows
+        self._waiting: deque[str] = deque()
+        self._busy = 0
         self.state = "starting"
 
     def start(self) -> None:
@@ -77,10 +79,11 @@ class LocalEngine:
 
     def submit(self, run: Json) -> None:
         """Run a recovery; the same id twice runs once."""
-        with self._lock:
+        with self._turns:
             if run["id"] in self._runs or self._halt.is_set():
                 return
             mailbox = self._runs[run["id"]] = _Mailbox()
+            self._waiting.append(run["id"])
         threading.Thread(target=self._run, args=(run, mailbox), name=f"scrollintel {run['id']}", daemon=True).start()
 
     def send(self, run: str, topic: str, message: Json) -> None:
@@ -97,8 +100,12 @@ class LocalEngine:
 
     def running(self) -> set[str]:
         """Return the ids of the runs that have not finished."""
-        with self._lock:
+        with self._turns:
             return set(self._runs)
+
+    def unfinished(self) -> set[str]:
+        """Return the same: no other process has runs of this engine."""
+        return self.running()
 
     def require_mine(self, run: str) -> int:
         """Return 0, or raise LeaseLostError once the engine has been stopped."""
@@ -110,27 +117,43 @@ class LocalEngine:
         """Begin no further step; what is being performed is left to its thread."""
         self.state = "stopped"
         self._halt.set()
-        with self._lock:
+        with self._turns:
             mailboxes = list(self._runs.values())
+            self._turns.notify_all()
         for mailbox in mailboxes:
             mailbox.halt()
 
     def _run(self, run: Json, mailbox: _Mailbox) -> None:
         try:
-            while not self._slots.acquire(timeout=0.2):
-                if self._halt.is_set():
-                    return
-            try:
-                self._interpret(run, mailbox)
-            finally:
-                self._slots.release()
+            if self._has_turn(run["id"]):
+                try:
+                    self._interpret(run, mailbox)
+                finally:
+                    with self._turns:
+                        self._busy -= 1
+                        self._turns.notify_all()
         except (Halted, LeaseLostError):
             return
         except Exception:  # the thread has an owner that hears of it
             logger.exception("recovery %s ended by an error of the engine", run["id"])
         finally:
-            with self._lock:
+            with self._turns:
                 self._runs.pop(run["id"], None)
+
+    def _has_turn(self, run: str) -> bool:
+        """Wait for the turn of a run; False when the engine stops before."""
+
+        def so() -> bool:
+            return self._halt.is_set() or (self._busy < self._max_running and self._waiting[0] == run)
+
+        with self._turns:
+            self._turns.wait_for(so)
+            self._waiting.remove(run)
+            if self._halt.is_set():
+                return False
+            self._busy += 1
+            self._turns.notify_all()
+            return True
 
     def _interpret(self, run: Json, mailbox: _Mailbox) -> None:
         steps = program(run)
