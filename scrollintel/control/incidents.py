@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from .records import Json, Kind
 
+CANCELLED_BY_A_PERSON = "cancelled: "
+"""How the detail of an incident begins that somebody has cancelled; the target is left alone until it is healthy."""
+
 
 class IncidentState(StrEnum):
     """Where an incident is.

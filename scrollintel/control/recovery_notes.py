@@ -44,7 +44,11 @@ class IncidentEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One entry of the audit log, by automation itself."""
+    """One entry of the audit log.
+
+    Arguments:
+        actor, request_id: Who did it, and by which request; automation itself by default.
+    """
 
     action: str
     target_kind: str
@@ -53,6 +57,8 @@ class Act:
     outcome: str = "allowed"
     reason: str | None = None
     after: Json | None = None
+    actor: str = "system"
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

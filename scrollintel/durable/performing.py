@@ -45,6 +45,9 @@ class Engine(Protocol):
     def running(self) -> set[str]:
         """Return the ids of the runs that this engine has taken and not finished."""
 
+    def unfinished(self) -> set[str] | None:
+        """Return the ids of the runs that have not ended, in whichever process; None while that cannot be told."""
+
     def require_mine(self, run: str) -> int:
         """Return the fencing token; raises LeaseLostError when a run has passed to another process."""
 
@@ -103,6 +106,8 @@ class _Work:
     def run(self) -> None:
         try:
             self._outcome.result = self._performer(*self._call)
+        except Halted:
+            return
         except Exception as error:  # carried to the run's own thread
             self._outcome.error = error
         self._outcome.ready.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,6 +11,8 @@ from .burn import Burn
 from .symptom import Condition
 from .target import Target
 from .topology import DOWN, Affected, Topology
+
+Json = Mapping[str, Any]  # Any: JSON values of mixed types
 
 DEGRADED_LOSS = 0.3
 """Share of its worth that a service loses while it is only worse; a convention, shown with the inputs."""
@@ -46,9 +48,7 @@ class Impact:
             "severity": self.severity,
             "share": round(self.share, 4),
             "sentence": self.sentence,
-            "affected": [
-                {"service": item.service, "degraded": item.degraded, "path": list(item.path)} for item in self.affected
-            ],
+            "affected": [item.to_dict() for item in self.affected],
             "inputs": dict(self.inputs),
         }
 
@@ -94,20 +94,43 @@ def assess(
     }
     return Impact(
         severity=severity, share=share, affected=tuple(affected), replicas=len(group), left=left, burn=burn,
-        sentence=_sentence(target, affected, len(group), left, burn), inputs=inputs,
+        sentence=_sentence(target.name, [item.to_dict() for item in affected], inputs), inputs=inputs,
     )  # fmt: skip
 
 
-def _sentence(target: Target, affected: list[Affected], replicas: int, left: int, burn: Burn | None) -> str:
-    parts = [f"{target.name} (tier {target.tier}) is down"]
-    if replicas > 1:
-        parts.append(f"{left} of {replicas} replicas are left")
-    down = [item.service for item in affected if not item.degraded]
-    worse = [item.service for item in affected if item.degraded]
+def seen_by(impact: Json, target: str, sees: Callable[[str], bool]) -> Json:
+    """Return an impact, as JSON values, without the names of services that somebody may not see.
+
+    Severity and share stay as they are; `hidden` tells how many services were left out.
+
+    Arguments:
+        impact: What `Impact.to_dict` gives, or nothing.
+        target: The failed target.
+        sees: Tells whether they may see a service.
+    """
+    affected = impact.get("affected", [])
+    seen = [{**item, "path": [*filter(sees, item["path"])]} for item in affected if sees(item["service"])]
+    if len(seen) == len(affected) and all(
+        len(a["path"]) == len(b["path"]) for a, b in zip(seen, affected, strict=True)
+    ):
+        return impact
+    hidden = len(affected) - len(seen)
+    sentence = _sentence(target, seen, impact["inputs"], hidden)
+    return {**impact, "affected": seen, "hidden": hidden, "sentence": sentence}
+
+
+def _sentence(target: str, affected: Sequence[Json], inputs: Json, hidden: int = 0) -> str:
+    parts = [f"{target} (tier {inputs['tier']}) is down"]
+    if inputs["replicas"] > 1:
+        parts.append(f"{inputs['replicas_left']} of {inputs['replicas']} replicas are left")
+    down = [item["service"] for item in affected if not item["degraded"]]
+    worse = [item["service"] for item in affected if item["degraded"]]
     if down:
         parts.append(f"it takes {', '.join(down)} down with it")
     if worse:
         parts.append(f"{', '.join(worse)} {'is' if len(worse) == 1 else 'are'} worse")
-    if burn is not None:
-        parts.append(f"the error budget burns {burn.short_rate:.1f} times too fast")
+    if hidden:
+        parts.append(f"{hidden} other {'service suffers' if hidden == 1 else 'services suffer'}")
+    if inputs["burn"] is not None:
+        parts.append(f"the error budget burns {inputs['burn']['short']:.1f} times too fast")
     return "; ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .symptom import Condition
 from .target import Target
@@ -38,6 +39,10 @@ class Affected:
     service: str
     degraded: bool
     path: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return it as JSON values."""
+        return {"service": self.service, "degraded": self.degraded, "path": list(self.path)}
 
 
 class Topology:
@@ -95,21 +100,26 @@ class Topology:
         Follows hard dependencies that are down to the deepest one. In a circle, which declarations refuse, the first
         one that comes round again is acted on.
         """
-        found: str | None = None
-        service, seen = self.targets[target].service, set()
-        while service not in seen:
-            seen.add(service)
+        way = self.way_to_root(target, conditions)
+        return self._members[way[-1]][0] if way else None
+
+    def way_to_root(self, target: str, conditions: Mapping[str, Condition]) -> list[str]:
+        """Return the services that are down from the nearest dependency of a failed target to the deepest one."""
+        service, way = self.targets[target].service, list[str]()
+        while True:
             needs = self._needs.get(service, {})
             deeper = [
                 name
                 for name, kind in needs.items()
-                if kind == HARD and name not in seen and self.is_down(name, conditions)
+                if kind == HARD
+                and name not in way
+                and name != self.targets[target].service
+                and self.is_down(name, conditions)
             ]
             if not deeper:
-                break
+                return way
             service = deeper[0]
-            found = self._members[service][0]
-        return found
+            way.append(service)
 
     def affected(self, service: str, conditions: Mapping[str, Condition]) -> list[Affected]:
         """Return the services that suffer when one is down, nearest first.

@@ -7,14 +7,23 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ..control.incidents import APPROVALS, INCIDENT_EVENTS, INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
+from ..control.incidents import (
+    APPROVALS,
+    CANCELLED_BY_A_PERSON,
+    INCIDENT_EVENTS,
+    INCIDENTS,
+    ApprovalRecord,
+    IncidentRecord,
+    IncidentState,
+)
 from ..control.recovery_notes import IncidentEvent
 from ..control.recovery_statistics import statistics
-from ..security.access import ALL, Permission
+from ..security.access import Permission
 from ..storage.errors import StoreUnavailableError
 from ..storage.incident_history import (
+    ApprovalFilter,
     IncidentFilter,
     approval_by_id,
     approvals,
@@ -34,10 +43,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class FoundIncidents:
+class Found(Generic[T]):
     """What was looked up, and whether it is from memory, where ended ones are missing."""
 
-    records: list[IncidentRecord]
+    records: list[T]
     stale: bool
 
 
@@ -55,17 +64,12 @@ class Incidents:
 
     # ------------------------------------------------------------------ reading
 
-    async def search(self, wanted: IncidentFilter, limit: int) -> FoundIncidents:
+    async def search(self, wanted: IncidentFilter, limit: int) -> Found[IncidentRecord]:
         """Return incidents, newest first."""
         open_ones: list[IncidentRecord] = self._keeper.records(INCIDENTS.name)
         fitting = [record for record in open_ones if wanted.matches(record)]
         found = await self._asked(lambda: incidents(self._plane.database, wanted, limit))
-        if found is None:
-            return FoundIncidents(sorted(fitting, key=_place, reverse=True)[:limit], True)
-        merged = {record.id: record for record in found}
-        if self._keeper.waiting:
-            merged.update((record.id, record) for record in fitting)
-        return FoundIncidents(sorted(merged.values(), key=_place, reverse=True)[:limit], False)
+        return self._merged(found, fitting, limit, lambda record: (record.declared_at, record.id))
 
     async def find(self, caller: Caller, name: str) -> tuple[IncidentRecord, list[IncidentEvent], bool]:
         """Return one incident with its timeline, and whether it is from memory, without one.
@@ -84,25 +88,39 @@ class Incidents:
             raise MissingError("incident", name)
         return record, [] if read is None else read[1], read is None
 
-    async def questions(self, caller: Caller, *, answered: bool, limit: int) -> list[ApprovalRecord]:
-        """Return questions, newest first; those that have been answered only when they are wanted."""
-        scope = caller.identity.services_for(Permission.RECOVERY_READ)
-        found: list[ApprovalRecord] | None = None
-        if answered:
-            services = None if scope is ALL else scope
-            found = await self._asked(lambda: approvals(self._plane.database, services, limit))
-        if found is None:
-            found = [record for record in self._keeper.records(APPROVALS.name) if record.service in scope]
-        return sorted(found, key=lambda record: (record.requested_at, record.id), reverse=True)[:limit]
+    async def questions(self, wanted: ApprovalFilter, limit: int) -> Found[ApprovalRecord]:
+        """Return questions, newest first."""
+        standing: list[ApprovalRecord] = self._keeper.records(APPROVALS.name)
+        fitting = [record for record in standing if wanted.matches(record)]
+        found = await self._asked(lambda: approvals(self._plane.database, wanted, limit))
+        return self._merged(found, fitting, limit, lambda record: (record.requested_at, record.id))
 
     async def question(self, caller: Caller, name: str) -> ApprovalRecord:
-        """Return one question; raises MissingError when there is none that the caller may see."""
+        """Return one question.
+
+        Raises:
+            MissingError: when there is none that the caller may see.
+            StoreUnavailableError: when it is not at hand while the database is away.
+        """
         record: ApprovalRecord | None = self._keeper.find(APPROVALS.name, name)
         if record is None:
-            record = await self._asked(lambda: approval_by_id(self._plane.database, name))
+            if self._plane.writer.state in AWAY:
+                raise StoreUnavailableError("the database is away, and no such question stands")
+            record = await asyncio.to_thread(approval_by_id, self._plane.database, name)
         if record is None or not caller.sees(Permission.RECOVERY_READ, record.service):
             raise MissingError("approval", name)
         return record
+
+    def _merged(
+        self, found: list[T] | None, fitting: list[T], limit: int, place: Callable[[T], tuple[datetime, str]]
+    ) -> Found[T]:
+        """Return what the database has, with what it has not yet; only what is in memory while it is away."""
+        if found is None:
+            return Found(sorted(fitting, key=place, reverse=True)[:limit], True)
+        merged = {place(record)[1]: record for record in found}
+        if self._keeper.waiting:
+            merged.update((place(record)[1], record) for record in fitting)
+        return Found(sorted(merged.values(), key=place, reverse=True)[:limit], False)
 
     def _timeline(self, name: str) -> list[IncidentEvent]:
         return timeline(self._plane.database, name)
@@ -138,7 +156,8 @@ class Incidents:
     def cancel(self, tx: Transaction, caller: Caller, name: str, reason: str) -> IncidentRecord:
         """End an incident: nothing more is done about it; raises MissingError, AccessDeniedError or ConflictError."""
         record = self._open(tx, caller, name)
-        changed = replace(record, state=IncidentState.CANCELLED, ended_at=tx.now, detail=f"cancelled: {reason}"[:1000])
+        detail = f"{CANCELLED_BY_A_PERSON}{reason}"[:1000]
+        changed = replace(record, state=IncidentState.CANCELLED, ended_at=tx.now, detail=detail)
         return self._write(tx, caller, changed, "cancel", "cancelled", reason)
 
     @staticmethod
@@ -167,7 +186,3 @@ class Incidents:
         told = {"id": record.id, "target": record.target, "state": record.state.value, "by": caller.identity.id}
         self._plane.tell(tx, f"incident.{kind}", told, service=record.service)
         return record
-
-
-def _place(record: IncidentRecord) -> tuple[object, str]:
-    return record.declared_at, record.id

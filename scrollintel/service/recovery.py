@@ -236,7 +236,7 @@ class Recoveries:
 
     def _taken(self) -> set[str] | None:
         """Return the recoveries that an engine runs or will run; None while that cannot be told."""
-        unfinished = getattr(self._engine, "unfinished", self._engine.running)()
+        unfinished = self._engine.unfinished()
         return None if unfinished is None else unfinished | self._engine.running()
 
     async def _end(self, record: RecoveryOperationRecord, why: str) -> None:

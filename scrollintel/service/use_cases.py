@@ -181,8 +181,9 @@ class UseCases:
 
     async def stop(self) -> None:
         """Stop both, in reverse order."""
-        await self.automation.stop()
+        await self.automation.stop_deciding()
         await self.recovery.stop()
+        await self.automation.stop()
         self.close_streams()
         await self.loops.stop()
         if self.plane.serving:

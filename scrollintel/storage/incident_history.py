@@ -87,12 +87,45 @@ def timeline(database: Database, name: str, limit: int = 1000) -> list[IncidentE
     return [IncidentEvent(**{key: value for key, value in row.items() if key != "id"}) for row in rows]
 
 
-def approvals(database: Database, services: Collection[str] | None, limit: int) -> list[ApprovalRecord]:
-    """Return questions, answered ones included, newest first; raises StoreUnavailableError."""
+@dataclass(frozen=True, slots=True)
+class ApprovalFilter:
+    """Which questions are wanted; None says nothing.
+
+    Arguments:
+        services: Only these; None for all.
+        service: Of the target.
+        answered: Whether those are wanted as well that do not stand any more.
+        after: The place of the last one of the page before: when it was put, and its id.
+    """
+
+    services: Collection[str] | None = None
+    service: str | None = None
+    answered: bool = False
+    after: tuple[datetime, str] | None = None
+
+    def matches(self, record: ApprovalRecord) -> bool:
+        """Tell whether a question is wanted, as the database would."""
+        return (
+            (self.services is None or record.service in self.services)
+            and self.service in (None, record.service)
+            and (self.answered or record.decision is None)
+            and (self.after is None or (record.requested_at, record.id) < self.after)
+        )
+
+
+def approvals(database: Database, wanted: ApprovalFilter, limit: int) -> list[ApprovalRecord]:
+    """Return up to `limit` questions, newest first; raises StoreUnavailableError."""
     table = ApprovalRow.__table__
     query = select(table).order_by(table.c.requested_at.desc(), table.c.id.desc()).limit(limit)
-    if services is not None:
-        query = query.where(table.c.service.in_(sorted(services)))
+    if wanted.services is not None:
+        query = query.where(table.c.service.in_(sorted(wanted.services)))
+    if wanted.service is not None:
+        query = query.where(table.c.service == wanted.service)
+    if not wanted.answered:
+        query = query.where(table.c.decision.is_(None))
+    if wanted.after is not None:
+        at, last = wanted.after
+        query = query.where(or_(table.c.requested_at < at, and_(table.c.requested_at == at, table.c.id < last)))
     with database.reader() as connection:
         return [ApprovalRecord(**row) for row in connection.execute(query).mappings()]
 

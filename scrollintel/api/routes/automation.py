@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,6 +12,8 @@ from starlette.responses import Response
 
 from ...actions.kinds import strategy_kinds
 from ...control.incidents import IncidentRecord, IncidentState
+from ...control.recovery_notes import Act, Note
+from ...recovery.impact import seen_by
 from ...recovery.symptom import Condition
 from ...security.access import Permission
 from ...service.caller import Caller
@@ -33,6 +37,7 @@ from ..schemas.automation import (
 )
 from ..schemas.incidents import Reasoned
 
+logger = logging.getLogger("scrollintel.recovery")
 router = resource_router("automation")
 
 TargetName = Annotated[str, Path(min_length=1, max_length=401, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
@@ -51,7 +56,9 @@ async def show_automation(ask: Ask) -> Response:
 async def stop_automation(body: Reasoned, ask: Ask) -> Response:
     """No recovery acts any more, those that run included, until the switch is released; works without the database."""
     _require_everywhere(ask.caller)
-    ask.use_cases.automation.switch.stop(ask.caller.identity.id, body.reason, ask.use_cases.plane.now)
+    automation = ask.use_cases.automation
+    await asyncio.to_thread(automation.switch.stop, ask.caller.identity.id, body.reason, ask.use_cases.plane.now)
+    automation.desk.look_again()
     await _noted(ask, "automation.stop", body.reason)
     return json_response(_standing(ask))
 
@@ -61,9 +68,10 @@ async def stop_automation(body: Reasoned, ask: Ask) -> Response:
 async def release_stop_switch(ask: Ask) -> Response:
     """Ends the stop; works without the database."""
     _require_everywhere(ask.caller)
-    if ask.use_cases.automation.switch.go():
+    automation = ask.use_cases.automation
+    if await asyncio.to_thread(automation.switch.go):
         await _noted(ask, "automation.go", None)
-    ask.use_cases.automation.desk.look_again()
+    automation.desk.look_again()
     return json_response(_standing(ask))
 
 
@@ -83,7 +91,8 @@ async def release_brake(body: Reasoned, ask: Ask) -> Response:
             )
         )
         ask.use_cases.plane.tell(tx, "automation.brake_released", {"by": ask.caller.identity.id})
-        tx.afterwards(automation.desk.look_again)
+        if held is not None:
+            tx.afterwards(lambda: automation.desk.released(held.subject, ask.caller.identity.id))
         return answer(200, {**_standing(ask), "brake": None})
 
     return await ask.change(decide)
@@ -159,7 +168,9 @@ async def dry_run(body: DryRunRequest, ask: Ask) -> Response:
         raise MissingError("target", body.target)
     chain, left_out = judgement.chain(target, body.failure_type)
     verdict: dict[str, Any] = {"ruling": "refuse", "guard": "chain", "why": "there is no strategy", "seconds": 0.0}
-    impact = judgement.impact(target)
+    sees = ask.sees(Permission.RECOVERY_READ)
+    impact = seen_by(judgement.impact(target), target.name, sees)
+    way = judgement.way_to_root(target)
     if chain:
         found = judgement.may_begin(target, _imagined(target.name, target.service, body.failure_type, ask), chain[0])
         verdict = {
@@ -171,7 +182,7 @@ async def dry_run(body: DryRunRequest, ask: Ask) -> Response:
             "failure_type": body.failure_type,
             "chain": chain,
             "left_out": dict(left_out),
-            "held_by": judgement.held_by(target),
+            "held_by": next((service for service in reversed(way) if sees(service)), way[0] if way else None),
             "verdict": verdict,
             "impact": impact,
         }
@@ -213,16 +224,25 @@ def _require_everywhere(caller: Caller, permission: Permission = Permission.RECO
 
 
 async def _noted(ask: Ask, action: str, reason: str | None) -> None:
-    """Write what has been done to the audit log; without the database it is done all the same."""
+    """Write what has been done to the audit log; without the database to the journal, from where it goes there."""
+    plane, actor = ask.use_cases.plane, ask.caller.identity.id
 
     def decide(tx: Transaction) -> None:
         tx.audit(ask.caller.entry(action, "automation", "all", at=tx.now, reason=reason))
-        ask.use_cases.plane.tell(tx, action, {"by": ask.caller.identity.id, "reason": reason})
+        plane.tell(tx, action, {"by": actor, "reason": reason})
 
     try:
-        await ask.use_cases.plane.change(decide, urgent=True)
+        await plane.change(decide, urgent=True)
     except StoreUnavailableError:
-        return
+        act = Act(
+            action=action, target_kind="automation", target="all", service=None, reason=reason, actor=actor,
+            request_id=ask.caller.request_id, after={"journalled_at": plane.now.isoformat()},
+        )  # fmt: skip
+        fact = (action, {"by": actor, "reason": reason}, None)
+        try:
+            await asyncio.to_thread(ask.use_cases.automation.keeper.save, Note(acts=(act,), facts=(fact,)))
+        except StoreUnavailableError as error:  # it holds all the same, and its file says who has done it
+            logger.error("%s by %s cannot be written down: %s", action, actor, error)
 
 
 def _imagined(target: str, service: str, failure_type: str, ask: Ask) -> IncidentRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ...control.incidents import IncidentState
 from ...security.access import ALL, Permission
 from ...service.plane import Answer
-from ...storage.incident_history import IncidentFilter
+from ...storage.incident_history import ApprovalFilter, IncidentFilter
 from ...storage.recovery_history import RecoveryFilter
 from ...storage.transaction import Transaction
 from ..context import Ask, answer, json_response
@@ -21,7 +21,7 @@ from ..schemas.bodies import Cursor, Limit, Moment
 from ..schemas.incidents import (
     Acknowledgement,
     ApprovalDecision,
-    ApprovalList,
+    ApprovalPage,
     ApprovalView,
     IncidentPage,
     IncidentStory,
@@ -66,14 +66,12 @@ async def search_incidents(
         failure_type=failure_type,
         since=since,
         until=until,
-        after=None if position is None else (_moment(position[0]), position[1]),
+        after=_place(position),
     )
     found = await ask.use_cases.incidents.search(wanted, limit + 1)
-    following = None
-    if len(found.records) > limit:
-        last = found.records[limit - 1]
-        following = encode_cursor([last.declared_at.isoformat(), last.id])
-    items = [incident_document(record) for record in found.records[:limit]]
+    following = _following([(record.declared_at, record.id) for record in found.records], limit)
+    sees = ask.sees(Permission.RECOVERY_READ)
+    items = [incident_document(record, sees) for record in found.records[:limit]]
     return json_response({"items": items, "next_cursor": following}, headers=_marks(ask, found.stale))
 
 
@@ -84,7 +82,8 @@ async def show_incident(incident: IncidentId, ask: Ask) -> Response:
     record, events, stale = await ask.use_cases.incidents.find(ask.caller, incident)
     wanted = RecoveryFilter(incident=incident)
     recoveries = await ask.use_cases.recovery.history.search(wanted, 100)
-    story = story_document(record, events, [document(item) for item in reversed(recoveries.records)])
+    past = [document(item) for item in reversed(recoveries.records)]
+    story = story_document(record, events, past, ask.sees(Permission.RECOVERY_READ))
     return json_response(story, headers=_marks(ask, stale))
 
 
@@ -94,9 +93,9 @@ async def acknowledge_incident(incident: IncidentId, body: Acknowledgement, ask:
     """Says that somebody looks after it."""
 
     def decide(tx: Transaction) -> Answer:
-        return answer(
-            200, incident_document(ask.use_cases.incidents.acknowledge(tx, ask.caller, incident, body.reason))
-        )
+        record = ask.use_cases.incidents.acknowledge(tx, ask.caller, incident, body.reason)
+        tx.afterwards(lambda: ask.use_cases.automation.desk.acknowledged(record))
+        return answer(200, incident_document(record, ask.sees(Permission.RECOVERY_READ)))
 
     return await ask.change(decide)
 
@@ -109,20 +108,33 @@ async def cancel_incident(incident: IncidentId, body: Reasoned, ask: Ask) -> Res
 
     def decide(tx: Transaction) -> Answer:
         record = ask.use_cases.incidents.cancel(tx, ask.caller, incident, body.reason)
-        tx.afterwards(lambda: automation.desk.cancelled(incident, ask.caller.identity.id, body.reason))
-        return answer(200, incident_document(record))
+        tx.afterwards(lambda: automation.desk.cancelled(record, ask.caller.identity.id, body.reason))
+        return answer(200, incident_document(record, ask.sees(Permission.RECOVERY_READ)))
 
     return await ask.change(decide)
 
 
-@router.get("/approvals", response_model=ApprovalList, summary="List questions")
+@router.get("/approvals", response_model=ApprovalPage, summary="List questions")
 @requires(Permission.RECOVERY_READ)
 async def list_approvals(
-    ask: Ask, answered: Annotated[bool, Query(alias="all")] = False, limit: Limit = 100
+    ask: Ask,
+    answered: Annotated[bool, Query(alias="all")] = False,
+    service: Word = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> Response:
-    """Plans that wait for a person; with `all` also those that have been answered."""
-    found = await ask.use_cases.incidents.questions(ask.caller, answered=answered, limit=limit)
-    return json_response({"items": [approval_document(record) for record in found]})
+    """Plans that wait for a person, newest first; with `all` also those that have been answered."""
+    scope = ask.caller.identity.services_for(Permission.RECOVERY_READ)
+    wanted = ApprovalFilter(
+        services=None if scope is ALL else scope,
+        service=service,
+        answered=answered,
+        after=_place(decode_cursor(cursor, (str, str))),
+    )
+    found = await ask.use_cases.incidents.questions(wanted, limit + 1)
+    following = _following([(record.requested_at, record.id) for record in found.records], limit)
+    items = [approval_document(record) for record in found.records[:limit]]
+    return json_response({"items": items, "next_cursor": following}, headers=_marks(ask, found.stale))
 
 
 @router.get("/approvals/{approval}", response_model=ApprovalView, summary="Show a question")
@@ -151,11 +163,22 @@ def _marks(ask: Ask, stale: bool) -> dict[str, str] | None:
     return {"X-ScrollIntel-Stale": ask.use_cases.plane.staleness()} if stale else None
 
 
-def _moment(text: str) -> datetime:
+def _following(places: list[tuple[datetime, str]], limit: int) -> str | None:
+    """Return the cursor of the next page, when one more was found than fits."""
+    if len(places) <= limit:
+        return None
+    at, name = places[limit - 1]
+    return encode_cursor([at.isoformat(), name])
+
+
+def _place(position: tuple[Any, ...] | None) -> tuple[datetime, str] | None:  # Any: parts of a cursor
+    """Return the place that a cursor names; raises BadCursorError when it is no moment."""
+    if position is None:
+        return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(position[0])
     except ValueError:
         raise BadCursorError("the cursor is none of this list") from None
     if moment.tzinfo is None:
         raise BadCursorError("the cursor is none of this list")
-    return moment
+    return moment, position[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from ...control.incidents import ApprovalRecord, IncidentRecord
 from ...control.recovery_notes import IncidentEvent
+from ...recovery.impact import seen_by
 from .bodies import Strict, Text
 from .recovery import RecoveryView
 
@@ -49,7 +50,9 @@ class IncidentView(BaseModel):
     ended_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
-    impact: dict[str, Any] = Field(description="affected services, severity, and the inputs of both")
+    impact: dict[str, Any] = Field(
+        description="affected services, severity, and the inputs of both; `hidden` counts services that you may not see"
+    )
     detail: str
 
 
@@ -98,10 +101,11 @@ class ApprovalView(BaseModel):
     confirmed_twice: bool = Field(description="a second confirmation stood in for a second person")
 
 
-class ApprovalList(BaseModel):
-    """Questions, newest first."""
+class ApprovalPage(BaseModel):
+    """A page of questions, newest first."""
 
     items: list[ApprovalView]
+    next_cursor: str | None
 
 
 class ApprovalDecision(Strict):
@@ -113,22 +117,29 @@ class ApprovalDecision(Strict):
     confirm: bool = Field(default=False, description="needed where access control is off, so that nobody is told apart")
 
 
-def incident_document(record: IncidentRecord) -> dict[str, Any]:  # Any: JSON values
-    """Return an `IncidentView`."""
-    return {**asdict(record), "state": record.state.value, "impact": dict(record.impact)}
+def incident_document(record: IncidentRecord, sees: Callable[[str], bool]) -> dict[str, Any]:  # Any: JSON values
+    """Return an `IncidentView` for somebody who sees these services."""
+    impact = seen_by(record.impact, record.target, sees)
+    return {**asdict(record), "state": record.state.value, "impact": dict(impact)}
 
 
 def story_document(
     record: IncidentRecord,
     events: Iterable[IncidentEvent],
     recoveries: list[dict[str, Any]],  # Any: JSON values
+    sees: Callable[[str], bool],
 ) -> dict[str, Any]:  # Any: JSON values
-    """Return an `IncidentStory`."""
-    lines = [
-        {"at": event.at, "kind": event.kind, "detail": event.detail, "actor": event.actor, "data": dict(event.data)}
-        for event in events
-    ]
-    return {**incident_document(record), "timeline": lines, "recoveries": recoveries}
+    """Return an `IncidentStory` for somebody who sees these services."""
+    lines = [_line(event, record.target, sees) for event in events]
+    return {**incident_document(record, sees), "timeline": lines, "recoveries": recoveries}
+
+
+def _line(event: IncidentEvent, target: str, sees: Callable[[str], bool]) -> dict[str, Any]:  # Any: JSON values
+    detail, data = event.detail, event.data
+    if "affected" in data:
+        data = seen_by(data, target, sees)
+        detail = data["sentence"]
+    return {"at": event.at, "kind": event.kind, "detail": detail, "actor": event.actor, "data": dict(data)}
 
 
 def approval_document(record: ApprovalRecord) -> dict[str, Any]:  # Any: JSON values

@@ -13,6 +13,7 @@ from .dependents import Dependents
 
 KINDS = {
     "opened": NoticeKind.OPENED,
+    "acknowledged": NoticeKind.ACKNOWLEDGED,
     "escalated": NoticeKind.ESCALATED,
     "resolved": NoticeKind.RESOLVED,
     "repaired": NoticeKind.RESOLVED,
@@ -67,6 +68,11 @@ class Consequences:
                 severity=incident.severity,
             )
         )
+
+    def released(self, subject: str, by: str) -> None:
+        """Tell people that the storm brake has been released."""
+        said = f"{by} has released the storm brake that {subject} had engaged"
+        self._send(Notice(kind=NoticeKind.BRAKE_RELEASED, subject=subject, summary=said[:500], at=self._now()))
 
     def asked(self, question: ApprovalRecord) -> None:
         """Tell people that somebody has to agree; from the thread of a recovery."""

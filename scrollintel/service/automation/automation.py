@@ -13,7 +13,7 @@ from ...actions.supervised import ProcessError, SupervisedProcess
 from ...control.incidents import ApprovalRecord
 from ...control.records import RecoveryOperationRecord
 from ...durable.local import LocalEngine
-from ...durable.performing import Engine
+from ...durable.performing import Engine, Halted
 from ...recovery.burn import Burn, burning
 from ...recovery.runner import RecoveryConfig, RecoveryRunner
 from ...recovery.symptom import ConditionChange, Depth, Look
@@ -33,6 +33,7 @@ from ..endpoints import Endpoints
 from ..plane import ControlPlane
 from ..recovery_strategies import Strategies
 from .aftermath import Consequences
+from .answers import Answers
 from .configured import AutomationConfig
 from .dependents import Dependents
 from .desk import Desk
@@ -96,27 +97,32 @@ class Automation:
         dependents = Dependents(plane, degradation, self._dependents)
         self._consequences = Consequences(dependents, self.notifier.send, plane.clock)
         self.questions = Questions(
-            plane, self.keeper, is_open=is_open, answered=self._answered, tell=self._consequences.asked
+            plane,
+            self.keeper,
+            is_open=is_open,
+            answered=self._answered,
+            tell=self._consequences.asked,
         )
         self.overseer = RunOverseer(
             self.judgement, self.strategies, self.questions, self.keeper, clock=plane.clock,
-            require_mine=self._require_mine,
+            require_mine=self._require_mine, probe=self._probe,
         )  # fmt: skip
         self.performer = Performer(plane, self.keeper, self.overseer, patience=patience)
         self.engine: Engine = self._engine(max_local)
+        self.answers = Answers(self.engine, plane.database)
         self.orders = PlaneOrders(plane, circuits, degradation, self.endpoints, self._consequences.told)
         self.watcher = Watcher(on_change=self._changed, context=ProbeContext(config.outbound, self._pid_of))
         self.desk = Desk(
-            IncidentBook(self.keeper, plane.clock), self.judgement, self.watcher, plane.clock,
+            IncidentBook(self.keeper, plane.database, plane.clock), self.judgement, self.watcher, plane.clock,
             submit=self.engine.submit, cancel=self.cancel, aftermath=self._consequences,
         )  # fmt: skip
         self._passive = PassiveSignals(self._names, self.watcher.report, plane.clock.monotonic)
         self._heartbeats: HeartbeatSocket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._sending: set[asyncio.Task[None]] = set()
         self._has_begun = False
         self._is_watching = False
         self._stands_back = False
+        self._is_stopped = False
 
     def _engine(self, max_local: int) -> Engine:
         if not self.config.durable:
@@ -142,6 +148,8 @@ class Automation:
         if not self._has_begun:
             return
         self.brake.keep()
+        if self._plane.serving:
+            await self.answers.carry()
         if self._plane.writer.state is WriterState.STANDBY:
             await self._stand_back()
         elif self._stands_back and self._plane.serving:
@@ -151,7 +159,6 @@ class Automation:
 
     async def _watch(self) -> None:
         self._is_watching = True
-        self.overseer.watching = self.watcher  # type: ignore[assignment]  # the same methods
         self.overseer.on_entered = self.desk.entered
         heard = self.overseer.on_finished
 
@@ -185,13 +192,18 @@ class Automation:
         await asyncio.to_thread(self._observe, self.config.targets, started)
         self.desk.stand_in()
 
+    async def stop_deciding(self) -> None:
+        """Begin nothing any more; before the engine is stopped, which is done by whoever owns the recoveries."""
+        if self._is_watching:
+            await asyncio.to_thread(self.desk.stop)
+
     async def stop(self) -> None:
-        """Stop watching and deciding; the engine is stopped by whoever owns the recoveries."""
+        """Stop watching; after the engine, whose recoveries may be proving health until then."""
+        self._is_stopped = True
         if self._heartbeats is not None:
             await asyncio.to_thread(self._heartbeats.stop)
         if self._is_watching:
             await asyncio.to_thread(self.watcher.stop)
-            await asyncio.to_thread(self.desk.stop)
         await asyncio.to_thread(self.notifier.stop)
 
     async def apply(self, config: AutomationConfig) -> None:
@@ -270,21 +282,10 @@ class Automation:
         """Forget a replica that has gone."""
         self._passive.forget(instance)
 
-    def _answered(self, question: ApprovalRecord) -> None:
-        message = {
-            "approved": question.decision == "approved", "digest": question.digest, "by": question.decided_by,
-        }  # fmt: skip
-        sending = asyncio.get_running_loop().create_task(asyncio.to_thread(self._send, question, message))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
-
-    def _send(self, question: ApprovalRecord, message: Mapping[str, Any]) -> None:  # Any: JSON values
-        try:
-            self.engine.send(question.recovery, f"approval:{question.id}", message)
-        except Exception as error:
-            logger.error("the answer to %s did not reach its recovery: %s", question.id, type(error).__name__)
-
     # ------------------------------------------------------------------ what the parts use; in their threads
+
+    def _answered(self, question: ApprovalRecord) -> None:
+        self.answers.take(question)
 
     def _changed(self, change: ConditionChange) -> None:
         target = self.judgement.target(change.target)
@@ -318,7 +319,14 @@ class Automation:
         )  # fmt: skip
 
     def _probe(self, target: Target, depths: Collection[Depth]) -> list[Look]:
-        return self.watcher.probe(target.name, depths) if self._is_watching else []
+        if not self._is_watching:
+            return []
+        try:
+            return self.watcher.probe(target.name, depths)
+        except Exception:
+            if self._is_stopped:  # a step that a stop has left to itself ends here: it is taken up at the next start
+                raise Halted from None
+            raise
 
     def _errand(self, service: str, caller: Caller) -> Errand:
         loop = self._loop

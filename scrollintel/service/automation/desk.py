@@ -26,6 +26,8 @@ SWEEP = 1.0
 """Seconds between looks whether what people were called for is healthy."""
 LOOK_AGAIN = 5.0
 """Seconds after which something that was not allowed is considered again."""
+AUTOMATION_RESTS = frozenset({"stop_switch", "storm_brake", "window", "selector"})
+"""Guards that hold back everything that automation does, and not only a repair."""
 ACTIVE = frozenset({IncidentState.RECOVERING, IncidentState.WAITING})
 
 Run = Mapping[str, Any]  # Any: JSON values of mixed types
@@ -67,6 +69,7 @@ class Desk:
         self._mailbox = Mailbox("scrollintel incidents", self._tick)
         self._due: dict[str, float] = {}  # incident → monotonic time of another look at it
         self._waiting: dict[str, Run] = {}  # runs that the engine could not take yet
+        self._given_up: set[str] = set()  # targets that a person wants left alone until they are healthy
         self._next_sweep = 0.0
 
     @property
@@ -117,9 +120,18 @@ class Desk:
         """Consider all open incidents anew: targets, switch or brake have changed."""
         self._mailbox.put(self._consider_all)
 
-    def cancelled(self, incident: str, by: str, reason: str) -> None:
+    def cancelled(self, incident: IncidentRecord, by: str, reason: str) -> None:
         """Hear that a person has cancelled an incident, which is on record already."""
         self._mailbox.put(lambda: self._withdraw(incident, by, reason))
+
+    def acknowledged(self, incident: IncidentRecord) -> None:
+        """Hear that a person looks after an incident, which is on record already."""
+        self._aftermath.tell("acknowledged", incident, f"{incident.acknowledged_by} looks after it")
+
+    def released(self, subject: str, by: str) -> None:
+        """Hear that a person has released the storm brake that something has engaged."""
+        self._aftermath.released(subject, by)
+        self.look_again()
 
     # ------------------------------------------------------------------ what happens to targets
 
@@ -128,6 +140,8 @@ class Desk:
         if target is None:
             return
         known = self._book.of_target(change.target)
+        if known is None and target.name in self._given_up:
+            return
         if known is None:
             self._consider(self._open(target, change))
         elif known.state is IncidentState.WATCHED:
@@ -174,6 +188,7 @@ class Desk:
         return incident
 
     def _healthy(self, change: ConditionChange) -> None:
+        self._given_up.discard(change.target)
         incident = self._book.of_target(change.target)
         if incident is None or incident.state is IncidentState.WATCHED:
             return
@@ -194,8 +209,8 @@ class Desk:
             return
         root = self._judgement.held_by(target)
         if root is not None:
-            holder = self._book.of_target(root)
-            why = f"held back: it depends on {root}, which is down as well"
+            holder, nearest = self._book.of_target(root), self._judgement.way_to_root(target)[0]
+            why = f"held back: it depends on {nearest}, which is down as well"
             self._book.stay(incident, IncidentState.HELD, why, root=None if holder is None else holder.id)
             return
         if target.mode is Mode.OBSERVE:
@@ -205,6 +220,7 @@ class Desk:
             return
         chain, left_out = self._judgement.chain(target, incident.failure_type)
         if not chain:
+            self._hold_dependents(incident, target)
             reasons = "".join(f"; {kind} is left out: {why}" for kind, why in left_out.items())
             said = f"there is no strategy for {incident.failure_type}{reasons}"
             self._escalate(incident, target, said, given_up=False)
@@ -222,6 +238,8 @@ class Desk:
             self._due[incident.id] = self._clock.monotonic() + max(TICK, wait)
             said = "waits" if verdict.ruling is Ruling.WAIT else "not allowed"
             self._book.stay(incident, IncidentState.OPEN, f"{said}: {verdict.why}")
+        if verdict.guard not in AUTOMATION_RESTS:
+            self._hold_dependents(incident, target)
 
     def _begin(self, incident: IncidentRecord, target: Target, chain: Sequence[Mapping[str, Any]]) -> None:
         now = self._book.now()
@@ -248,7 +266,11 @@ class Desk:
         self._watch.hold(target.name, Condition.RECOVERING)
         self._due.pop(incident.id, None)
         self._give(run_document(record, generation=incident.attempts + incident.relapses))
-        self._aftermath.began(incident, target)
+
+    def _hold_dependents(self, incident: IncidentRecord, target: Target) -> None:
+        """Hold what needs a service of which nothing is left, whether or not it can be repaired now."""
+        if self._judgement.is_down(target.service):
+            self._aftermath.began(incident, target)
 
     def _give(self, run: Run) -> None:
         """Give a run to the engine; while its database is away the run waits here, as it stands in the record."""
@@ -308,11 +330,13 @@ class Desk:
         self._book.stay(incident, IncidentState.ESCALATED, why, audited=True)
         self._aftermath.tell("escalated", incident, why)
 
-    def _withdraw(self, name: str, by: str, reason: str) -> None:
+    def _withdraw(self, incident: IncidentRecord, by: str, reason: str) -> None:
+        if not self._watch.is_healthy(incident.target):
+            self._given_up.add(incident.target)
         for record in self._book.recoveries():
-            if record.incident == name:
+            if record.incident == incident.id:
                 self._cancel(record.id, f"{by} has cancelled the incident: {reason}")
-        self._due.pop(name, None)
+        self._over(incident, f"{by} has cancelled it: {reason}")
 
     # ------------------------------------------------------------------ again and again
 
@@ -353,6 +377,7 @@ class Desk:
     def _resume(self) -> None:
         """Take up what the life before has left: runs go on in the engine, repaired targets are watched on."""
         incidents = self._book.all()
+        self._given_up = self._book.given_up()
         self._aftermath.resume([record.id for record in incidents if record.state is not IncidentState.WATCHED])
         runs = {record.incident: record for record in self._book.recoveries()}
         for incident in incidents:
@@ -382,13 +407,16 @@ class Desk:
         changes: Mapping[str, Any] | None = None,  # Any: fields of the incident
     ) -> None:
         self._book.end(incident, state, at, detail, changes)
-        self._due.pop(incident.id, None)
         self._watch.release(incident.target)
+        self._over(incident, detail)
+        self._consider_held()
+
+    def _over(self, incident: IncidentRecord, detail: str) -> None:
+        self._due.pop(incident.id, None)
         target = self._judgement.target(incident.target)
         if target is not None:
             self._aftermath.over(incident, target)
         self._aftermath.tell("resolved", incident, detail)
-        self._consider_held()
 
     @staticmethod
     def _said(change: ConditionChange) -> str:

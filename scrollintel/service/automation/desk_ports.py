@@ -41,5 +41,8 @@ class Aftermath(Protocol):
     def tell(self, kind: str, incident: IncidentRecord, text: str) -> None:
         """Tell people."""
 
+    def released(self, subject: str, by: str) -> None:
+        """Tell people that the storm brake has been released."""
+
     def tick(self) -> None:
         """Do what is due."""

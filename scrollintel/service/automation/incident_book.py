@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...control.incidents import INCIDENTS, IncidentRecord, IncidentState
+from ...control.incidents import CANCELLED_BY_A_PERSON, INCIDENTS, IncidentRecord, IncidentState
 from ...control.records import RECOVERIES, RecoveryOperationRecord
 from ...control.recovery_notes import Note
 from ...core.clock import Clock
+from ...storage.engine import Database
+from ...storage.errors import StoreUnavailableError
+from ...storage.incident_history import IncidentFilter, incidents
 from . import incident_notes
 from .record_keeper import RecordKeeper
+
+RECENT = 1000
+"""Incidents of the life before that are looked through for those that a person has cancelled."""
 
 
 class IncidentBook:
@@ -19,11 +26,13 @@ class IncidentBook:
 
     Arguments:
         keeper: Where notes go.
+        database: Knows the incidents that are over.
         clock: Source of time.
     """
 
-    def __init__(self, keeper: RecordKeeper, clock: Clock) -> None:
+    def __init__(self, keeper: RecordKeeper, database: Database, clock: Clock) -> None:
         self._keeper = keeper
+        self._database = database
         self._clock = clock
         self._told: dict[str, str] = {}  # incident → what it was last said to wait for
 
@@ -44,6 +53,18 @@ class IncidentBook:
         """Return the incidents that are not over; only those in these states, where some are named."""
         records: list[IncidentRecord] = self._keeper.records(INCIDENTS.name)
         return [record for record in records if not states or record.state in states]
+
+    def given_up(self) -> set[str]:
+        """Return the targets whose last incident a person has cancelled; none while the database is away."""
+        newest: dict[str, IncidentRecord] = {}
+        with suppress(StoreUnavailableError):
+            for incident in incidents(self._database, IncidentFilter(), RECENT):
+                newest.setdefault(incident.target, incident)
+        return {
+            target
+            for target, incident in newest.items()
+            if incident.state is IncidentState.CANCELLED and incident.detail.startswith(CANCELLED_BY_A_PERSON)
+        }
 
     def recoveries(self) -> list[RecoveryOperationRecord]:
         """Return the recoveries that are not over."""

@@ -116,6 +116,14 @@ class Judgement:
         """Return the target to be repaired first, or None."""
         return self._topology.held_by(target.name, self.conditions)
 
+    def is_down(self, service: str) -> bool:
+        """Tell whether nothing of a service serves."""
+        return self._topology.is_down(service, self.conditions)
+
+    def way_to_root(self, target: Target) -> list[str]:
+        """Return the services that are down from the nearest dependency of a target to the one to be repaired first."""
+        return self._topology.way_to_root(target.name, self.conditions)
+
     def load(self, records: Iterable[RecoveryOperationRecord]) -> None:
         """Take over when recoveries of the life before have ended."""
         for record in records:

@@ -10,7 +10,8 @@ from ...control.records import RecoveryOperationRecord
 from ...core.clock import Clock
 from ...recovery.guardrail import Ruling, Verdict, approval_needed
 from ...recovery.strategy import RecoveryStrategy, Step
-from ...recovery.symptom import Condition, Depth, Look
+from ...recovery.symptom import Depth, Look
+from ...recovery.target import Target
 from ...recovery.validation import Soak, depths_of
 from ..recovery_strategies import Strategies
 from .judgement import Judgement
@@ -25,23 +26,6 @@ SOAK_INTERVAL = 0.1
 logger = logging.getLogger("scrollintel.recovery")
 
 
-class Watching:
-    """What watches, as far as recoveries use it; nothing is watched by default."""
-
-    def probe(self, target: str, depths: Collection[Depth]) -> list[Look]:
-        """Take fresh looks."""
-        return []
-
-    def started(self, target: str) -> None:
-        """Begin anew with a target."""
-
-    def hold(self, target: str, condition: Condition) -> None:
-        """Put a condition in force."""
-
-    def release(self, target: str) -> None:
-        """Let the looks decide again."""
-
-
 class RunOverseer:
     """The overseer of all recoveries; see `Overseer`.
 
@@ -50,6 +34,7 @@ class RunOverseer:
         keeper: Where notes go.
         clock: Source of time.
         require_mine: Gives the fencing token of a run.
+        probe: Takes fresh looks at a target.
     """
 
     def __init__(
@@ -61,6 +46,7 @@ class RunOverseer:
         *,
         clock: Clock,
         require_mine: Callable[[str], int],
+        probe: Callable[[Target, Collection[Depth]], list[Look]],
     ) -> None:
         self._judgement = judgement
         self._strategies = strategies
@@ -68,7 +54,7 @@ class RunOverseer:
         self._keeper = keeper
         self._clock = clock
         self._require_mine = require_mine
-        self.watching = Watching()
+        self._probe = probe
         self.on_entered: Callable[[Run, Step], None] = lambda run, step: None
         self.on_finished: Callable[[Run, RecoveryOperationRecord], None] = lambda run, record: None
 
@@ -119,7 +105,7 @@ class RunOverseer:
         while True:
             notes.go_on()
             began = self._clock.monotonic()
-            looks = self.watching.probe(target.name, depths)
+            looks = self._probe(target, depths)
             verdict = soak.take(looks, self._clock.monotonic())
             if verdict is not None:
                 return verdict, soak.sentence(depths), soak.rounds

@@ -14,9 +14,9 @@ from typing import Any
 from ...control.incidents import INCIDENT_EVENTS
 from ...control.records import CONTROL_STATE, ControlStateRecord
 from ...control.recovery_notes import KINDS, Note, Record, changed, is_over, kind_of
+from ...security.audit_chain import AuditEntry
 from ...storage.errors import StoreUnavailableError
 from ...storage.transaction import Transaction
-from ..caller import SYSTEM
 from ..plane import ControlPlane
 
 FILE_NAME = "recovery-journal.jsonl"
@@ -122,19 +122,13 @@ class RecordKeeper:
         for event in note.events:
             tx.append(INCIDENT_EVENTS, **{**asdict(event), "data": dict(event.data)})
         for act in note.acts:
-            after = None if act.after is None else dict(act.after)
             tx.audit(
-                SYSTEM.entry(
-                    act.action,
-                    act.target_kind,
-                    act.target,
-                    at=tx.now,
-                    service=act.service,
-                    outcome=act.outcome,
-                    reason=act.reason,
-                    after=after,
+                AuditEntry(
+                    action=act.action, target_kind=act.target_kind, target=act.target, outcome=act.outcome,
+                    actor=act.actor, at=tx.now, service=act.service, reason=act.reason, request_id=act.request_id,
+                    after=None if act.after is None else dict(act.after),
                 )
-            )
+            )  # fmt: skip
         for fact, content, service in note.facts:
             self._plane.tell(tx, fact, content, service=service)
 

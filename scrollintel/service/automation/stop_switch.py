@@ -64,6 +64,7 @@ class StopSwitch:
             finally:
                 os.close(descriptor)
             made.replace(self.path)
+            self._settle()
             return Stopped(by, at, reason[:1000])
 
     def go(self) -> bool:
@@ -73,4 +74,13 @@ class StopSwitch:
                 self.path.unlink()
             except FileNotFoundError:
                 return False
+            self._settle()
             return True
+
+    def _settle(self) -> None:
+        """Make the change of the directory durable, so that a power cut does not undo it."""
+        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
