@@ -32,6 +32,22 @@ async def open_pinned(
         raise
 
 
+async def reachable(pinned: Pinned) -> str:
+    """Return the address to use where a library connects by itself: the only one, or the first that takes connections.
+
+    Raises:
+        OSError: when none does.
+    """
+    if len(pinned.addresses) == 1:
+        return pinned.address
+    made = await _connected(pinned)
+    try:
+        address: str = made.getpeername()[0]
+        return address
+    finally:
+        made.close()
+
+
 async def _connected(pinned: Pinned) -> socket.socket:
     loop = asyncio.get_running_loop()
     for address in pinned.addresses[:-1]:

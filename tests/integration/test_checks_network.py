@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -77,6 +78,10 @@ async def test_tcp_end_of_a_held_connection_is_confirmed_though_the_port_still_t
         await _ended(met)
 
 
+async def _second_listens(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("127.0.0.9", "127.0.0.1")]
+
+
 @asynccontextmanager
 async def _grpc(servicer: health.aio.HealthServicer | None) -> AsyncIterator[int]:
     server = grpc.aio.server()
@@ -91,8 +96,11 @@ async def _grpc(servicer: health.aio.HealthServicer | None) -> AsyncIterator[int
 
 
 @pytest.mark.asyncio
-async def test_grpc_check_asks_the_standard_health_service() -> None:
-    """The server as a whole or one service of it; one that is unknown, or has no health service, is not ready."""
+async def test_grpc_check_asks_the_standard_health_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server as a whole or one service of it; one that is unknown, or has no health service, is not ready.
+
+    Of the addresses of a name the first that takes connections is asked.
+    """
     servicer = health.aio.HealthServicer()
     await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     await servicer.set("orders", health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -104,6 +112,9 @@ async def test_grpc_check_asks_the_standard_health_service() -> None:
         assert (await look("grpc", **place, service="nothing")).detail == "c: answers NOT_FOUND"
         await servicer.set("orders", health_pb2.HealthCheckResponse.SERVING)
         assert (await look("grpc", **place, service="orders")).good
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", _second_listens)
+        assert (await look("grpc", host="orders.example.com", port=port)).good
+        monkeypatch.undo()
     async with _grpc(None) as other:
         assert (await look("grpc", host="127.0.0.1", port=other)).detail == "c: answers UNIMPLEMENTED"
     gone = await look("grpc", **place)

