@@ -14,6 +14,8 @@ from .topology import DOWN, Affected, Topology
 
 Json = Mapping[str, Any]  # Any: JSON values of mixed types
 
+SMALL_SHARE = 0.05
+"""Share of all users below which a failure is one less severe; a convention, shown with the inputs."""
 DEGRADED_LOSS = 0.3
 """Share of its worth that a service loses while it is only worse; a convention, shown with the inputs."""
 
@@ -62,7 +64,7 @@ def assess(
     loss of a service is the share of its replicas that are down, 1 for a dependent that is down, and `DEGRADED_LOSS`
     for one that is only worse. Severity begins with the tier (1 and 2 are urgent, 5 is not) and becomes worse by one
     when nothing of the group is left, and by one when the budget burns at the fastest rate; it becomes better by one
-    while at least half of the group is left.
+    while at least half of the group is left, and by one when fewer than `SMALL_SHARE` of all users suffer.
     """
     group = topology.group(target)
     down = [name for name in group if conditions.get(name) in DOWN or name == target.name]
@@ -78,12 +80,14 @@ def assess(
     severity = 1 + max(0, target.tier - 2)
     severity += 1 if left else 0
     severity += 1 if left * 2 >= len(group) and left else 0
+    severity += 1 if share < SMALL_SHARE else 0
     if burn is not None and burn.threshold >= 14.4:
         severity -= 1
     severity = min(4, max(1, severity))
     inputs = {
         "tier": target.tier,
         "traffic_share": target.traffic_share,
+        "share": round(share, 4),
         "replicas": len(group),
         "replicas_left": left,
         "losses": [round(item, 4) for item in losses],

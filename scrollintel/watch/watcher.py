@@ -54,6 +54,11 @@ class TargetView:
     progressed_at: float | None
     discarded: int
 
+    @classmethod
+    def unseen(cls, target: Target) -> TargetView:
+        """Return how a target stands that this process does not watch now."""
+        return cls(target, Condition.UNKNOWN, Condition.UNKNOWN, None, (), 0.0, None, None, 0)
+
 
 class Watcher:
     """Watches targets. Its methods may be called from any thread but its own.

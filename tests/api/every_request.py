@@ -142,6 +142,7 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
         Sent("DELETE /automation/stop-switch", "/automation/stop-switch", everything=True),
         Sent("POST /automation/brake/release", "/automation/brake/release", reason, everything=True),
         Sent("GET /checks", "/checks"),
+        Sent("GET /checks/{target:path}", f"/checks/{service}"),
         Sent("GET /topology", "/topology"),
         Sent("GET /strategies", "/strategies"),
         Sent("POST /heartbeats/{target:path}", f"/heartbeats/{service}", {"progress": 1}),

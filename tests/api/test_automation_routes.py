@@ -94,6 +94,7 @@ async def test_dry_run_tells_chain_verdict_and_impact_and_does_nothing(tmp_path:
         assert [remedy["kind"] for remedy in told["chain"]] == ["wait"]
         assert set(told["left_out"]) == {"restart-process"}
         assert (told["verdict"]["ruling"], told["held_by"]) == ("go", None)
+        assert told["verdict"]["inputs"]["max_running"] == 5
         assert [item["service"] for item in told["impact"]["affected"]] == ["shop"]
         flags.down("needed")
         await incident_of(client, "needed", "open")
@@ -114,6 +115,8 @@ async def test_checks_and_topology_show_what_lies_in_the_scope(tmp_path: Path, f
     """Targets with their looks; edges only between services that may be seen."""
     a, b = flags.target("a"), flags.target("b", depends_on=(("a", "soft"),))
     async with watching(tmp_path / "data", a, b, enforced=True) as (client, use_cases):
+        one = (await client.get("/checks/b")).json()
+        assert (one["condition"], one["declaration"]["depends_on"]) == ("healthy", [{"name": "a", "kind": "soft"}])
         (check,) = (await client.get("/checks", params={"service": "b"})).json()["items"]
         assert (check["target"], check["checks"][0]["name"], check["checks"][0]["good"]) == ("b", "flag", True)
         graph = (await client.get("/topology")).json()
@@ -121,6 +124,11 @@ async def test_checks_and_topology_show_what_lies_in_the_scope(tmp_path: Path, f
         headers = await token(use_cases, Binding(Role.VIEWER, ("b",)))
         part = (await client.get("/topology", headers=headers)).json()
         assert ([node["target"] for node in part["nodes"]], part["edges"]) == (["b"], [])
+        assert [(await client.get(f"/checks/{n}", headers=headers)).status_code for n in ("a", "x", "b")] == [
+            404,
+            404,
+            200,
+        ]
         seen = (await client.get("/checks", headers=headers)).json()["items"]
         assert [item["target"] for item in seen] == ["b"]
 

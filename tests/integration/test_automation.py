@@ -129,6 +129,8 @@ async def test_process_that_is_killed_is_restarted_proven_and_its_story_told(tmp
             "recovered", "restart-process", "system",
         )  # fmt: skip
         assert story["impact"]["inputs"]["tier"] == 3
+        begun = next(line["data"] for line in story["timeline"] if line["kind"] == "recovering")
+        assert (begun["remedies"], begun["inputs"]["attempts"], begun["left_out"]) == (["restart-process"], 0, {})
         audited = (await client.get("/audit", params={"service": "web"})).json()["items"]
         actions = {item["action"] for item in audited}
         assert {"incident.open", "recovery.start", "recovery.finish", "incident.repaired"} <= actions

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ...actions.kinds import strategy_kinds
 from ...control.incidents import IncidentRecord, IncidentState
 from ...control.recovery_notes import Act, Note
+from ...recovery.declaration import declaration
 from ...recovery.impact import seen_by
 from ...recovery.symptom import Condition
 from ...security.access import Permission
@@ -21,6 +22,7 @@ from ...service.errors import ConflictError, MissingError
 from ...service.plane import Answer
 from ...storage.errors import StoreUnavailableError
 from ...storage.transaction import Transaction
+from ...watch.watcher import TargetView
 from ..context import Ask, answer, json_response
 from ..route import requires, resource_router
 from ..schemas.automation import (
@@ -31,6 +33,7 @@ from ..schemas.automation import (
     ReloadedView,
     StrategyKindList,
     TargetList,
+    TargetStory,
     TopologyView,
     kind_document,
     target_document,
@@ -111,6 +114,18 @@ async def list_checks(ask: Ask, service: Word = None) -> Response:
     return json_response({"items": views})
 
 
+@router.get("/checks/{target:path}", response_model=TargetStory, summary="Show a target")
+@requires(Permission.RECOVERY_READ)
+async def show_target(target: TargetName, ask: Ask) -> Response:
+    """How a target stands, and how the settings file declares it; what may be a secret is hidden."""
+    known, now = ask.use_cases.automation.judgement.target(target), ask.use_cases.plane.clock.monotonic()
+    if known is None or not ask.caller.sees(Permission.RECOVERY_READ, known.service):
+        raise MissingError("target", target)
+    views = {view.target.name: view for view in ask.use_cases.automation.views()}
+    shown = target_document(views.get(target, TargetView.unseen(known)), now)
+    return json_response({**shown, "declaration": declaration(known)})
+
+
 @router.get("/topology", response_model=TopologyView, summary="Show who depends on whom")
 @requires(Permission.RECOVERY_READ)
 async def show_topology(ask: Ask) -> Response:
@@ -167,14 +182,18 @@ async def dry_run(body: DryRunRequest, ask: Ask) -> Response:
     if target is None or not ask.caller.sees(Permission.RECOVERY_READ, target.service):
         raise MissingError("target", body.target)
     chain, left_out = judgement.chain(target, body.failure_type)
-    verdict: dict[str, Any] = {"ruling": "refuse", "guard": "chain", "why": "there is no strategy", "seconds": 0.0}
+    verdict: dict[str, Any] = {
+        "ruling": "refuse", "guard": "chain", "why": "there is no strategy", "seconds": 0.0, "inputs": {},
+    }  # fmt: skip
     sees = ask.sees(Permission.RECOVERY_READ)
     impact = seen_by(judgement.impact(target), target.name, sees)
     way = judgement.way_to_root(target)
     if chain:
-        found = judgement.may_begin(target, _imagined(target.name, target.service, body.failure_type, ask), chain[0])
+        imagined = _imagined(target.name, target.service, body.failure_type, ask)
+        found, inputs = judgement.may_begin(target, imagined, chain[0])
         verdict = {
             "ruling": found.ruling.value, "guard": found.guard, "why": found.why, "seconds": found.seconds,
+            "inputs": inputs,
         }  # fmt: skip
     return json_response(
         {

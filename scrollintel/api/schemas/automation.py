@@ -73,6 +73,12 @@ class TargetViewModel(BaseModel):
     checks: list[CheckView]
 
 
+class TargetStory(TargetViewModel):
+    """How a target stands, and how it is declared."""
+
+    declaration: dict[str, Any] = Field(description="as the settings file has it; what may be a secret is hidden")
+
+
 class TargetList(BaseModel):
     """All targets."""
 

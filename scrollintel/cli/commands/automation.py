@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -110,10 +111,14 @@ def reload(session: Session) -> None:
 
 
 @click.command(cls=Command)
+@click.argument("target", required=False)
 @click.option("--service", help="Only those of this service.")
 @click.pass_obj
-def checks(session: Session, service: str | None) -> None:
-    """List watched targets with what their checks found last."""
+def checks(session: Session, target: str | None, service: str | None) -> None:
+    """List watched targets with what their checks found last, or show TARGET with how it is declared."""
+    if target is not None:
+        _one(session, target)
+        return
     answer = session.client().request("GET", path("checks"), query={"service": service})
     columns: Columns = {
         "Target": "target",
@@ -123,6 +128,18 @@ def checks(session: Session, service: str | None) -> None:
         "Last found": _worst,
     }
     session.show_list(answer, columns, "No target is watched.")
+
+
+def _one(session: Session, target: str) -> None:
+    answer = session.client().request("GET", path("checks", target))
+    if session.json:
+        session.show_json(answer)
+        return
+    item = answer.item()
+    session.output.facts((name, item.get(name)) for name in ("target", "service", "condition", "mode", "tier"))
+    looks: Columns = {"Check": "name", "Depth": "depth", "Good": "good", "Found": "detail", "Seconds ago": "age"}
+    session.output.table(parts(item, "checks"), looks, "No check has looked yet.")
+    session.output.raw(json.dumps(part(item, "declaration"), indent=2, ensure_ascii=False))
 
 
 def _worst(item: Mapping[str, Any]) -> str:  # Any: JSON values

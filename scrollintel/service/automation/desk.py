@@ -228,20 +228,27 @@ class Desk:
         engaged = self._judgement.storm(target)
         if engaged is not None:
             self._aftermath.tell("brake", incident, engaged.why)
-        verdict = self._judgement.may_begin(target, incident, chain[0])
+        verdict, inputs = self._judgement.may_begin(target, incident, chain[0])
+        data = {"guard": verdict.guard, "inputs": inputs, "left_out": dict(left_out)}
         if verdict.ruling is Ruling.GO:
-            self._begin(incident, target, chain)
+            self._begin(incident, target, chain, data)
         elif verdict.final:
-            self._escalate(incident, target, verdict.why)
+            self._escalate(incident, target, verdict.why, data=data)
         else:
             wait = verdict.seconds if verdict.ruling is Ruling.WAIT else LOOK_AGAIN
             self._due[incident.id] = self._clock.monotonic() + max(TICK, wait)
             said = "waits" if verdict.ruling is Ruling.WAIT else "not allowed"
-            self._book.stay(incident, IncidentState.OPEN, f"{said}: {verdict.why}")
+            self._book.stay(incident, IncidentState.OPEN, f"{said}: {verdict.why}", data=data)
         if verdict.guard not in AUTOMATION_RESTS:
             self._hold_dependents(incident, target)
 
-    def _begin(self, incident: IncidentRecord, target: Target, chain: Sequence[Mapping[str, Any]]) -> None:
+    def _begin(
+        self,
+        incident: IncidentRecord,
+        target: Target,
+        chain: Sequence[Mapping[str, Any]],
+        data: Mapping[str, Any],  # Any: JSON values
+    ) -> None:
         now = self._book.now()
         record = RecoveryOperationRecord(
             id=f"rec_{secrets.token_hex(8)}",
@@ -261,7 +268,7 @@ class Desk:
             detected_at=incident.detected_at,
         )
         names = ", then ".join(remedy["kind"] for remedy in chain)
-        self._book.save(incident_notes.started(incident, record, f"recovery {incident.attempts + 1}: {names}"))
+        self._book.save(incident_notes.started(incident, record, f"recovery {incident.attempts + 1}: {names}", data))
         self._judgement.began()
         self._watch.hold(target.name, Condition.RECOVERING)
         self._due.pop(incident.id, None)
@@ -321,13 +328,21 @@ class Desk:
             self._aftermath.over(self._book.again(incident), target)
         self._aftermath.tell("repaired", incident, helped)
 
-    def _escalate(self, incident: IncidentRecord, target: Target, why: str, *, given_up: bool = True) -> None:
+    def _escalate(
+        self,
+        incident: IncidentRecord,
+        target: Target,
+        why: str,
+        *,
+        given_up: bool = True,
+        data: Mapping[str, Any] | None = None,  # Any: JSON values
+    ) -> None:
         """Leave it to people, who are told once; what has been given up is left alone from now on."""
         if given_up:
             self._watch.hold(target.name, Condition.QUARANTINED)
         if incident.state is IncidentState.ESCALATED:
             return
-        self._book.stay(incident, IncidentState.ESCALATED, why, audited=True)
+        self._book.stay(incident, IncidentState.ESCALATED, why, audited=True, data=data)
         self._aftermath.tell("escalated", incident, why)
 
     def _withdraw(self, incident: IncidentRecord, by: str, reason: str) -> None:

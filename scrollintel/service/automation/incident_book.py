@@ -83,12 +83,15 @@ class IncidentBook:
         *,
         root: str | None = None,
         audited: bool = False,
+        data: Mapping[str, Any] | None = None,  # Any: JSON values
     ) -> None:
-        """Write that nothing is done now, and why; once for each reason."""
+        """Write that nothing is done now, why, and what that rests on; once for each reason."""
         if incident.state is state and self._told.get(incident.id) == detail:
             return
-        changes = {"root": root}
-        self.save(incident_notes.moved(incident, state, self.now(), detail, changes=changes, audited=audited))
+        note = incident_notes.moved(
+            incident, state, self.now(), detail, changes={"root": root}, data=data, audited=audited
+        )
+        self.save(note)
         self._told[incident.id] = detail
 
     def end(

@@ -84,8 +84,8 @@ def moved(
     )
 
 
-def started(incident: IncidentRecord, recovery: RecoveryOperationRecord, detail: str) -> Note:
-    """Return what is written of a recovery that is about to begin."""
+def started(incident: IncidentRecord, recovery: RecoveryOperationRecord, detail: str, decision: Changes) -> Note:
+    """Return what is written of a recovery that is about to begin, and of what that decision rests on."""
     changes = {"recovery": recovery.id, "attempts": incident.attempts + 1}
     note = moved(
         incident,
@@ -93,7 +93,7 @@ def started(incident: IncidentRecord, recovery: RecoveryOperationRecord, detail:
         recovery.started_at,
         detail,
         changes=changes,
-        data={"recovery": recovery.id, "remedies": [remedy["kind"] for remedy in recovery.remedies]},
+        data={"recovery": recovery.id, "remedies": [remedy["kind"] for remedy in recovery.remedies], **decision},
     )
     act = Act(
         action="recovery.start",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...control.incidents import INCIDENTS, IncidentRecord, IncidentState
 from ...control.records import RECOVERIES, RecoveryOperationRecord
@@ -41,6 +41,13 @@ class Rules:
     max_running: int = 5
     freeze: bool = False
     windows: tuple[Window, ...] = ()
+
+
+class Decision(NamedTuple):
+    """What may be done, and the state of everything that this rests on, as JSON values."""
+
+    verdict: Verdict
+    inputs: dict[str, Any]
 
 
 class Judgement:
@@ -157,12 +164,12 @@ class Judgement:
         failed = sum(self.conditions.get(name) in DOWN for name in group)
         return self.brake.look(target.group or target.name, group=len(group), failed=failed)
 
-    def may_begin(self, target: Target, incident: IncidentRecord, first: Remedy) -> Verdict:
-        """Tell whether a recovery may begin."""
+    def may_begin(self, target: Target, incident: IncidentRecord, first: Remedy) -> Decision:
+        """Tell whether a recovery may begin, and what that rests on."""
         traits = self._strategies.traits(target, first)
         request = self._request(target, first["kind"], traits, automatic=True)
         state = self._state(target, first["kind"], incident, run=None)
-        return decide(replace(request, beginning=True), state)
+        return Decision(decide(replace(request, beginning=True), state), asdict(state))
 
     def may_step(self, run: Mapping[str, Any], number: int, *, acting: bool) -> Verdict:  # Any: JSON values
         """Tell whether a recovery that runs may go on."""

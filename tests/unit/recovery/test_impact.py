@@ -13,10 +13,13 @@ from scrollintel.recovery.topology import Topology
 FAST = Burn(14.4, 20.0, 30.0)
 
 
-def severity(tier: int, *, replicas: int = 1, failed: int = 1, burn: Burn | None = None) -> int:
+def severity(tier: int, *, replicas: int = 1, failed: int = 1, burn: Burn | None = None, traffic: float = 1.0) -> int:
     """Return the severity of a failure of one target of a group."""
     group = None if replicas == 1 else "g"
-    targets = [Target(name=f"a/{number}", service="a", group=group, tier=tier) for number in range(replicas)]
+    targets = [
+        Target(name=f"a/{number}", service="a", group=group, tier=tier, traffic_share=traffic)
+        for number in range(replicas)
+    ]
     conditions = {target.name: Condition.FAILED for target in targets[:failed]}
     return assess(Topology(targets), targets[0], conditions, burn=burn).severity
 
@@ -27,7 +30,7 @@ def severity(tier: int, *, replicas: int = 1, failed: int = 1, burn: Burn | None
         (1, severity(1)), (1, severity(2)), (2, severity(3)), (3, severity(4)), (4, severity(5)),
         (3, severity(1, replicas=4)), (2, severity(1, replicas=4, failed=3)), (1, severity(1, replicas=4, failed=4)),
         (4, severity(5, replicas=4)), (1, severity(3, burn=FAST)), (1, severity(1, burn=FAST)),
-        (2, severity(3, burn=Burn(6.0, 7.0, 8.0))),
+        (2, severity(3, burn=Burn(6.0, 7.0, 8.0))), (1, severity(1, traffic=0.05)), (2, severity(1, traffic=0.049)),
     ],
 )  # fmt: skip
 def test_severity_follows_tier_replicas_and_budget(expected: int, found: int) -> None:
