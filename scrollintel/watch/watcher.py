@@ -128,13 +128,17 @@ class Watcher:
 
     # ------------------------------------------------------------------ callers
 
-    def apply(self, targets: Sequence[Target]) -> None:
+    def apply(self, targets: Sequence[Target], context: ProbeContext | None = None) -> None:
         """Watch exactly these targets from now on; what is declared as before keeps its state.
+
+        Arguments:
+            targets: What is watched.
+            context: What probes may use from now on, if that changes; every target begins anew then.
 
         Raises:
             ConfigError: when options of a check are wrong; everything stays as it was then.
         """
-        self._call(self._apply(targets))
+        self._call(self._apply(targets, context or self._context))
 
     def probe(self, target: str, depths: Collection[Depth]) -> list[Look]:
         """Take fresh looks at a target, one for each check of these depths; blocks. Empty for an unknown target."""
@@ -181,10 +185,12 @@ class Watcher:
 
     # ------------------------------------------------------------------ on the loop
 
-    async def _apply(self, targets: Sequence[Target]) -> None:
+    async def _apply(self, targets: Sequence[Target], context: ProbeContext) -> None:
         wanted = {target.name: target for target in targets}
-        kept = {name: watched for name, watched in self._watched.items() if wanted.get(name) == watched.target}
-        fresh = {name: Watched(target, self._context, self) for name, target in wanted.items() if name not in kept}
+        same = self._watched if context == self._context else {}
+        kept = {name: watched for name, watched in same.items() if wanted.get(name) == watched.target}
+        fresh = {name: Watched(target, context, self) for name, target in wanted.items() if name not in kept}
+        self._context = context
         gone = [watched for name, watched in self._watched.items() if name not in kept]
         self._watched = {name: kept.get(name) or fresh[name] for name in wanted}
         await asyncio.gather(*(watched.stop() for watched in gone))

@@ -220,6 +220,7 @@ class Automation:
                 self._obey(former)
                 raise
             self.desk.look_again()
+        await asyncio.to_thread(self.notifier.change, config.channels, config.outbound)
 
     def _obey(self, config: AutomationConfig) -> None:
         self.config = config
@@ -234,7 +235,7 @@ class Automation:
 
     def _observe(self, targets: tuple[Target, ...], started: Iterable[str]) -> None:
         """Watch these targets; those that have just been started may take their time."""
-        self.watcher.apply(targets)
+        self.watcher.apply(targets, ProbeContext(self.config.outbound, self._pid_of))
         for name in started:
             self.watcher.started(name)
 

@@ -35,11 +35,11 @@ class Notifier:
         capacity: int = 1000,
         retry: RetryConfig = RETRY,
     ) -> None:
-        self._least = {name: config.least_severity for name, config in channels.items()}
-        self._outlets = {
-            name: Outlet(name, channel_for(config, policy), attempts=config.attempts, capacity=capacity, retry=retry)
-            for name, config in channels.items()
-        }
+        self._channels = dict(channels)
+        self._policy = policy
+        self._capacity = capacity
+        self._retry = retry
+        self._outlets = {name: self._outlet(name, config, policy) for name, config in channels.items()}
         self._lock = threading.Lock()
         self._told: OrderedDict[str, None] = OrderedDict()
 
@@ -50,14 +50,25 @@ class Notifier:
 
     def stop(self, timeout: float = 5.0) -> None:
         """Tell what waits for at most `timeout` seconds in all, then end every thread; the rest counts as dead."""
-        enders = [
-            threading.Thread(target=outlet.stop, args=(timeout,), name=f"scrollintel-notify-stop-{name}")
-            for name, outlet in self._outlets.items()
-        ]
-        for ender in enders:
-            ender.start()
-        for ender in enders:
-            ender.join()
+        _end(self._outlets, timeout)
+
+    def change(self, channels: Mapping[str, ChannelConfig], policy: OutboundPolicy, timeout: float = 5.0) -> None:
+        """Tell through other channels from now on; those that stay as they are go on undisturbed.
+
+        Waits up to `timeout` seconds for what the others have still to tell.
+        """
+        stays = {
+            name: self._outlets[name]
+            for name, config in channels.items()
+            if policy == self._policy and self._channels.get(name) == config
+        }
+        fresh = {name: self._outlet(name, config, policy) for name, config in channels.items() if name not in stays}
+        for outlet in fresh.values():
+            outlet.start()
+        with self._lock:
+            gone = {name: outlet for name, outlet in self._outlets.items() if name not in stays}
+            self._channels, self._policy, self._outlets = dict(channels), policy, {**stays, **fresh}
+        _end(gone, timeout)
 
     def send(self, notice: Notice) -> bool:
         """Take a notice for every channel that wants its severity; False when it was told before.
@@ -70,11 +81,26 @@ class Notifier:
             self._told[notice.key] = None
             while len(self._told) > REMEMBERED:
                 self._told.popitem(last=False)
-        for name, outlet in self._outlets.items():
-            if notice.severity <= self._least[name] or notice.kind.value.startswith("brake"):
-                outlet.put(notice)
+            for name, outlet in self._outlets.items():
+                if notice.severity <= self._channels[name].least_severity or notice.kind.value.startswith("brake"):
+                    outlet.put(notice)
         return True
 
     def figures(self) -> Mapping[str, OutletFigures]:
         """Return how each channel does."""
         return {name: outlet.figures() for name, outlet in self._outlets.items()}
+
+    def _outlet(self, name: str, config: ChannelConfig, policy: OutboundPolicy) -> Outlet:
+        channel = channel_for(config, policy)
+        return Outlet(name, channel, attempts=config.attempts, capacity=self._capacity, retry=self._retry)
+
+
+def _end(outlets: Mapping[str, Outlet], timeout: float) -> None:
+    enders = [
+        threading.Thread(target=outlet.stop, args=(timeout,), name=f"scrollintel-notify-stop-{name}")
+        for name, outlet in outlets.items()
+    ]
+    for ender in enders:
+        ender.start()
+    for ender in enders:
+        ender.join()

@@ -147,3 +147,22 @@ def test_brake_that_engages_again_is_told_again(server: HttpRecorder) -> None:
     told(WebhookChannel(url=server.url), first, first, replace(first, at=AT + timedelta(hours=1)))
     assert len(server.asked) == 2
     assert len({asked.headers["webhook-id"] for asked in server.asked}) == 2
+
+
+def test_channels_that_change_tell_at_once_and_those_that_stay_lose_nothing(server: HttpRecorder) -> None:
+    """What waited is still told through the channel that goes; nothing is told twice."""
+    stays, goes = WebhookChannel(url=f"{server.url}/stays"), WebhookChannel(url=f"{server.url}/goes")
+    notifier = Notifier({"stays": stays, "goes": goes}, LOCAL, retry=QUICK)
+    notifier.start()
+    notifier.send(notice())
+    notifier.change({"stays": stays, "new": WebhookChannel(url=f"{server.url}/new", least_severity=1)}, LOCAL)
+    assert not notifier.send(notice())
+    notifier.send(notice(NoticeKind.RESOLVED, severity=1))
+    notifier.send(notice(NoticeKind.ESCALATED, severity=2))
+    notifier.stop(10.0)
+    paths = sorted((asked.path, asked.json()["type"]) for asked in server.asked)
+    assert paths == [
+        ("/goes", "incident_opened"), ("/new", "incident_resolved"), ("/stays", "incident_escalated"),
+        ("/stays", "incident_opened"), ("/stays", "incident_resolved"),
+    ]  # fmt: skip
+    assert set(notifier.figures()) == {"stays", "new"}
