@@ -183,3 +183,20 @@ async def test_person_who_started_a_recovery_may_refuse_it_and_not_agree_to_it(t
         assert (own.status_code, own.json()["code"]) == (409, "conflict")
         assert "another person" in own.json()["detail"]
         assert (await answer(client, question, "approve", **other)).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_recovery_that_the_stop_switch_holds_back_is_begun_again_and_not_left_to_people(
+    tmp_path: Path, flags: Flags
+) -> None:
+    """A person agrees while automation is stopped: nothing is done, and once it may act the question comes again."""
+    async with watching(tmp_path / "data", asking(flags)) as (client, _):
+        flags.down("a")
+        question = await question_of(client, "a")
+        await client.put("/automation/stop-switch", json={"reason": "not now"})
+        assert (await answer(client, question, "approve", confirm=True)).status_code == 200
+        held = await shown(client, f"/incidents/{question['incident']}", lambda body: "stopped" in body["detail"])
+        assert held["state"] == "open"
+        await client.delete("/automation/stop-switch")
+        again = await question_of(client, "a")
+        assert (again["incident"], again["id"] != question["id"]) == (question["incident"], True)

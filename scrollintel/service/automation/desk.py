@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ...control.incidents import IncidentRecord, IncidentState
 from ...control.records import RecoveryOperationRecord
 from ...core.clock import Clock
-from ...recovery.guardrail import Ruling
 from ...recovery.strategy import Step
 from ...recovery.symptom import Condition, ConditionChange
-from ...recovery.target import Mode, Target
+from ...recovery.target import Target
 from ..recovery_runs import run_document
 from . import incident_notes
 from .desk_ports import Aftermath, Watch
 from .incident_book import IncidentBook
 from .judgement import Judgement
 from .mailbox import TICK, Mailbox
+from .next_step import Course, NextStep, next_step, rests
 
 SWEEP = 1.0
 """Seconds between looks whether what people were called for is healthy."""
-LOOK_AGAIN = 5.0
-"""Seconds after which something that was not allowed is considered again."""
-AUTOMATION_RESTS = frozenset({"stop_switch", "storm_brake", "window", "selector"})
-"""Guards that hold back everything that automation does, and not only a repair."""
 ACTIVE = frozenset({IncidentState.RECOVERING, IncidentState.WAITING})
 
 Run = Mapping[str, Any]  # Any: JSON values of mixed types
@@ -207,48 +203,26 @@ class Desk:
         if target is None:
             self._end(incident, IncidentState.CANCELLED, self._book.now(), "the target is not watched any more")
             return
-        root = self._judgement.held_by(target)
-        if root is not None:
-            holder, nearest = self._book.of_target(root), self._judgement.way_to_root(target)[0]
-            why = f"held back: it depends on {nearest}, which is down as well"
-            self._book.stay(incident, IncidentState.HELD, why, root=None if holder is None else holder.id)
-            return
-        if target.mode is Mode.OBSERVE:
-            self._book.stay(
-                incident, IncidentState.OPEN, 'observe only: nothing is done; set mode = "recover" to enable it'
-            )
-            return
-        chain, left_out = self._judgement.chain(target, incident.failure_type)
-        if not chain:
-            self._hold_dependents(incident, target)
-            reasons = "".join(f"; {kind} is left out: {why}" for kind, why in left_out.items())
-            said = f"there is no strategy for {incident.failure_type}{reasons}"
-            self._escalate(incident, target, said, given_up=False)
-            return
-        engaged = self._judgement.storm(target)
-        if engaged is not None:
-            self._aftermath.tell("brake", incident, engaged.why)
-        verdict, inputs = self._judgement.may_begin(target, incident, chain[0])
-        data = {"guard": verdict.guard, "inputs": inputs, "left_out": dict(left_out)}
-        if verdict.ruling is Ruling.GO:
-            self._begin(incident, target, chain, data)
-        elif verdict.final:
-            self._escalate(incident, target, verdict.why, data=data)
-        else:
-            wait = verdict.seconds if verdict.ruling is Ruling.WAIT else LOOK_AGAIN
-            self._due[incident.id] = self._clock.monotonic() + max(TICK, wait)
-            said = "waits" if verdict.ruling is Ruling.WAIT else "not allowed"
-            self._book.stay(incident, IncidentState.OPEN, f"{said}: {verdict.why}", data=data)
-        if verdict.guard not in AUTOMATION_RESTS:
-            self._hold_dependents(incident, target)
+        step = next_step(self._judgement, target, incident)
+        if step.engaged is not None:
+            self._aftermath.tell("brake", incident, step.engaged.why)
+        match step.course:
+            case Course.HOLD:
+                holder = None if step.root is None else self._book.of_target(step.root)
+                self._book.stay(incident, IncidentState.HELD, step.why, root=None if holder is None else holder.id)
+            case Course.WATCH:
+                self._book.stay(incident, IncidentState.OPEN, step.why)
+            case Course.WAIT:
+                self._due[incident.id] = self._clock.monotonic() + max(TICK, step.seconds)
+                self._book.stay(incident, IncidentState.OPEN, step.why, data=step.data)
+            case Course.BEGIN:
+                self._begin(incident, target, step)
+            case Course.LEAVE | Course.GIVE_UP:
+                self._escalate(incident, step.why, given_up=step.course is Course.GIVE_UP, data=step.data)
+        if step.holds_dependents and self._judgement.is_down(target.service):
+            self._aftermath.began(incident, target)
 
-    def _begin(
-        self,
-        incident: IncidentRecord,
-        target: Target,
-        chain: Sequence[Mapping[str, Any]],
-        data: Mapping[str, Any],  # Any: JSON values
-    ) -> None:
+    def _begin(self, incident: IncidentRecord, target: Target, step: NextStep) -> None:
         now = self._book.now()
         record = RecoveryOperationRecord(
             id=f"rec_{secrets.token_hex(8)}",
@@ -264,20 +238,16 @@ class Desk:
             duration=None,
             incident=incident.id,
             target=target.name,
-            remedies=tuple(chain),
+            remedies=tuple(step.chain),
             detected_at=incident.detected_at,
         )
-        names = ", then ".join(remedy["kind"] for remedy in chain)
-        self._book.save(incident_notes.started(incident, record, f"recovery {incident.attempts + 1}: {names}", data))
+        names = ", then ".join(remedy["kind"] for remedy in step.chain)
+        said = f"recovery {incident.attempts + 1}: {names}"
+        self._book.save(incident_notes.started(incident, record, said, step.data))
         self._judgement.began()
         self._watch.hold(target.name, Condition.RECOVERING)
         self._due.pop(incident.id, None)
         self._give(run_document(record, generation=incident.attempts + incident.relapses))
-
-    def _hold_dependents(self, incident: IncidentRecord, target: Target) -> None:
-        """Hold what needs a service of which nothing is left, whether or not it can be repaired now."""
-        if self._judgement.is_down(target.service):
-            self._aftermath.began(incident, target)
 
     def _give(self, run: Run) -> None:
         """Give a run to the engine; while its database is away the run waits here, as it stands in the record."""
@@ -299,14 +269,14 @@ class Desk:
         at = record.finished_at or self._book.now()
         if record.outcome in ("recovered", "not_needed"):
             self._repaired(incident, record, at)
-        elif target is None or record.status == "interrupted":
+        elif target is None or record.status == "interrupted" or rests(record.detail):
             self._watch.release(incident.target)
             self._book.stay(
                 incident, IncidentState.OPEN, f"the recovery was ended: {record.detail or 'no reason given'}"
             )
             self._due[incident.id] = self._clock.monotonic() + TICK
         elif record.outcome == "refused":
-            self._escalate(incident, target, f"refused: {record.detail or 'no strategy may act'}")
+            self._escalate(incident, f"refused: {record.detail or 'no strategy may act'}")
         else:
             self._watch.release(incident.target)
             self._book.stay(incident, IncidentState.OPEN, "the recovery did not bring it back")
@@ -331,7 +301,6 @@ class Desk:
     def _escalate(
         self,
         incident: IncidentRecord,
-        target: Target,
         why: str,
         *,
         given_up: bool = True,
@@ -339,7 +308,7 @@ class Desk:
     ) -> None:
         """Leave it to people, who are told once; what has been given up is left alone from now on."""
         if given_up:
-            self._watch.hold(target.name, Condition.QUARANTINED)
+            self._watch.hold(incident.target, Condition.QUARANTINED)
         if incident.state is IncidentState.ESCALATED:
             return
         self._book.stay(incident, IncidentState.ESCALATED, why, audited=True, data=data)

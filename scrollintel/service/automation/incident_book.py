@@ -34,7 +34,7 @@ class IncidentBook:
         self._keeper = keeper
         self._database = database
         self._clock = clock
-        self._told: dict[str, str] = {}  # incident → what it was last said to wait for
+        self._told: dict[str, str] = {}  # incident → why nothing was done when it was written last
 
     def find(self, name: str) -> IncidentRecord | None:
         """Return an incident as it stands, or None."""
@@ -85,14 +85,15 @@ class IncidentBook:
         audited: bool = False,
         data: Mapping[str, Any] | None = None,  # Any: JSON values
     ) -> None:
-        """Write that nothing is done now, why, and what that rests on; once for each reason."""
-        if incident.state is state and self._told.get(incident.id) == detail:
+        """Write that nothing is done now, why, and what that rests on; once for each guard, or for each sentence."""
+        reason = str((data or {}).get("guard") or detail)
+        if incident.state is state and self._told.get(incident.id) == reason:
             return
         note = incident_notes.moved(
             incident, state, self.now(), detail, changes={"root": root}, data=data, audited=audited
         )
         self.save(note)
-        self._told[incident.id] = detail
+        self._told[incident.id] = reason
 
     def end(
         self,
