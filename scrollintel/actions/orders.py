@@ -38,6 +38,7 @@ class ResetCircuit(_CircuitStrategy):
     """Resets the circuit in front of the target, once the target itself is healthy."""
 
     name = "reset-circuit"
+    traits = Traits(acts_on_healthy=True)
 
     def plan(self, observation: Observation) -> Plan | None:
         """Reset it, also when the looks are good: callers may be kept away by an old failure.

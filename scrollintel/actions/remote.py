@@ -18,7 +18,6 @@ from .kinds import StrategyContext
 
 MAX_ANSWER = 2**20
 """Bytes of an answer that are read."""
-DEPTHS = (Depth.READY, Depth.DEEP)
 
 
 class RemoteError(ScrollIntelError):
@@ -126,7 +125,7 @@ class RemoteStrategy:
 
     def observe(self) -> Observation:
         """Look at the target afresh; see `RecoveryStrategy`."""
-        looks = self.context.probe(DEPTHS)
+        looks = self.context.probe(list(Depth))
         bad = [look for look in looks if not look.good]
         symptom = "; ".join(look.detail or look.check for look in bad) or ("healthy" if looks else "has no checks")
         healthy = bool(looks) and not bad
@@ -140,7 +139,7 @@ class RemoteStrategy:
 
     def verify(self, plan: Plan) -> bool:
         """Tell whether every look at the target is good; without any, nothing is proven."""
-        looks = self.context.probe(DEPTHS)
+        looks = self.context.probe(list(Depth))
         return bool(looks) and all(look.good for look in looks)
 
     def undo(self, plan: Plan) -> None:

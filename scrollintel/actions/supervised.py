@@ -22,6 +22,8 @@ from .spawn import TAKEN, start_ticks
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
 """Variables of this process that programs see."""
+CLOCK_SLACK = 1.0
+"""Seconds by which the start of a process and the time of its pidfile may disagree."""
 SPAWN_TIMEOUT = 10.0
 """Seconds within which a program has begun or said why not."""
 STATUS = 200
@@ -73,16 +75,21 @@ class SupervisedProcess:
     def known(self) -> tuple[Instance, str] | None:
         """Return the last instance that has begun, dead or alive, and the key that it was started with."""
         try:
-            text = self.pidfile.read_text()
-        except FileNotFoundError:
-            return None
-        try:
-            content = json.loads(text)
+            content = json.loads(self.pidfile.read_bytes())
             if isinstance(content, int):  # a pidfile that the program itself writes
-                return Instance(content, start_ticks(content)), ""
+                return (Instance(content, start_ticks(content)), "") if self._wrote(content) else None
             return Instance(int(content["pid"]), content["ticks"]), str(content["key"])
-        except (ValueError, KeyError, TypeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
+
+    def _wrote(self, pid: int) -> bool:
+        """Tell whether a process may have written the pidfile: one that began later only has got its number."""
+        import psutil
+
+        try:
+            return bool(psutil.Process(pid).create_time() <= self.pidfile.stat().st_mtime + CLOCK_SLACK)
+        except (psutil.Error, OSError, OverflowError):
+            return False
 
     def running(self) -> Instance | None:
         """Return the instance that runs, or None."""
@@ -176,7 +183,7 @@ class SupervisedProcess:
     @staticmethod
     def _await_begin(reader: int, pid: int) -> None:
         """Wait until the program has begun: the status descriptor closes without a word."""
-        ready, _, _ = select.select([reader], [], [], SPAWN_TIMEOUT)
+        ready = _readable(reader, SPAWN_TIMEOUT)
         said = os.read(reader, 1024).decode("utf-8", "replace") if ready else "it took too long"
         if not said:
             return
@@ -264,8 +271,15 @@ def _gone(instance: Instance, descriptor: int | None, seconds: float) -> bool:
         if descriptor is None:
             time.sleep(min(LOOK, left))
         else:
-            select.select([descriptor], [], [], left)
+            _readable(descriptor, left)
     return True
+
+
+def _readable(descriptor: int, seconds: float) -> bool:
+    """Wait until a descriptor, of whatever number, can be read; tell whether that came in time."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000.0))
 
 
 def _is_zombie(pid: int) -> bool:

@@ -21,6 +21,7 @@ from ..core.errors import RecoveryError
 from ..recovery.interpreter import PROGRAM_VERSION, Do, Effect, Pause, program
 from ..storage.file_lock import FileLock
 from ..storage.location import create_private_file, parse_location
+from .bounded import BoundedCalls
 from .members import Members
 from .performing import Halted, Json, Performer, perform
 
@@ -33,6 +34,8 @@ MAX_THREADS = 64
 REAP_INTERVAL = 0.5
 """Seconds between looks for runs of executors that are dead."""
 MAX_DELAY = 5.0
+CALL_TIMEOUT = 3.0
+"""Seconds that a caller waits for the engine's database; DBOS itself would try again for ever."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two looks for runs that have ended long ago."""
 KEPT = 7 * 86_400.0
@@ -82,6 +85,8 @@ class DurableEngine:
         self._ready = threading.Event()
         self._runs: set[str] = set()
         self._listening: dict[str, str] = {}  # run → topic that it waits on now
+        self._cancelled: dict[str, str] = {}  # run that is performed here → why it is to end
+        self._calls = BoundedCalls("scrollintel engine call", CALL_TIMEOUT)
         self._thread = threading.Thread(target=self._keep, name="scrollintel engine", daemon=True)
         self._dbos: Any = None  # Any: the class DBOS once it has been launched
         self._next_sweep = 0.0
@@ -215,6 +220,9 @@ class DurableEngine:
         """
         if self._dbos is None or self.state != "serving":
             raise ConnectionError("the recovery engine's database cannot be used now")
+        self._calls.make(lambda: self._start(run))
+
+    def _start(self, run: Json) -> None:
         from dbos import SetWorkflowID
 
         with SetWorkflowID(run["id"]):
@@ -224,16 +232,23 @@ class DurableEngine:
         """Give a run a message; raises ConnectionError while the engine's database is away."""
         if self._dbos is None:
             raise ConnectionError("the recovery engine's database cannot be used now")
-        self._dbos.send(run, dict(message), topic=topic)
+        self._calls.make(lambda: self._dbos.send(run, dict(message), topic=topic))
 
     def cancel(self, run: str, why: str) -> None:
-        """End the waiting of a run; one that this process does not perform, nobody goes on with."""
+        """End the waiting of a run, without waiting for that; one that is not performed here, nobody goes on with."""
+        if run in self._runs:
+            self._cancelled[run] = why
+        threading.Thread(target=self._cancel, args=(run, why), name="scrollintel engine cancel", daemon=True).start()
+
+    def _cancel(self, run: str, why: str) -> None:
         topic = self._listening.get(run)
-        with contextlib.suppress(Exception):
+        try:
             if topic is not None:
                 self.send(run, topic, {"cancelled": why})
             elif run not in self._runs and self._dbos is not None:
-                self._dbos.cancel_workflow(run)
+                self._calls.make(lambda: self._dbos.cancel_workflow(run))
+        except Exception as error:  # its record says that it is cancelled, and is asked before its next act
+            logger.warning("recovery %s has not heard that it is cancelled: %s", run, type(error).__name__)
 
     def running(self) -> set[str]:
         """Return the ids of the runs that this process performs now."""
@@ -248,6 +263,12 @@ class DurableEngine:
         """Return the ids of all runs that have not ended, in whichever process; None while that cannot be told."""
         if self._dbos is None:
             return None
+        try:
+            return self._calls.make(self._listed)
+        except ConnectionError:
+            return None
+
+    def _listed(self) -> set[str]:
         found = self._dbos.list_workflows(
             status=["PENDING", "ENQUEUED", "DELAYED"], name=WORKFLOW, load_input=False, load_output=False
         )
@@ -274,6 +295,7 @@ class DurableEngine:
         finally:
             self._runs.discard(run["id"])
             self._listening.pop(run["id"], None)
+            self._cancelled.pop(run["id"], None)
 
     def _result(self, run: Json, effect: Effect) -> Any:  # Any: a JSON value
         if self._halt.is_set():
@@ -283,6 +305,9 @@ class DurableEngine:
             return self._dbos.run_step({"name": effect.step}, step)
         seconds = effect.seconds if isinstance(effect, Pause) else effect.timeout
         self._listening[run["id"]] = effect.topic
+        why = self._cancelled.get(run["id"])
+        if why is not None:  # it was cancelled before anybody could know what it would wait for
+            self._dbos.send(run["id"], {"cancelled": why}, topic=effect.topic)
         try:
             return self._dbos.recv(effect.topic, timeout_seconds=seconds)
         finally:

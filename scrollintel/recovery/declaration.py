@@ -26,8 +26,13 @@ def declaration(target: Target) -> dict[str, Any]:  # Any: JSON values
     as `--password`.
     """
     shown = _shown(target.to_dict(), "")
-    shown["checks"] = [{**check, "options": _shown(check["options"], "")} for check in shown["checks"]]
+    shown["checks"] = [{**check, "options": without_secrets(check["options"])} for check in shown["checks"]]
     return dict(shown)
+
+
+def without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    """Return options of a check or strategy, or anything that holds some, without what may be a secret."""
+    return dict(_shown(options, ""))
 
 
 def _shown(value: Any, name: str) -> Any:  # Any: JSON values

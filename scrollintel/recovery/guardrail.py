@@ -81,7 +81,8 @@ class SafetyState:
         since_recovery: Since the last recovery of the target ended.
         since_failover: Since the last failover of the target ended.
         since_kind: Since this strategy was used on the target last.
-        running_here: Whether another recovery runs on the target.
+        running_here: Whether another recovery runs on the target; for one that runs, only those before it count, here
+            and below, so that two never wait for each other.
         running: Recoveries that run, this one not included.
         max_running: How many may run at once.
         running_kind: Recoveries that use this strategy now, this one not included.
@@ -162,9 +163,9 @@ def _pace(request: ActionRequest, state: SafetyState) -> Verdict:
     own = request.traits.cool_down
     if request.automatic and own is not None and _left(own, state.since_kind) > 0.0:
         return _refuse("strategy_cool_down", f"{request.kind} rests for {own:g} s between two uses on one target")
-    if request.beginning and state.running_here:
+    if state.running_here:
         return Verdict(Ruling.WAIT, "one_per_target", "the target is being recovered already", WAIT)
-    if request.beginning and state.running >= state.max_running:
+    if state.running >= state.max_running:
         why = f"{state.running} recoveries run, {state.max_running} may at once"
         return Verdict(Ruling.WAIT, "max_running", why, WAIT)
     most = request.traits.concurrency

@@ -90,6 +90,7 @@ class Traits:
         concurrency: Recoveries with this strategy at once, over all targets; None (default) sets no bound of its own.
         cool_down: Seconds between two uses on one target; None (default) leaves that to the target's limits.
         affects: What it touches: `target` (default), `group`, or `nothing`.
+        acts_on_healthy: Whether it is meant for a target whose looks are good as well; others are not needed then.
         known: Whether it ships with the product; a person has to agree to what does not, unless the target's chain says
             otherwise.
     """
@@ -101,6 +102,7 @@ class Traits:
     concurrency: int | None = None
     cool_down: float | None = None
     affects: str = "target"
+    acts_on_healthy: bool = False
     known: bool = True
 
 

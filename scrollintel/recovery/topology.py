@@ -85,6 +85,10 @@ class Topology:
         """Return the declared edges: service, what it needs, and how."""
         return [(service, name, kind) for service, needs in self._needs.items() for name, kind in needs.items()]
 
+    def hard_needs(self, service: str) -> list[str]:
+        """Return the services that a service declares hard dependencies on."""
+        return [name for name, kind in self._needs.get(service, {}).items() if kind == HARD]
+
     def is_down(self, service: str, conditions: Mapping[str, Condition]) -> bool:
         """Tell whether no target of a service serves anybody; one that is not watched counts as up."""
         members = self._members.get(service, ())

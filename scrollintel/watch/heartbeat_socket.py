@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
 import threading
@@ -72,11 +73,15 @@ class HeartbeatSocket:
                 data = listening.recv(MAX_DATAGRAM)
             except OSError:
                 return
-            found = parsed(data)
-            if found is None:
+            try:
+                found = parsed(data)
+                if found is None:
+                    self.refused += 1
+                else:
+                    self._beat(*found)
+            except Exception:  # no datagram ends it: all that beat would seem to be silent
                 self.refused += 1
-            else:
-                self._beat(*found)
+                logger.exception("a heartbeat could not be taken")
 
 
 def parsed(data: bytes) -> tuple[str, float | str | None] | None:
@@ -94,5 +99,9 @@ def parsed(data: bytes) -> tuple[str, float | str | None] | None:
     if isinstance(progress, str) and len(progress) <= MAX_PROGRESS:
         return target, progress
     if isinstance(progress, int | float) and not isinstance(progress, bool):
-        return target, float(progress)
+        try:
+            number = float(progress)
+        except OverflowError:
+            return None
+        return (target, number) if math.isfinite(number) else None
     return None

@@ -90,7 +90,9 @@ class Watcher:
     # ------------------------------------------------------------------ life
 
     def start(self) -> None:
-        """Start the thread; nothing is watched before `apply`."""
+        """Start the thread, unless it runs; nothing is watched before `apply`."""
+        if self._thread is not None and self._thread.is_alive():
+            return
         self._thread = threading.Thread(target=self._run, name="scrollintel watcher", daemon=True)
         self._thread.start()
         self._ready.wait(CALL_TIMEOUT)

@@ -51,14 +51,12 @@ async def test_only_an_approver_of_the_service_answers_and_is_on_record(tmp_path
             assert (await answer(client, question, "approve", **headers)).status_code == status
         assert (await client.get(f"/approvals/{question['id']}", headers=stranger)).status_code == 404
         assert (await client.get("/approvals", headers=stranger)).json()["items"] == []
-        flags.up("a")  # by now it is healthy; "wait" finds that out
         approver = await token(use_cases, Binding(Role.APPROVER, ("a",)), Binding(Role.VIEWER, ("a",)))
         given = await answer(client, question, "approve", **approver)
-        if given.status_code == 200:
-            assert (given.json()["decision"], given.json()["confirmed_twice"]) == ("approved", False)
-            audited = (await client.get("/audit", params={"action": "approval.approve"})).json()["items"]
-            assert [item["after"]["digest"] for item in audited] == [question["digest"]]
-            assert audited[0]["actor"].startswith("tok_")
+        assert (given.json()["decision"], given.json()["confirmed_twice"]) == ("approved", False)
+        audited = (await client.get("/audit", params={"action": "approval.approve"})).json()["items"]
+        assert [item["after"]["digest"] for item in audited] == [question["digest"]]
+        assert audited[0]["actor"].startswith("tok_")
 
 
 @pytest.mark.asyncio
@@ -200,3 +198,17 @@ async def test_recovery_that_the_stop_switch_holds_back_is_begun_again_and_not_l
         await client.delete("/automation/stop-switch")
         again = await question_of(client, "a")
         assert (again["incident"], again["id"] != question["id"]) == (question["incident"], True)
+
+
+@pytest.mark.asyncio
+async def test_target_that_heals_while_a_person_is_asked_is_left_as_it_is(tmp_path: Path, flags: Flags) -> None:
+    """The question does not stand any more, and nothing is carried out on what is healthy."""
+    async with watching(tmp_path / "data", asking(flags)) as (client, _):
+        flags.down("a")
+        question = await question_of(client, "a")
+        flags.up("a")
+        story = await incident_of(client, "a", "resolved")
+        assert (story["id"], story["detail"]) == (question["incident"], "it became healthy by itself")
+        assert (await answer(client, question, "approve", confirm=True)).status_code == 404
+        past = (await client.get(f"/recovery/{question['recovery']}")).json()
+        assert "act" not in {step["step"] for step in past["steps"]}

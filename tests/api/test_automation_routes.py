@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx2
@@ -84,14 +85,16 @@ async def test_stop_says_at_once_why_open_incidents_wait(tmp_path: Path, flags: 
 @pytest.mark.asyncio
 async def test_dry_run_tells_chain_verdict_and_impact_and_does_nothing(tmp_path: Path, flags: Flags) -> None:
     """What cannot be done for a failure is left out with the reason; names outside the scope are not told."""
-    chain = {"default": (Remedy(kind="restart-process"), Remedy(kind="wait"))}
+    call = Remedy(kind="webhook", options={"url": "https://fix.example.com/", "headers": {"X-Word": "hunter2"}})
+    chain = {"default": (Remedy(kind="restart-process"), Remedy(kind="wait"), call)}
     needed = flags.target("needed")
     mine = flags.target("mine", mode=Mode.RECOVER, strategies=chain, depends_on=(("needed", "hard"),))
     shop = flags.target("shop", depends_on=(("mine", "hard"),))
     async with watching(tmp_path / "data", needed, mine, shop, enforced=True) as (client, use_cases):
         body = {"target": "mine", "failure_type": "not_ready"}
         told = (await client.post("/automation/dry-run", json=body)).json()
-        assert [remedy["kind"] for remedy in told["chain"]] == ["wait"]
+        assert [remedy["kind"] for remedy in told["chain"]] == ["wait", "webhook"]
+        assert "hunter2" not in json.dumps(told)
         assert set(told["left_out"]) == {"restart-process"}
         assert (told["verdict"]["ruling"], told["held_by"]) == ("go", None)
         assert told["verdict"]["inputs"]["max_running"] == 5

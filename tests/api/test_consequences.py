@@ -96,7 +96,29 @@ async def test_dependents_are_held_only_while_nothing_of_the_service_is_left(tmp
         held = await shown(client, "/degradation/shop", lambda body: body["level"] == "moderate")
         story = await incident_of(client, "db/b")
         assert story["id"] in held["reason"]
+        first = await incident_of(client, "db/a")
         await client.post(f"/incidents/{story['id']}/cancel", json={"reason": "it is to be down"})
+        await shown(client, "/degradation/shop", lambda body: first["id"] in body["reason"])  # it is still down
+        await client.post(f"/incidents/{first['id']}/cancel", json={"reason": "it is to be down"})
+        await shown(client, "/degradation", lambda body: body["items"] == [])
+
+
+@pytest.mark.asyncio
+async def test_dependent_of_two_is_held_until_both_are_back(tmp_path: Path, flags: Flags) -> None:
+    """The first one back is no reason to work as if nothing were wrong."""
+    needs = [flags.target(name, mode=Mode.RECOVER) for name in ("db", "queue")]
+    shop = flags.target("shop", depends_on=(("db", "hard"), ("queue", "hard")), degrade_to=2)
+    async with watching(tmp_path / "data", *needs, shop) as (client, _):
+        flags.down("db")
+        first = await incident_of(client, "db", "escalated")
+        await shown(client, "/degradation/shop", lambda body: first["id"] in body["reason"])
+        flags.down("queue")
+        second = await incident_of(client, "queue", "escalated")
+        flags.up("db")
+        await incident_of(client, "db", "resolved")
+        held = await shown(client, "/degradation/shop", lambda body: second["id"] in body["reason"])
+        assert held["level"] == "moderate"
+        flags.up("queue")
         await shown(client, "/degradation", lambda body: body["items"] == [])
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ...actions.kinds import strategy_kinds
 from ...control.incidents import IncidentRecord, IncidentState
 from ...control.recovery_notes import Act, Note
-from ...recovery.declaration import declaration
+from ...recovery.declaration import declaration, without_secrets
 from ...recovery.impact import seen_by
 from ...recovery.symptom import Condition
 from ...security.access import Permission
@@ -199,7 +199,7 @@ async def dry_run(body: DryRunRequest, ask: Ask) -> Response:
         {
             "target": target.name,
             "failure_type": body.failure_type,
-            "chain": chain,
+            "chain": [without_secrets(remedy) for remedy in chain],
             "left_out": dict(left_out),
             "held_by": next((service for service in reversed(way) if sees(service)), way[0] if way else None),
             "verdict": verdict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
+from ...control.records import RECOVERIES
 from ...recovery.strategy import RecoveryOutcome
 from ...security.access import ALL, Permission
 from ...service.errors import ConflictError
@@ -147,7 +149,10 @@ async def cancel_recovery(operation: RecoveryId, body: Reasoned, ask: Ask) -> Re
                 "recovery.cancel", "recovery", operation, at=tx.now, service=record.service, reason=body.reason
             )
         )
-        recovery = ask.use_cases.recovery
+        recovery, known = ask.use_cases.recovery, tx.get(RECOVERIES, operation)
+        if known is not None and known.finished_at is None:  # so that a crash right now does not undo it
+            why = f"cancelled by {ask.caller.identity.id}: {body.reason}"
+            tx.put(RECOVERIES, replace(known, detail=why[:1000]))
         tx.afterwards(lambda: recovery.cancel(operation, ask.caller.identity.id, body.reason))
         return answer(202, document(record))
 

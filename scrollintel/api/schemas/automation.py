@@ -211,6 +211,7 @@ def traits_document(traits: Traits) -> dict[str, Any]:  # Any: JSON values
         "concurrency": traits.concurrency,
         "cool_down": traits.cool_down,
         "affects": traits.affects,
+        "acts_on_healthy": traits.acts_on_healthy,
         "known": traits.known,
     }
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from ...control.incidents import ApprovalRecord, IncidentRecord
 from ...core.clock import Clock
-from ...recovery.target import Target
 from ...telemetry.notify.notice import Notice, NoticeKind
 from .dependents import Dependents
 
@@ -37,11 +36,11 @@ class Consequences:
         self._send = send
         self._clock = clock
 
-    def began(self, incident: IncidentRecord, target: Target) -> None:
+    def began(self, incident: IncidentRecord) -> None:
         """Hold the dependents of a target."""
         self._dependents.hold(incident)
 
-    def over(self, incident: IncidentRecord, target: Target) -> None:
+    def over(self, incident: IncidentRecord) -> None:
         """Begin to restore them."""
         self._dependents.restore(incident)
 

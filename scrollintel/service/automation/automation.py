@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ...actions.kinds import StrategyContext
 from ...actions.supervised import ProcessError, SupervisedProcess
-from ...control.incidents import ApprovalRecord
+from ...control.incidents import INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
 from ...control.records import RecoveryOperationRecord
 from ...durable.local import LocalEngine
 from ...durable.performing import Engine, Halted
@@ -20,6 +21,8 @@ from ...recovery.symptom import ConditionChange, Depth, Look
 from ...recovery.target import Target
 from ...recovery.topology import ObservedEdge
 from ...replica.protocol import CircuitReport
+from ...storage.errors import StoreUnavailableError
+from ...storage.recovery_history import RecoveryFilter, recoveries
 from ...storage.writer import WriterState
 from ...telemetry.notify.notifier import Notifier
 from ...watch.heartbeat_socket import HeartbeatSocket
@@ -48,6 +51,8 @@ from .record_keeper import RecordKeeper
 from .stop_switch import StopSwitch
 from .storm_brake import StormBrake
 
+RECALLED = 1000
+"""Recoveries of the life before that are looked through for when each target was recovered last."""
 LOOK_TIMEOUT = 10.0
 """Seconds that a strategy waits for the event loop."""
 
@@ -94,7 +99,7 @@ class Automation:
             plane, self.keeper, self.strategies, self.switch, self.brake, burn=self._burn, observed=self._edges
         )
         self.judgement.rules = config.rules
-        dependents = Dependents(plane, degradation, self._dependents)
+        dependents = Dependents(plane, degradation, self._dependents, self._other_incident)
         self._consequences = Consequences(dependents, self.notifier.send, plane.clock)
         self.questions = Questions(
             plane,
@@ -158,7 +163,23 @@ class Automation:
             await self._watch()
 
     async def _watch(self) -> None:
+        """Begin to watch; what fails in between is tried again by the next `adjust`."""
+        self.judgement.set_targets(self.config.targets)
+        started = await asyncio.to_thread(self._start_processes, self.config.targets)
+        await asyncio.to_thread(self._recall)
+        await asyncio.to_thread(self.watcher.start)
+        if self.config.heartbeat_socket is not None and self._heartbeats is None:
+            heartbeats = HeartbeatSocket(self.config.heartbeat_socket, self.watcher.beat)
+            heartbeats.start()
+            self._heartbeats = heartbeats
+        await asyncio.to_thread(self._observe, self.config.targets, started)
+        self._hear()
+        self.desk.prepare()
+        self.desk.start()
         self._is_watching = True
+
+    def _hear(self) -> None:
+        """Have the desk hear of every recovery."""
         self.overseer.on_entered = self.desk.entered
         heard = self.overseer.on_finished
 
@@ -167,14 +188,12 @@ class Automation:
             self.desk.finished(run, record)
 
         self.overseer.on_finished = finished
-        self.judgement.set_targets(self.config.targets)
-        started = await asyncio.to_thread(self._start_processes, self.config.targets)
-        await asyncio.to_thread(self.watcher.start)
-        await asyncio.to_thread(self._observe, self.config.targets, started)
-        self.desk.start()
-        if self.config.heartbeat_socket is not None and self._heartbeats is None:
-            self._heartbeats = HeartbeatSocket(self.config.heartbeat_socket, self.watcher.beat)
-            self._heartbeats.start()
+
+    def _recall(self) -> None:
+        """Learn when recoveries of the life before have ended: cool-downs go on over a restart."""
+        with suppress(StoreUnavailableError):
+            for record in recoveries(self._plane.database, RecoveryFilter(), RECALLED):
+                self.judgement.ended(record)
 
     async def _stand_back(self) -> None:
         """Watch nothing and decide nothing while another control plane serves."""
@@ -183,11 +202,13 @@ class Automation:
             self._stands_back = True
             self.desk.stand_back()
             await asyncio.to_thread(self.watcher.apply, ())
+            self.judgement.forget()
 
     async def _stand_in(self) -> None:
         """Watch and decide again."""
         logger.warning("this control plane serves again: it watches and repairs from now on")
         self._stands_back = False
+        await asyncio.to_thread(self._recall)
         started = await asyncio.to_thread(self._start_processes, self.config.targets)
         await asyncio.to_thread(self._observe, self.config.targets, started)
         self.desk.stand_in()
@@ -229,10 +250,6 @@ class Automation:
         if self._is_watching:
             self.judgement.set_targets(config.targets)
 
-    def load(self, ended: Iterable[Any]) -> None:  # Any: records of recoveries
-        """Take over what is known of recoveries of the life before."""
-        self.judgement.load(ended)
-
     def _observe(self, targets: tuple[Target, ...], started: Iterable[str]) -> None:
         """Watch these targets; those that have just been started may take their time."""
         self.watcher.apply(targets, ProbeContext(self.config.outbound, self._pid_of))
@@ -250,7 +267,7 @@ class Automation:
                 try:
                     process.start("autostart")
                     started.append(target.name)
-                except (ProcessError, OSError) as error:
+                except (ProcessError, OSError, ValueError) as error:
                     logger.warning("%s cannot be started: %s", target.name, error)
         return started
 
@@ -346,6 +363,15 @@ class Automation:
 
     def _dependents(self, service: str) -> list[Target]:
         return self.judgement.topology.dependents(service)
+
+    def _other_incident(self, service: str, incident: IncidentRecord) -> IncidentRecord | None:
+        """Return an incident of something else that is down and that a service needs."""
+        needed = {name for name in self.judgement.topology.hard_needs(service) if self.judgement.is_down(name)}
+        for other in self.keeper.records(INCIDENTS.name):
+            if other.id != incident.id and other.service in needed and other.state is not IncidentState.WATCHED:
+                found: IncidentRecord = other
+                return found
+        return None
 
     def _require_mine(self, run: str) -> int:
         return self.engine.require_mine(run)

@@ -29,14 +29,20 @@ class Dependents:
     Arguments:
         plane, degradation: The control plane and its levels.
         dependents: Gives the targets whose services need a service, and are to be held.
+        other: Gives another incident of something that is down and that a service needs as well, or None.
     """
 
     def __init__(
-        self, plane: ControlPlane, degradation: Degradation, dependents: Callable[[str], Iterable[Target]]
+        self,
+        plane: ControlPlane,
+        degradation: Degradation,
+        dependents: Callable[[str], Iterable[Target]],
+        other: Callable[[str, IncidentRecord], IncidentRecord | None],
     ) -> None:
         self._plane = plane
         self._degradation = degradation
         self._dependents = dependents
+        self._other = other
         self._rising: dict[str, float] = {}  # service → monotonic time of its next step
 
     def hold(self, incident: IncidentRecord) -> None:
@@ -44,17 +50,23 @@ class Dependents:
         for target in self._dependents(incident.service):
             if target.degrade_to == 0:
                 continue
-            self._rising.pop(target.service, None)
             order = self._plane.records.get(LEVEL_ORDERS, target.service)
-            if order is not None and (not is_ours(order) or order.level >= target.degrade_to):
+            was_rising = self._rising.pop(target.service, None) is not None
+            if order is not None and (not is_ours(order) or (order.level >= target.degrade_to and not was_rising)):
                 continue
-            self._set(target.service, target.degrade_to, f"{MARK}{incident.id}: {incident.target} is down")
+            level = max(target.degrade_to, 0 if order is None else order.level)
+            self._set(target.service, level, _reason(incident))
 
     def restore(self, incident: IncidentRecord) -> None:
         """Begin to restore what is held for an incident, one level after the other."""
         mark = f"{MARK}{incident.id}:"
         for order in self._plane.records.values(LEVEL_ORDERS):
-            if order.reason.startswith(mark):
+            if not order.reason.startswith(mark):
+                continue
+            other = self._other(order.service, incident)
+            if other is not None:
+                self._set(order.service, order.level, _reason(other))
+            else:
                 self._rising.setdefault(order.service, self._plane.clock.monotonic() + STEP_INTERVAL)
 
     def resume(self, open_incidents: Iterable[str]) -> None:
@@ -75,9 +87,8 @@ class Dependents:
             self._rising[service] = now + STEP_INTERVAL
             if order.level > 1:
                 self._set(service, order.level - 1, order.reason)
-            else:
+            elif self._change(lambda tx, service=service: self._end(tx, service)):  # type: ignore[misc]  # bound now
                 del self._rising[service]
-                self._change(lambda tx, service=service: self._end(tx, service))  # type: ignore[misc]  # bound now
 
     def _end(self, tx: Transaction, service: str) -> None:
         self._degradation.restore(tx, SYSTEM, service, "what it depends on is healthy again", known=True)
@@ -85,12 +96,18 @@ class Dependents:
     def _set(self, service: str, level: int, reason: str) -> None:
         self._change(lambda tx: self._degradation.set_level(tx, SYSTEM, service, DegradationLevel(level), reason, None))
 
-    def _change(self, decide: Callable[[Transaction], object]) -> None:
+    def _change(self, decide: Callable[[Transaction], object]) -> bool:
         """Order a level; while the database is away nothing is held, because replicas could not be told either."""
         try:
             self._plane.writer.change_blocking(decide, 5.0)
         except StoreUnavailableError:
             logger.warning("the level of a dependent cannot be changed now")
+            return False
+        return True
+
+
+def _reason(incident: IncidentRecord) -> str:
+    return f"{MARK}{incident.id}: {incident.target} is down"
 
 
 def is_ours(order: LevelOrder) -> bool:

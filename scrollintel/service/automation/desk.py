@@ -20,10 +20,11 @@ from .desk_ports import Aftermath, Watch
 from .incident_book import IncidentBook
 from .judgement import Judgement
 from .mailbox import TICK, Mailbox
-from .next_step import Course, NextStep, next_step, rests
+from .next_step import LOOK_AGAIN, Course, NextStep, next_step, rests
 
 SWEEP = 1.0
 """Seconds between looks whether what people were called for is healthy."""
+NOT_WATCHED = "the target is not watched any more"
 ACTIVE = frozenset({IncidentState.RECOVERING, IncidentState.WAITING})
 
 Run = Mapping[str, Any]  # Any: JSON values of mixed types
@@ -67,6 +68,7 @@ class Desk:
         self._waiting: dict[str, Run] = {}  # runs that the engine could not take yet
         self._given_up: set[str] = set()  # targets that a person wants left alone until they are healthy
         self._next_sweep = 0.0
+        self._lost: set[str] = set()  # incidents whose recovery was nowhere to be found at the last sweep
 
     @property
     def waiting(self) -> set[str]:
@@ -75,9 +77,12 @@ class Desk:
 
     # ------------------------------------------------------------------ life
 
-    def start(self) -> None:
-        """Start with the incidents of the life before."""
+    def prepare(self) -> None:
+        """Have the incidents of the life before come first, before anything that targets tell."""
         self._mailbox.put(self._resume)
+
+    def start(self) -> None:
+        """Begin."""
         self._mailbox.start()
 
     def stop(self, timeout: float = 5.0) -> None:
@@ -186,11 +191,7 @@ class Desk:
     def _healthy(self, change: ConditionChange) -> None:
         self._given_up.discard(change.target)
         incident = self._book.of_target(change.target)
-        if incident is None or incident.state is IncidentState.WATCHED:
-            return
-        if incident.state in ACTIVE:
-            if incident.state is IncidentState.WAITING and incident.recovery is not None:
-                self._cancel(incident.recovery, "it became healthy by itself")
+        if incident is None or incident.state is IncidentState.WATCHED or incident.state in ACTIVE:
             return
         at = self._book.moment(change.at)
         self._end(incident, IncidentState.RESOLVED, at, "it became healthy by itself", changes={"validated_at": at})
@@ -201,7 +202,7 @@ class Desk:
         """Decide what is done about an incident now, and do it."""
         target = self._judgement.target(incident.target)
         if target is None:
-            self._end(incident, IncidentState.CANCELLED, self._book.now(), "the target is not watched any more")
+            self._end(incident, IncidentState.CANCELLED, self._book.now(), NOT_WATCHED)
             return
         step = next_step(self._judgement, target, incident)
         if step.engaged is not None:
@@ -220,7 +221,7 @@ class Desk:
             case Course.LEAVE | Course.GIVE_UP:
                 self._escalate(incident, step.why, given_up=step.course is Course.GIVE_UP, data=step.data)
         if step.holds_dependents and self._judgement.is_down(target.service):
-            self._aftermath.began(incident, target)
+            self._aftermath.began(incident)
 
     def _begin(self, incident: IncidentRecord, target: Target, step: NextStep) -> None:
         now = self._book.now()
@@ -295,7 +296,7 @@ class Desk:
         target = self._judgement.target(incident.target)
         if target is not None:
             self._due[incident.id] = self._clock.monotonic() + target.limits.relapse_window
-            self._aftermath.over(self._book.again(incident), target)
+        self._aftermath.over(self._book.again(incident))
         self._aftermath.tell("repaired", incident, helped)
 
     def _escalate(
@@ -328,27 +329,39 @@ class Desk:
         now = self._clock.monotonic()
         for run in list(self._waiting.values()):
             self._give(run)
-        for name in [name for name, due in self._due.items() if due <= now]:
-            del self._due[name]
+        for name, due in [item for item in self._due.items() if item[1] <= now]:
             incident = self._book.find(name)
-            if incident is None:
-                continue
-            if incident.state is IncidentState.WATCHED:
+            if incident is not None and incident.state is IncidentState.WATCHED:
                 self._end(incident, IncidentState.RESOLVED, self._book.now(), "it has stayed healthy")
-            elif incident.state in (IncidentState.OPEN, IncidentState.HELD):
+            elif incident is not None and incident.state in (IncidentState.OPEN, IncidentState.HELD):
                 self._consider(incident)
+            if self._due.get(name) == due:  # only now: what could not be written down is due again
+                del self._due[name]
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP
             self._sweep()
         self._aftermath.tick()
 
     def _sweep(self) -> None:
-        """Let go of targets that people were called for and that are healthy by now."""
-        for incident in self._book.all(IncidentState.ESCALATED):
-            if self._watch.is_healthy(incident.target):
-                detail = "it is healthy again"
-                changes = {"validated_at": self._book.now()}
-                self._end(incident, IncidentState.RESOLVED, self._book.now(), detail, changes=changes)
+        """Let go of targets that people were called for and that are healthy by now, and lose sight of no incident."""
+        at, now, runs = self._book.now(), self._clock.monotonic(), {run.id for run in self._book.recoveries()}
+        lost, self._lost = self._lost, set()
+        for incident in self._book.all():
+            if self._judgement.target(incident.target) is None:
+                if incident.state not in ACTIVE:
+                    self._end(incident, IncidentState.CANCELLED, at, NOT_WATCHED)
+            elif incident.state is IncidentState.ESCALATED and self._watch.is_healthy(incident.target):
+                changes = {"validated_at": at}
+                self._end(incident, IncidentState.RESOLVED, at, "it is healthy again", changes=changes)
+            elif incident.state is IncidentState.WAITING and self._watch.is_healthy(incident.target):
+                self._cancel(str(incident.recovery), "it became healthy by itself")
+            elif incident.state in ACTIVE and incident.recovery not in runs:
+                self._lost.add(incident.id)
+                if incident.id in lost:  # its end was told to nobody
+                    self._book.stay(incident, IncidentState.OPEN, "its recovery has ended")
+                    self._due[incident.id] = now
+            elif incident.state not in ACTIVE and incident.state is not IncidentState.ESCALATED:
+                self._due.setdefault(incident.id, now + LOOK_AGAIN)
 
     def _consider_held(self) -> None:
         for incident in self._book.all(IncidentState.HELD):
@@ -379,8 +392,14 @@ class Desk:
                 window = 0.0 if target is None else target.limits.relapse_window
                 left = (since + timedelta(seconds=window) - self._book.now()).total_seconds()
                 self._due[incident.id] = self._clock.monotonic() + max(0.0, left)
-            elif incident.state is not IncidentState.ESCALATED:
+            elif incident.state is IncidentState.ESCALATED:
+                if incident.attempts or incident.recovery is not None:  # given up: nothing else begins by itself
+                    self._watch.hold(incident.target, Condition.QUARANTINED)
+            else:
                 self._due[incident.id] = self._clock.monotonic() + 10 * TICK
+        for change in list(self._judgement.changes.values()):  # what was told while nobody listened
+            if change.new is Condition.FAILED and self._book.of_target(change.target) is None:
+                self._failed(change)
 
     def _end(
         self,
@@ -397,9 +416,7 @@ class Desk:
 
     def _over(self, incident: IncidentRecord, detail: str) -> None:
         self._due.pop(incident.id, None)
-        target = self._judgement.target(incident.target)
-        if target is not None:
-            self._aftermath.over(incident, target)
+        self._aftermath.over(incident)
         self._aftermath.tell("resolved", incident, detail)
 
     @staticmethod

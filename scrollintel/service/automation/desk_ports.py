@@ -7,7 +7,6 @@ from typing import Protocol
 
 from ...control.incidents import IncidentRecord
 from ...recovery.symptom import Condition
-from ...recovery.target import Target
 
 
 class Watch(Protocol):
@@ -29,10 +28,10 @@ class Watch(Protocol):
 class Aftermath(Protocol):
     """What follows for others as incidents come and go."""
 
-    def began(self, incident: IncidentRecord, target: Target) -> None:
+    def began(self, incident: IncidentRecord) -> None:
         """Hold the dependents of a target at the levels that they declare."""
 
-    def over(self, incident: IncidentRecord, target: Target) -> None:
+    def over(self, incident: IncidentRecord) -> None:
         """Restore the dependents step by step."""
 
     def resume(self, open_incidents: Collection[str]) -> None:

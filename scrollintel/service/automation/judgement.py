@@ -85,6 +85,8 @@ class Judgement:
         self.brake = brake
         self.rules = Rules()
         self.conditions: dict[str, Condition] = {}
+        self.changes: dict[str, ConditionChange] = {}
+        """The last change of each target."""
 
     # ------------------------------------------------------------------ what is known
 
@@ -98,6 +100,7 @@ class Judgement:
         self._topology = Topology(targets)
         for name in set(self.conditions) - set(self._topology.targets):
             self.conditions.pop(name, None)
+            self.changes.pop(name, None)
 
     def seen(self) -> Topology:
         """Return the topology with the edges that were seen."""
@@ -106,6 +109,11 @@ class Judgement:
     def note(self, change: ConditionChange) -> None:
         """Take note of a target's condition."""
         self.conditions[change.target] = change.new
+        self.changes[change.target] = change
+
+    def forget(self) -> None:
+        """Forget how targets are, because they are not watched any more."""
+        self.conditions, self.changes = {}, {}
 
     def target(self, name: str) -> Target | None:
         """Return a target, or None when there is none of that name."""
@@ -130,11 +138,6 @@ class Judgement:
     def way_to_root(self, target: Target) -> list[str]:
         """Return the services that are down from the nearest dependency of a target to the one to be repaired first."""
         return self._topology.way_to_root(target.name, self.conditions)
-
-    def load(self, records: Iterable[RecoveryOperationRecord]) -> None:
-        """Take over when recoveries of the life before have ended."""
-        for record in records:
-            self.ended(record)
 
     def began(self) -> None:
         """Count a recovery that automation begins."""
@@ -190,9 +193,11 @@ class Judgement:
         )  # fmt: skip
 
     def _state(self, target: Target, kind: str, incident: IncidentRecord | None, *, run: str | None) -> SafetyState:
-        others = [record for record in self._keeper.records(RECOVERIES.name) if record.id != run]
+        others = self._others(run)
         group = set(self._topology.group(target)) - {target.name}
-        failover = [at for (name, used), at in self._used.items() if name == target.name and self._fails_over(used)]
+        with self._lock:
+            used_here = {used: at for (name, used), at in self._used.items() if name == target.name}
+        failover = [at for used, at in used_here.items() if self._fails_over(used)]
         stopped, braked = self._switch.stopped(), self.brake.engaged()
         return SafetyState(
             stopped=None if stopped is None else f"by {stopped.by}: {stopped.reason}",
@@ -201,7 +206,7 @@ class Judgement:
             attempts=0 if incident is None else incident.attempts,
             since_recovery=self._age(self._ended.get(target.name)),
             since_failover=self._age(max(failover, default=None)),
-            since_kind=self._age(self._used.get((target.name, kind))),
+            since_kind=self._age(used_here.get(kind)),
             running_here=any((record.target or record.service) == target.name for record in others),
             running=len(others),
             max_running=self.rules.max_running,
@@ -211,6 +216,26 @@ class Judgement:
             group_healthy=sum(self.conditions.get(name) not in DOWN for name in group),
             healthy_here=self.conditions.get(target.name) is Condition.HEALTHY,
         )
+
+    def _others(self, run: str | None) -> list[RecoveryOperationRecord]:
+        """Return the recoveries that another one has to mind: those that came before it, so that two never wait for
+        each other; all of them for one that is about to begin.
+        """
+        records: list[RecoveryOperationRecord] = self._keeper.records(RECOVERIES.name)
+        mine = next((record for record in records if record.id == run), None)
+        if mine is None:
+            return [record for record in records if record.id != run]
+        return [record for record in records if (record.started_at, record.id) < (mine.started_at, mine.id)]
+
+    def stopped(self) -> str | None:
+        """Return why all automation is stopped, or None."""
+        found = self._switch.stopped()
+        return None if found is None else f"all automation is stopped: by {found.by}: {found.reason}"
+
+    @property
+    def now(self) -> datetime:
+        """The present moment in UTC."""
+        return self._plane.now
 
     def window(self, target: Target) -> str | None:
         """Return the maintenance window or freeze that holds now, or None."""

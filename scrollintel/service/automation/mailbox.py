@@ -57,8 +57,8 @@ class Mailbox:
 
     def wake(self, first: Message) -> None:
         """Work again; with this message before all that come later."""
-        self._messages.put(first)
         self._is_idle = False
+        self._messages.put(first)
 
     def _work(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from ...recovery.target import Target
 from ...recovery.validation import Soak, depths_of
 from ..recovery_strategies import Strategies
 from .judgement import Judgement
+from .next_step import AUTOMATION_RESTS
 from .performer import Json, Run
 from .questions import Questions
 from .record_keeper import RecordKeeper
@@ -68,10 +69,14 @@ class RunOverseer:
         verdict: Verdict = self._judgement.may_step(run, number, acting=acting)
         if verdict.ruling is Ruling.GO:
             return {"verdict": "go"}
-        if verdict.ruling is Ruling.WAIT and not acting:
+        if verdict.ruling is Ruling.WAIT and not (acting and verdict.guard in AUTOMATION_RESTS):
             return {"verdict": "wait", "seconds": verdict.seconds, "why": verdict.why}
         logger.info("recovery %s may not act: %s", run["id"], verdict.why)
         return {"verdict": "refuse", "why": f"{verdict.guard}: {verdict.why}", "final": verdict.final}
+
+    def stopped(self) -> str | None:
+        """Tell why all automation is stopped."""
+        return self._judgement.stopped()
 
     def approval(self, run: Run, number: int, plan: Json) -> str | None:
         """Tell why a person has to agree to a plan."""
@@ -83,7 +88,7 @@ class RunOverseer:
         """Put the question to people."""
         target = self._judgement.any_target(run["target"])
         record = self._questions.ask(run, target, plan, why, key)
-        left = (record.expires_at - record.requested_at).total_seconds()
+        left = max(0.0, (record.expires_at - self._judgement.now).total_seconds())
         return {"id": record.id, "digest": record.digest, "timeout": left}
 
     def require_mine(self, run: Run) -> int:

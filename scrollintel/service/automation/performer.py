@@ -10,17 +10,22 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ...control.records import RECOVERIES, RecoveryOperationRecord
-from ...core.errors import LeaseLostError, NotFoundError, PlanRefusedError, ScrollIntelError
+from ...core.errors import LeaseLostError, PlanRefusedError, ScrollIntelError
 from ...recovery.runner import RecoveryConfig
-from ...recovery.strategy import RecoveryStrategy, Step
+from ...recovery.strategy import RecoveryStrategy, Step, traits_of
 from ...storage.errors import StoreUnavailableError
 from ..plane import ControlPlane
 from .documents import observation_document, observation_of, plan_document, plan_of
 from .record_keeper import RecordKeeper
-from .run_notes import CutShortError, RunNotes, end_note, interrupted, over, sentence
+from .run_notes import CutShortError, RunNotes, end_note, ended_before, interrupted, over, sentence
 
 Run = Mapping[str, Any]  # Any: JSON values of mixed types
 Json = dict[str, Any]  # Any: JSON values of mixed types
+
+SHORTEST_WAIT = 0.05
+"""Seconds that a step waits at least before it asks again whether it may act."""
+MAX_ENDED = 10_000
+"""Recoveries that are remembered as ended before any step of them was performed here."""
 
 logger = logging.getLogger("scrollintel.recovery")
 
@@ -42,6 +47,9 @@ class Overseer(Protocol):
 
     def require_mine(self, run: Run) -> int:
         """Return the fencing token; raises LeaseLostError when the recovery has passed to another process."""
+
+    def stopped(self) -> str | None:
+        """Tell why all automation is stopped, or None."""
 
     def soak(self, run: Run, notes: RunNotes) -> tuple[bool, str, int] | None:
         """Look at the target until it is proven healthy or not: so, one sentence, looks. None when nothing looks."""
@@ -97,6 +105,9 @@ class Performer:
             if step == "finish":
                 raise
             return {"cancelled": str(error), "verdict": "cancelled", "why": str(error)}
+        except LeaseLostError:
+            self.forget(run["id"])  # it goes on elsewhere; what is known of it here is old from now on
+            raise
 
     def notes(self, run: Run) -> RunNotes:
         """Return the notes of a run; those of a run that began in an earlier life are taken up again."""
@@ -106,8 +117,9 @@ class Performer:
                 record = self._keeper.find(RECOVERIES.name, run["id"])
                 known = RunNotes(self._plane, self._keeper, self._from(run) if record is None else record)
                 self._runs[run["id"]] = known
-                if run["id"] in self._ended:
-                    known.end(self._ended.pop(run["id"]))
+                why = self._ended.pop(run["id"], None) or ended_before(known.record)
+                if why is not None:
+                    known.end(why)
             return known
 
     def end(self, run: str, why: str) -> None:
@@ -116,6 +128,8 @@ class Performer:
             notes = self._runs.get(run)
             if notes is None:
                 self._ended[run] = why
+                while len(self._ended) > MAX_ENDED:
+                    del self._ended[next(iter(self._ended))]
         if notes is not None:
             notes.end(why)
 
@@ -164,12 +178,9 @@ class Performer:
         return self._overseer.guard(run, arguments["remedy"], arguments["attempt"], acting=False)
 
     def _observe(self, run: Run, notes: RunNotes, arguments: Mapping[str, Any], key: str) -> Json:  # Any: JSON values
-        try:
-            strategy = self._overseer.strategy(run, arguments["remedy"])
-        except NotFoundError as error:
-            self._began(run, notes, _kind(run, arguments), Step.OBSERVE, key)
-            notes.ended(False, str(error))
-            return {"error": str(error)}
+        strategy = self._made(run, notes, arguments, Step.OBSERVE, key)
+        if isinstance(strategy, dict):
+            return strategy
         self._began(run, notes, strategy.name, Step.OBSERVE, key)
         try:
             observation = strategy.observe()
@@ -179,11 +190,15 @@ class Performer:
         return {"healthy": observation.healthy, "observation": observation_document(observation)}
 
     def _plan(self, run: Run, notes: RunNotes, arguments: Mapping[str, Any], key: str) -> Json:  # Any: JSON values
-        number = arguments["remedy"]
-        strategy, observation = self._overseer.strategy(run, number), observation_of(arguments["observation"])
+        strategy, observation = (
+            self._made(run, notes, arguments, Step.PLAN, key), observation_of(arguments["observation"]),
+        )  # fmt: skip
+        if isinstance(strategy, dict):
+            return strategy
         self._began(run, notes, strategy.name, Step.PLAN, key)
+        idle = observation.healthy and run.get("incident") is not None and not traits_of(strategy).acts_on_healthy
         try:
-            plan = strategy.plan(observation)
+            plan = None if idle else strategy.plan(observation)
         except PlanRefusedError as error:
             notes.ended(False, f"refused: {error}")
             return {"plan": None, "refused": sentence(str(error)), "error": None, "approval": None}
@@ -198,7 +213,7 @@ class Performer:
             "plan": document,
             "refused": None,
             "error": None,
-            "approval": self._overseer.approval(run, number, document),
+            "approval": self._overseer.approval(run, arguments["remedy"], document),
         }
 
     def _ask(self, run: Run, notes: RunNotes, arguments: Mapping[str, Any], key: str) -> Json:  # Any: JSON values
@@ -206,12 +221,16 @@ class Performer:
         return self._overseer.ask(run, arguments["remedy"], arguments["plan"], arguments["why"], key)
 
     def _act(self, run: Run, notes: RunNotes, arguments: Mapping[str, Any], key: str) -> Json:  # Any: JSON values
-        number = arguments["remedy"]
         notes.go_on()
-        verdict = self._overseer.guard(run, number, arguments["attempt"], acting=True)
+        verdict = self._overseer.guard(run, arguments["remedy"], arguments["attempt"], acting=True)
+        while verdict["verdict"] == "wait":
+            notes.wait(max(SHORTEST_WAIT, float(verdict["seconds"])))
+            verdict = self._overseer.guard(run, arguments["remedy"], arguments["attempt"], acting=True)
         if verdict["verdict"] != "go":
             return {"refused": verdict["why"]}
-        strategy = self._overseer.strategy(run, number)
+        strategy = self._made(run, notes, arguments, Step.ACT, key)
+        if isinstance(strategy, dict):
+            return strategy
         try:
             self._began(run, notes, strategy.name, Step.ACT, key)
         except StoreUnavailableError as error:
@@ -227,8 +246,14 @@ class Performer:
         return {"ok": True, "detail": "done"}
 
     def _undo(self, run: Run, notes: RunNotes, arguments: Mapping[str, Any], key: str) -> Json:  # Any: JSON values
-        strategy = self._overseer.strategy(run, arguments["remedy"])
+        strategy = self._made(run, notes, arguments, Step.UNDO, key)
+        if isinstance(strategy, dict):
+            return strategy
         self._began(run, notes, strategy.name, Step.UNDO, key)
+        stopped = self._overseer.stopped()
+        if stopped is not None:
+            notes.ended(False, f"not undone: {stopped}")
+            return {"ok": False, "detail": stopped}
         plan = plan_of(arguments["plan"], key=key, epoch=self._overseer.require_mine(run))
         try:
             strategy.undo(plan)
@@ -241,7 +266,9 @@ class Performer:
 
     def _verify(self, run: Run, notes: RunNotes, arguments: Mapping[str, Any], key: str) -> Json:  # Any: JSON values
         """Have the strategy say that its effect is there, then have fresh looks prove health."""
-        strategy, plan = self._overseer.strategy(run, arguments["remedy"]), plan_of(arguments["plan"])
+        strategy, plan = self._made(run, notes, arguments, Step.VERIFY, key), plan_of(arguments["plan"])
+        if isinstance(strategy, dict):
+            return strategy
         self._began(run, notes, strategy.name, Step.VERIFY, key)
         good, detail, rounds = self._asked(notes, lambda: strategy.verify(plan))
         if good:
@@ -288,6 +315,26 @@ class Performer:
         return {}
 
     # ------------------------------------------------------------------ notes
+
+    def _made(
+        self,
+        run: Run,
+        notes: RunNotes,
+        arguments: Mapping[str, Any],
+        step: Step,
+        key: str,  # Any: JSON values
+    ) -> RecoveryStrategy | Json:
+        """Return the strategy of a remedy, or the result of a step whose strategy cannot be made any more."""
+        notes.go_on()
+        try:
+            return self._overseer.strategy(run, arguments["remedy"])
+        except LeaseLostError:
+            raise
+        except Exception as error:  # its target or its options have changed, or its code fails
+            self._began(run, notes, _kind(run, arguments), step, key)
+            said = str(error) if isinstance(error, ScrollIntelError) else _said(error)
+            notes.ended(False, said)
+            return {"plan": None, "ok": False, "detail": said, "looks": 0, "error": sentence(said)}
 
     def _began(self, run: Run, notes: RunNotes, strategy: str, step: Step, key: str) -> None:
         notes.go_on()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,8 @@ from ...control.recovery_notes import Act, IncidentEvent, Note
 from ...recovery.approval import judge, plan_digest
 from ...recovery.target import Target
 from ...security.access import Permission
+from ...storage.errors import StoreUnavailableError
+from ...storage.incident_history import approval_by_id
 from ...storage.transaction import Transaction
 from ..caller import Caller
 from ..errors import ConflictError, MissingError, RequestError
@@ -59,7 +62,7 @@ class Questions:
     def ask(self, run: Run, target: Target, plan: Mapping[str, Any], why: str, key: str) -> ApprovalRecord:  # Any: JSON
         """Put a question; the same key puts the same one once."""
         name = f"apr_{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        known: ApprovalRecord | None = self._keeper.find(APPROVALS.name, name)
+        known: ApprovalRecord | None = self._keeper.find(APPROVALS.name, name) or self._answered_before(name)
         if known is not None:
             return known
         now = self._plane.now
@@ -90,6 +93,12 @@ class Questions:
         self._keeper.save(note)
         self._tell(record)
         return record
+
+    def _answered_before(self, name: str) -> ApprovalRecord | None:
+        """Return a question that a life before has put and a person has answered, before the engine knew of either."""
+        with suppress(StoreUnavailableError):
+            return approval_by_id(self._plane.database, name)
+        return None
 
     def close(self, run: str, decision: str = "expired") -> Note:
         """Return what is written of the questions of a run that nobody has answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -46,6 +47,7 @@ class RecordKeeper:
         self._plane = plane
         self._path = directory / FILE_NAME
         self._lock = threading.Lock()
+        self._flushing = asyncio.Lock()
         self._waiting: list[Note] = []  # guarded by _lock; journalled, not in the database yet
         self._overlay: dict[tuple[str, str], Record] = {}  # guarded by _lock
         self._recall()
@@ -67,11 +69,13 @@ class RecordKeeper:
 
     async def flush(self) -> None:
         """Write what has been journalled to the database; raises StoreUnavailableError."""
-        if not self._waiting or not self._plane.serving:
-            return
+        async with self._flushing:
+            if self._waiting and self._plane.serving:
+                await self._flush()
+
+    async def _flush(self) -> None:
         with self._lock:
             waiting = list(self._waiting)
-
         lines = [_line(note) for note in waiting]
 
         def decide(tx: Transaction) -> None:
@@ -82,11 +86,19 @@ class RecordKeeper:
             tx.put(CONTROL_STATE, ControlStateRecord(key=WRITTEN, value=[len(lines), _digest(lines)]))
 
         await self._plane.change(decide, urgent=True)
+        await asyncio.to_thread(self._forget, len(waiting))
+
+    def _forget(self, count: int) -> None:
+        """Let go of the first notes, which the database has: first in the file, so that none is lost in between."""
         with self._lock:
-            del self._waiting[: len(waiting)]
-            self._rewrite()
+            left = self._waiting[count:]
+            try:
+                self._rewrite(left)
+            except OSError as error:  # what is written already is found to be, and left out, the next time
+                raise StoreUnavailableError(f"{self._path.name} cannot be rewritten", retry_after=1.0) from error
+            self._waiting = left
             self._overlay = {}
-            for note in self._waiting:
+            for note in left:
                 self._lay_over(note)
 
     @property
@@ -166,17 +178,18 @@ class RecordKeeper:
         finally:
             os.close(descriptor)
 
-    def _rewrite(self) -> None:
-        """Keep only what is still waiting; the file goes away with the last note."""
-        if not self._waiting:
+    def _rewrite(self, left: list[Note]) -> None:
+        """Keep only what is still waiting; the file goes away with the last note. Raises OSError."""
+        if not left:
             self._path.unlink(missing_ok=True)
             return
         fresh = self._path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
-        lines = b"".join(map(_line, self._waiting))
+        lines = b"".join(map(_line, left))
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, lines)
+            if os.write(descriptor, lines) != len(lines):
+                raise OSError("the journal does not fit on the disk")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -131,11 +131,18 @@ class RunNotes:
         self._keeper.save(note)
 
     def _of_step(self, record: RecoveryOperationRecord, step: Mapping[str, Any]) -> Note:  # Any: JSON values
+        if self._over.is_set():  # so that the next life ends it too
+            record = replace(record, detail=sentence(self._why))
         told = {"id": record.id, "number": len(record.steps), **step}
         return Note(puts=(record,), facts=(("recovery.step", told, record.service),))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._plane.clock.time(), UTC)
+
+
+def ended_before(record: RecoveryOperationRecord) -> str | None:
+    """Return why a recovery that is taken up again was to end, or None."""
+    return record.detail if record.finished_at is None else None
 
 
 def end_note(record: RecoveryOperationRecord) -> Note:

@@ -119,9 +119,11 @@ def test_person_is_held_back_by_what_holds_for_everybody(state: Any, guard: str)
 
 
 def test_recovery_that_runs_is_not_held_back_by_limits_of_a_beginning() -> None:
-    """It counts itself otherwise; stop switch and windows hold for it all the same."""
+    """It counts itself otherwise; stop switch and windows hold for it all the same, and so do recoveries before it."""
     step = {"beginning": False, "acting": True}
-    assert asked(step, attempts=3, since_recovery=0.0, running_here=True, running=5) == GO
+    assert asked(step, attempts=3, since_recovery=0.0) == GO
+    assert asked(step, running_here=True).guard == "one_per_target"
+    assert asked(step, running=5).guard == "max_running"
     assert asked(step, stopped="x").guard == "stop_switch"
     assert asked(step, braked="x").guard == "storm_brake"
     assert asked(step, window="x").guard == "window"
