@@ -22,6 +22,8 @@ import uvicorn
 
 from .api.application import create_api
 from .api.middleware import AllowedHosts
+from .core.errors import ConfigError
+from .service.errors import RequestError
 from .service.use_cases import UseCases
 
 SWITCH_INTERVAL = 0.0005
@@ -103,8 +105,14 @@ class _Server(uvicorn.Server):
             return
         loop = asyncio.get_running_loop()
 
+        async def reload_or_say() -> None:
+            try:
+                await reload()
+            except (ConfigError, RequestError) as error:
+                logger.error("the settings file is not taken over, everything stays as it is: %s", error)
+
         async def read() -> None:
-            await self._use_cases.loops.attempt("read settings anew", reload)
+            await self._use_cases.loops.attempt("read settings anew", reload_or_say)
 
         loop.add_signal_handler(signal.SIGHUP, lambda: self._reloads.append(loop.create_task(read())))
 

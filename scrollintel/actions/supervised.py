@@ -96,6 +96,15 @@ class SupervisedProcess:
         found = self.known()
         return found[0] if found is not None and found[0].is_alive else None
 
+    def move(self, other: SupervisedProcess) -> None:
+        """Have another declaration of this process know the instance that runs; raises OSError."""
+        if other.pidfile == self.pidfile or self.running() is None or other.running() is not None:
+            return
+        other.pidfile.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for mine, theirs in ((self._lock, other._lock), (self.pidfile, other.pidfile)):
+            if mine.exists():
+                shutil.move(mine, theirs) if mine.stat().st_dev != theirs.parent.stat().st_dev else mine.rename(theirs)
+
     def is_locked(self) -> bool:
         """Tell whether somebody of an instance lives: itself, or a child that it has left behind."""
         try:

@@ -21,6 +21,7 @@ from .target import Target
 
 if TYPE_CHECKING:
     from ..settings import Settings
+    from ..settings.place import Place
 
 _MAX_TOKEN_FILE = 64 * 1024
 
@@ -59,6 +60,24 @@ class Session:
             self._settings = load(self.config, os.environ, overrides or {})
         return self._settings
 
+    def _place(self) -> Place:
+        """Return where the server is, also when something else in the settings file is wrong."""
+        from ..settings.place import Place, place_of
+
+        try:
+            settings = self.settings()
+        except ConfigError as error:
+            count = len(error.violations)
+            said = f"warning: the settings file has {count} mistake{'' if count == 1 else 's'}"
+            self.output.note(f"{said}; `scrollintel check-config` tells which")
+            return place_of(self.config, os.environ)
+        return Place(settings.server.url, settings.directory)
+
+    @property
+    def data_directory(self) -> Path:
+        """The data directory of this machine's server."""
+        return self._place().directory
+
     def client(self, *, timeout: float = TIMEOUT) -> Client:
         """Return a client of the control plane that the options, the environment or the settings name.
 
@@ -80,11 +99,11 @@ class Session:
             return Target(socket=Path(self.socket).expanduser())
         url, token = self.url or os.environ.get(variables.URL), self._token()
         if not url:
-            settings = self.settings()
+            settings = self._place()
             # Who gives a token means the identity of the token, not that of the owner of the machine.
             if token is None and _is_open_to_us(settings.admin_socket):
                 return Target(socket=settings.admin_socket)
-            url = settings.server.url
+            url = settings.url
         authorities = self.ca_file or os.environ.get(variables.CA_FILE)
         return Target(url=url, token=token, authorities=Path(authorities).expanduser() if authorities else None)
 

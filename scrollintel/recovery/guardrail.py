@@ -128,7 +128,7 @@ def _everybody(request: ActionRequest, state: SafetyState) -> Verdict:
     if is_everything(request.target):
         return _refuse("selector", f"{request.target!r} names no single target", final=True)
     if state.stopped is not None:
-        return _refuse("stop_switch", f"all automation is stopped: {state.stopped}")
+        return _refuse("stop_switch", f"all automation is stopped {state.stopped}")
     if state.stale is not None:
         return _refuse("precondition", state.stale, final=True)
     return GO

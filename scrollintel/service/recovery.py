@@ -88,6 +88,8 @@ class Recoveries:
         self._asked_for: dict[str, float] = {}  # id → monotonic time, until the engine has it
         self.waiting: Callable[[], Collection[str]] = tuple
         """Gives the recoveries that automation has begun and the engine could not take yet."""
+        self.stopped: Callable[[], str | None] = lambda: None
+        """Tells why all automation is stopped, or None."""
         self._look: asyncio.Task[None] | None = None
         self._stopping = False
         plane.on_serving.append(lambda: plane.on_loop(self._look_soon))
@@ -129,6 +131,9 @@ class Recoveries:
         for known in tx.values(RECOVERIES):
             if (known.target or known.service) == wish.service and known.finished_at is None:
                 raise ConflictError(f"the service {wish.service!r} is being recovered already, by {known.id}")
+        stopped = self.stopped()
+        if stopped is not None:
+            raise ConflictError(stopped)
         remedies = self.strategies.remedies(caller, wish.service, wish.failure_type, wish.strategies)
         service = self.strategies.service_of(wish.service) or wish.service
         record = RecoveryOperationRecord(

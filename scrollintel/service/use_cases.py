@@ -133,6 +133,7 @@ class UseCases:
         )
         self.automation.overseer.on_finished = self.recovery.finished
         self.recovery.waiting = self.automation.waiting
+        self.recovery.stopped = self.automation.judgement.stopped
         self.health = Health(self)
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()

@@ -51,7 +51,7 @@ def load(
     document = read_document(path, named_by, findings)
     _check_tables(document, findings)
     layers = collect(document, environment, overrides, findings)
-    sections = {name: _section(name, kind, layers, findings) for name, kind in SECTIONS.items()}
+    sections = {name: section(name, kind, layers, findings) for name, kind in SECTIONS.items()}
     recovery = sections["recovery"]
     mode = Mode.OBSERVE
     if isinstance(recovery, RecoverySettings):
@@ -64,7 +64,7 @@ def load(
     _check_retention(layers, findings)
     findings.check()
     settings = Settings(
-        default_directory=_default_directory(environment),
+        default_directory=default_directory(environment),
         **sections,  # type: ignore[arg-type]  # each table has the class that SECTIONS names
         retention=MappingProxyType({key: value for key, (value, _) in layers[RETENTION].items()}),
         declared=declared,
@@ -88,7 +88,8 @@ def _check_tables(document: Document, findings: Findings) -> None:
             findings.add(document.where((name,)), value, f"one of the known tables: {', '.join(known)}", secret=True)
 
 
-def _section(name: str, kind: type[Config], layers: Layers, findings: Findings) -> Config | None:
+def section(name: str, kind: type[Config], layers: Layers, findings: Findings) -> Config | None:
+    """Return a table as its class reads it, or None with its mistakes in `findings`."""
     values = layers[name]
 
     def where(field: str) -> str:
@@ -149,7 +150,8 @@ def _check_exposure(settings: Settings, findings: Findings) -> None:
         )
 
 
-def _default_directory(environment: Mapping[str, str]) -> Path:
+def default_directory(environment: Mapping[str, str]) -> Path:
+    """Return where files are kept unless the settings say otherwise."""
     base = environment.get("XDG_DATA_HOME")
     if base and Path(base).is_absolute():
         return Path(base) / "scrollintel"

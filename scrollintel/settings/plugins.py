@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -29,10 +30,13 @@ def load_plugins(names: Iterable[str], file: Path | None, where: str, findings: 
                 _import_file(Path(name if file is None else beside(file, name)).expanduser())
             else:
                 importlib.import_module(name)
-        except Exception as error:  # whatever a module does while it is imported
+        except (Exception, SystemExit) as error:  # whatever a module does while it is imported
             why = f"a module or .py file that can be imported; this one raises {type(error).__name__}"
             if isinstance(error, ImportError | SyntaxError | FileNotFoundError | ScrollIntelError):
                 why = f"{why}: {error}"  # these say where, and never a secret
+            elif error.__traceback__ is not None:
+                last = traceback.extract_tb(error.__traceback__)[-1]
+                why = f"{why} in {Path(last.filename).name}, line {last.lineno}"
             findings.add(where, name, why)
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar, overload
 
 from ..core.config.base import NAME_ALLOWED, Config, NoOptions, name_problem
-from ..core.errors import ConfigError, Violation
+from ..core.errors import ConfigError, ScrollIntelError, Violation
 from ..recovery.symptom import Depth
 from ..recovery.target import Check, Target
 from .kinds import CheckKind, ProbeContext, register
 from .looking import Bad, LookingProbe
+
+logger = logging.getLogger("scrollintel.watch")
 
 Found = str | bool | None
 """What a check returns: what is good in one sentence, or True or None; False for something bad without a name."""
@@ -86,13 +89,25 @@ class FunctionProbe(LookingProbe):
         self._call = call
         self._is_async = is_async
         self._is_running = False
+        self._logged: type[Exception] | None = None  # class of the exception that was logged last
 
     async def find(self) -> str:
         """Call it and read what it returns."""
-        returned = self._call() if self._is_async else await self._in_thread()
-        found = await returned if inspect.isawaitable(returned) else returned
+        try:
+            returned = self._call() if self._is_async else await self._in_thread()
+            found = await returned if inspect.isawaitable(returned) else returned
+        except (Bad, OSError, ScrollIntelError):
+            raise
+        except Exception as error:  # the function is the user's: its log is where they look
+            if type(error) is not self._logged:
+                logger.warning("check %s of %s failed", self.check.name, self.target.name, exc_info=error)
+            self._logged = type(error)
+            raise
+        self._logged = None
         if found is False:
             raise Bad(self.wrong, "not as expected")
+        if found is not None and found is not True and not isinstance(found, str):
+            raise Bad(self.wrong, f"returned {type(found).__name__}, and not a sentence, True, False or None")
         return found if isinstance(found, str) else "as expected"
 
     async def _in_thread(self) -> Returned:

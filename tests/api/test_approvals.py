@@ -115,7 +115,7 @@ async def test_question_that_nobody_answers_is_a_no(tmp_path: Path, flags: Flags
         await incident_of(client, "a", "escalated")
         past = (await client.get(f"/approvals/{question['id']}")).json()
         assert (past["decision"], past["decided_by"]) == ("expired", None)
-        assert (await answer(client, question, "approve", confirm=True)).status_code in (404, 409)
+        assert (await answer(client, question, "approve", confirm=True)).status_code == 409
 
 
 @pytest.mark.asyncio
@@ -209,6 +209,6 @@ async def test_target_that_heals_while_a_person_is_asked_is_left_as_it_is(tmp_pa
         flags.up("a")
         story = await incident_of(client, "a", "resolved")
         assert (story["id"], story["detail"]) == (question["incident"], "it became healthy by itself")
-        assert (await answer(client, question, "approve", confirm=True)).status_code == 404
+        assert (await answer(client, question, "approve", confirm=True)).status_code == 409
         past = (await client.get(f"/recovery/{question['recovery']}")).json()
         assert "act" not in {step["step"] for step in past["steps"]}

@@ -76,7 +76,7 @@ async def test_stop_says_at_once_why_open_incidents_wait(tmp_path: Path, flags: 
         await client.put("/automation/stop-switch", json={"reason": "first"})
         flags.down("a")
         number = (await incident_of(client, "a", "open"))["id"]
-        await shown(client, f"/incidents/{number}", lambda body: "stopped: by local: first" in body["detail"])
+        await shown(client, f"/incidents/{number}", lambda body: "stopped by local: first" in body["detail"])
         assert (await client.delete("/automation/stop-switch")).json()["stopped"] is None
         await incident_of(client, "a", "recovering")
         assert [item["action"] for item in await _audited(client)] == ["automation.go", "automation.stop"]

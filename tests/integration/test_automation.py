@@ -192,7 +192,8 @@ async def test_plan_that_needs_a_person_waits_for_one_and_is_bound_to_its_digest
         assert (twice.json()["decision"], twice.json()["confirmed_twice"]) == ("approved", True)
         await incident(client, "watched")
         again = await client.post(path, json={"decision": "refuse", "digest": question["digest"]})
-        assert again.status_code == 404  # only questions that stand can be answered
+        assert (again.status_code, again.json()["code"]) == (409, "conflict")
+        assert "does not stand any more: approved" in again.json()["detail"]
 
 
 @pytest.mark.asyncio

@@ -15,6 +15,7 @@ import pytest
 
 from scrollintel.actions.supervised import SupervisedProcess
 from scrollintel.outbound.policy import OutboundPolicy
+from scrollintel.recovery.symptom import Depth
 from scrollintel.recovery.target import Limits, Process, Remedy, Target
 from scrollintel.service.automation.configured import AutomationConfig
 
@@ -84,8 +85,10 @@ async def test_two_recoveries_of_a_group_do_not_wait_for_each_other(tmp_path: Pa
         answer = {"decision": "approve", "digest": question["digest"], "confirm": True}
         assert (await client.post(f"/approvals/{question['id']}/decide", json=answer)).status_code == 200
         await incident(client, "watched")
-        shown = await until(client, "/approvals", lambda shown: shown["items"])
-        assert shown["items"][0]["recovery"] == later.json()["id"]
+        first = await until(client, f"/recovery/{question['recovery']}", lambda shown: shown["finished_at"])
+        second = await until(client, f"/recovery/{later.json()['id']}", lambda shown: shown["finished_at"])
+        assert (first["outcome"], second["outcome"]) == ("recovered", "not_needed")
+        assert second["finished_at"] > first["finished_at"]
 
 
 def test_stranger_that_has_got_the_number_of_a_pidfile_is_not_the_process(tmp_path: Path) -> None:
@@ -122,3 +125,93 @@ def test_process_is_started_and_killed_by_a_program_with_many_open_files(tmp_pat
         for descriptor in held:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.asyncio
+async def test_settings_that_change_start_nothing_that_has_died(tmp_path: Path) -> None:
+    """Only a target that is new is started with the file; what has failed is for the recovery, or for people."""
+    target, later = web(tmp_path), web(tmp_path, "later")
+    async with watching(tmp_path / "data", target) as (client, use_cases):
+        await client.put("/automation/stop-switch", json={"reason": "do not touch"})
+        os.kill(pid_of(target), signal.SIGKILL)
+        await incident(client, "open")
+        outbound = OutboundPolicy(private=("127.0.0.0/8",))
+        await use_cases.automation.apply(AutomationConfig(targets=(replace(target, tier=2), later), outbound=outbound))
+        assert SupervisedProcess(target, tmp_path / "data").running() is None
+        assert SupervisedProcess(later, tmp_path / "data").running() is None
+        await client.delete("/automation/stop-switch")
+        await incident(client, "watched", 1)
+        newest = web(tmp_path, "newest")
+        await use_cases.automation.apply(AutomationConfig(targets=(replace(target, tier=2), newest), outbound=outbound))
+        try:
+            assert SupervisedProcess(newest, tmp_path / "data").running() is not None
+        finally:
+            for each in (later, newest):
+                running = SupervisedProcess(each, tmp_path / "data").running()
+                if running is not None:
+                    SupervisedProcess(each, tmp_path / "data").kill_now(running)
+
+
+@pytest.mark.asyncio
+async def test_process_whose_pidfile_moves_is_still_known(tmp_path: Path) -> None:
+    """It is not started a second time, and its end is noticed as before."""
+    target = web(tmp_path)
+    assert target.process is not None
+    moved = replace(target, process=replace(target.process, pidfile=str(tmp_path / "run" / "web.pid")))
+    async with watching(tmp_path / "data", target) as (client, use_cases):
+        former = pid_of(target)
+        config = AutomationConfig(targets=(moved,), outbound=OutboundPolicy(private=("127.0.0.0/8",)))
+        await use_cases.automation.apply(config)
+        await until(client, "/checks", lambda shown: [item["condition"] for item in shown["items"]] == ["healthy"])
+        assert pid_of(moved) == former
+        os.kill(former, signal.SIGKILL)
+        await incident(client, "watched")
+        running = SupervisedProcess(moved, tmp_path).running()
+        assert running is not None and running.pid != former
+        SupervisedProcess(moved, tmp_path).kill_now(running)
+
+
+@pytest.mark.asyncio
+async def test_target_of_a_cancelled_incident_is_watched_again_once_it_is_healthy(tmp_path: Path) -> None:
+    """Also when people had been called for it: its next failure is repaired."""
+    target = web(tmp_path, strategies={"default": (Remedy(kind="restart-process", approval=True),)})
+    async with watching(tmp_path / "data", target) as (client, _):
+        os.kill(pid_of(target), signal.SIGKILL)
+        story = await incident(client, "waiting")
+        (question,) = (await client.get("/approvals")).json()["items"]
+        answer = {"decision": "refuse", "digest": question["digest"]}
+        await client.post(f"/approvals/{question['id']}/decide", json=answer)
+        await incident(client, "escalated")
+        cancelled = await client.post(f"/incidents/{story['id']}/cancel", json={"reason": "I do it"})
+        assert cancelled.status_code == 200
+        SupervisedProcess(target, tmp_path).start()
+        await until(client, "/checks", lambda shown: [item["condition"] for item in shown["items"]] == ["healthy"])
+        os.kill(pid_of(target), signal.SIGKILL)
+        again = await incident(client, "waiting")
+        assert again["id"] != story["id"]
+
+
+@pytest.mark.asyncio
+async def test_hang_that_every_check_notices_calls_nobody(tmp_path: Path) -> None:
+    """Whichever check is first: `ready` alone has no strategy, and `alive` fails a moment later."""
+    target = web(tmp_path, strategies={"unresponsive": (Remedy(kind="restart-process"),)})
+    ready = replace(target.checks[1], name="ready", depth=Depth.READY, timeout=0.2)
+    target = replace(target, checks=(*target.checks, ready))
+    async with watching(tmp_path / "data", target) as (client, _):
+        os.kill(pid_of(target), signal.SIGSTOP)
+        story = await incident(client, "watched")
+        assert "escalated" not in {line["kind"] for line in story["timeline"]}
+        assert story["failure_type"] == "unresponsive"
+
+
+@pytest.mark.asyncio
+async def test_recovery_by_hand_is_refused_while_automation_is_stopped(tmp_path: Path) -> None:
+    """Whoever asks is told so at once, and no recovery that does nothing is left behind."""
+    target = web(tmp_path)
+    async with watching(tmp_path / "data", target) as (client, _):
+        await client.put("/automation/stop-switch", json={"reason": "do not touch"})
+        refused = await client.post("/recovery/initiate", json={"service": "web"})
+        assert (refused.status_code, refused.json()["detail"]) == (
+            409, "all automation is stopped by local: do not touch",
+        )  # fmt: skip
+        assert (await client.get("/recovery/history")).json()["items"] == []

@@ -107,7 +107,9 @@ def dry_run(session: Session, target: str, failure_type: str) -> None:
 def reload(session: Session) -> None:
     """Have the server read its settings file anew: as a whole, or not at all."""
     answer = session.client().request("POST", path("configuration-file", "reload"), body={})
-    session.show_done(answer, "The settings file has been taken over.")
+    waits = [plain(name) for name in answer.item().get("needs_restart") or []]
+    said = f"The settings file has been taken over: {plain(answer.item().get('targets'))} targets are watched."
+    session.show_done(answer, said + (f" At the next start: {', '.join(waits)}." if waits else ""))
 
 
 @click.command(cls=Command)
@@ -199,4 +201,4 @@ def _local(session: Session) -> Any:  # Any: the module is loaded only here
 
     if session.url is not None:
         raise CommandError("the server that --url names does not answer, and its files are not on this machine")
-    return StopSwitch(session.settings().directory)
+    return StopSwitch(session.data_directory)

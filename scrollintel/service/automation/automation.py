@@ -235,7 +235,10 @@ class Automation:
             await self.adjust()
         elif not self._stands_back:
             try:
-                started = await asyncio.to_thread(self._start_processes, config.targets)
+                known = {target.name for target in former.targets}
+                fresh = [target for target in config.targets if target.name not in known]
+                await asyncio.to_thread(_move_pidfiles, former.targets, config.targets, self._directory)
+                started = await asyncio.to_thread(self._start_processes, fresh)
                 await asyncio.to_thread(self._observe, config.targets, started)
             except BaseException:
                 self._obey(former)
@@ -257,16 +260,23 @@ class Automation:
             self.watcher.started(name)
 
     def _start_processes(self, targets: Iterable[Target]) -> list[str]:
-        """Start what is to be started with the control plane and does not run; return the names of those."""
+        """Start what is to be started with the control plane and does not run; return the names of those.
+
+        Nothing is started while automation is stopped.
+        """
         started = []
+        stopped = self.switch.stopped()
         for target in targets:
             if target.process is None or not target.process.autostart:
                 continue
             process = SupervisedProcess(target, self._directory)
-            if process.running() is None:
+            if process.running() is None and stopped is not None:
+                logger.warning("%s is not started: automation is stopped by %s", target.name, stopped.by)
+            elif process.running() is None:
                 try:
-                    process.start("autostart")
+                    running = process.start("autostart")
                     started.append(target.name)
+                    logger.info("%s is started: process %d", target.name, running.pid)
                 except (ProcessError, OSError, ValueError) as error:
                     logger.warning("%s cannot be started: %s", target.name, error)
         return started
@@ -392,6 +402,15 @@ class Automation:
         topology = self.judgement.topology
         names = {target.service, target.group or target.service, *topology.members(target.service)}
         return burning(self._passive.calls(names), target.objective)
+
+
+def _move_pidfiles(former: Iterable[Target], targets: Iterable[Target], directory: Path) -> None:
+    """Keep sight of processes whose pidfile is to lie elsewhere from now on, so that none is started twice."""
+    before = {target.name: target for target in former if target.process is not None}
+    for target in targets:
+        known = before.get(target.name)
+        if known is not None and target.process is not None:
+            SupervisedProcess(known, directory).move(SupervisedProcess(target, directory))
 
 
 def _tell(plane: ControlPlane, data: dict[str, Any], service: str | None) -> None:  # Any: JSON values

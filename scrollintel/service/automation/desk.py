@@ -68,6 +68,7 @@ class Desk:
         self._waiting: dict[str, Run] = {}  # runs that the engine could not take yet
         self._given_up: set[str] = set()  # targets that a person wants left alone until they are healthy
         self._next_sweep = 0.0
+        self._failed_at: dict[str, float] = {}  # incident → monotonic time of the failure that it is about now
         self._lost: set[str] = set()  # incidents whose recovery was nowhere to be found at the last sweep
 
     @property
@@ -152,6 +153,7 @@ class Desk:
             self._book.save(
                 incident_notes.moved(known, IncidentState.OPEN, at, relapse, kind="relapsed", changes=changes)
             )
+            self._failed_at[known.id] = change.at
             self._consider(self._book.again(known))
         elif known.state in ACTIVE:
             return
@@ -185,6 +187,8 @@ class Desk:
         )
         facts = {} if change.look is None else dict(change.look.facts)
         self._book.save(incident_notes.opened(incident, self._said(change), facts))
+        self._failed_at[incident.id] = change.at
+        logger.warning("incident %s: %s has failed: %s", incident.id, target.name, incident.detail)
         self._aftermath.tell("opened", incident, str(impact["sentence"]))
         return incident
 
@@ -204,7 +208,8 @@ class Desk:
         if target is None:
             self._end(incident, IncidentState.CANCELLED, self._book.now(), NOT_WATCHED)
             return
-        step = next_step(self._judgement, target, incident)
+        age = self._clock.monotonic() - self._failed_at.get(incident.id, 0.0)
+        step = next_step(self._judgement, target, incident, age)
         if step.engaged is not None:
             self._aftermath.tell("brake", incident, step.engaged.why)
         match step.course:
@@ -245,6 +250,7 @@ class Desk:
         names = ", then ".join(remedy["kind"] for remedy in step.chain)
         said = f"recovery {incident.attempts + 1}: {names}"
         self._book.save(incident_notes.started(incident, record, said, step.data))
+        logger.info("incident %s: %s of %s begins: %s", incident.id, record.id, target.name, names)
         self._judgement.began()
         self._watch.hold(target.name, Condition.RECOVERING)
         self._due.pop(incident.id, None)
@@ -293,6 +299,7 @@ class Desk:
             incident, IncidentState.WATCHED, at, helped, kind="repaired", changes=changes, audited=True
         )
         self._book.save(note)
+        logger.info("incident %s: %s is healthy: %s", incident.id, incident.target, helped)
         target = self._judgement.target(incident.target)
         if target is not None:
             self._due[incident.id] = self._clock.monotonic() + target.limits.relapse_window
@@ -312,12 +319,15 @@ class Desk:
             self._watch.hold(incident.target, Condition.QUARANTINED)
         if incident.state is IncidentState.ESCALATED:
             return
+        logger.warning("incident %s: people have to look after %s: %s", incident.id, incident.target, why)
         self._book.stay(incident, IncidentState.ESCALATED, why, audited=True, data=data)
         self._aftermath.tell("escalated", incident, why)
 
     def _withdraw(self, incident: IncidentRecord, by: str, reason: str) -> None:
         if not self._watch.is_healthy(incident.target):
             self._given_up.add(incident.target)
+        if incident.recovery not in {record.id for record in self._book.recoveries()}:
+            self._watch.release(incident.target)
         for record in self._book.recoveries():
             if record.incident == incident.id:
                 self._cancel(record.id, f"{by} has cancelled the incident: {reason}")
@@ -415,6 +425,8 @@ class Desk:
         self._consider_held()
 
     def _over(self, incident: IncidentRecord, detail: str) -> None:
+        logger.info("incident %s: %s is over: %s", incident.id, incident.target, detail)
+        self._failed_at.pop(incident.id, None)
         self._due.pop(incident.id, None)
         self._aftermath.over(incident)
         self._aftermath.tell("resolved", incident, detail)

@@ -230,7 +230,7 @@ class Judgement:
     def stopped(self) -> str | None:
         """Return why all automation is stopped, or None."""
         found = self._switch.stopped()
-        return None if found is None else f"all automation is stopped: by {found.by}: {found.reason}"
+        return None if found is None else f"all automation is stopped by {found.by}: {found.reason}"
 
     @property
     def now(self) -> datetime:

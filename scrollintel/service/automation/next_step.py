@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 from ...control.incidents import IncidentRecord
-from ...recovery.guardrail import Ruling
+from ...recovery.guardrail import Ruling, Verdict
+from ...recovery.symptom import RESTARTABLE, Depth
 from ...recovery.target import Mode, Target
 from .judgement import Judgement
 from .storm_brake import Engaged
@@ -59,8 +60,12 @@ class NextStep:
     holds_dependents: bool = False
 
 
-def next_step(judgement: Judgement, target: Target, incident: IncidentRecord) -> NextStep:
-    """Return what is done next about an incident; looks at the storm brake, and engages it when it has to be."""
+def next_step(judgement: Judgement, target: Target, incident: IncidentRecord, age: float) -> NextStep:
+    """Return what is done next about an incident; looks at the storm brake, and engages it when it has to be.
+
+    Arguments:
+        age: Seconds since the failure that it is about now was told.
+    """
     way = judgement.way_to_root(target)
     if way:
         why = f"held back: it depends on {way[0]}, which is down as well"
@@ -71,6 +76,9 @@ def next_step(judgement: Judgement, target: Target, incident: IncidentRecord) ->
     if not chain:
         reasons = "".join(f"; {kind} is left out: {why}" for kind, why in left_out.items())
         why = f"there is no strategy for {incident.failure_type}{reasons}"
+        left = _settles(target, incident.failure_type) - age
+        if left > 0.0:
+            return NextStep(course=Course.WAIT, why=f"{why}; more may fail in a moment", seconds=left)
         return NextStep(course=Course.LEAVE, why=why, data={"left_out": dict(left_out)}, holds_dependents=True)
     engaged = judgement.storm(target)
     verdict, inputs = judgement.may_begin(target, incident, chain[0])
@@ -78,7 +86,7 @@ def next_step(judgement: Judgement, target: Target, incident: IncidentRecord) ->
     if verdict.final:
         course, why = Course.GIVE_UP, verdict.why
     elif verdict.ruling is Ruling.WAIT:
-        course, why, seconds = Course.WAIT, f"waits: {verdict.why}", verdict.seconds
+        course, why, seconds = Course.WAIT, _waits(verdict), verdict.seconds
     elif verdict.ruling is Ruling.REFUSE:
         course, why, seconds = Course.WAIT, f"not allowed: {verdict.why}", LOOK_AGAIN
     return NextStep(
@@ -90,6 +98,23 @@ def next_step(judgement: Judgement, target: Target, incident: IncidentRecord) ->
         engaged=engaged,
         holds_dependents=verdict.guard not in AUTOMATION_RESTS,
     )
+
+
+def _waits(verdict: Verdict) -> str:
+    left = f", for {max(1.0, verdict.seconds):.0f} s more" if verdict.guard == "cool_down" else ""
+    return f"waits: {verdict.why}{left}"
+
+
+def _settles(target: Target, failure_type: str) -> float:
+    """Return the seconds after which a failure that is not one of `alive` has shown all of itself.
+
+    A hang fails several checks, in any order: whether it is one, the checks of `alive` say within an interval and the
+    two looks that declare it.
+    """
+    if failure_type in RESTARTABLE:
+        return 0.0
+    looks = [check.interval + 2.0 * check.timeout for check in target.checks if check.depth is Depth.ALIVE]
+    return min(LOOK_AGAIN, max(looks, default=0.0))
 
 
 def rests(detail: str | None) -> bool:

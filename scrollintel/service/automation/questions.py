@@ -133,7 +133,7 @@ class Questions:
             ConflictError: when it has been answered, or the answer does not count.
             ConfirmationNeededError: when the answer has to be confirmed.
         """
-        record = tx.get(APPROVALS, name)
+        record = tx.get(APPROVALS, name) or self._answered_before(name)
         if record is None or not caller.sees(Permission.RECOVERY_READ, record.service):
             raise MissingError("approval", name)
         caller.require_for_new(Permission.RECOVERY_APPROVE, record.service)

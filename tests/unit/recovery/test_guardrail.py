@@ -31,7 +31,7 @@ def test_recovery_that_no_limit_concerns_may_begin() -> None:
 @pytest.mark.parametrize(
     ("state", "ruling", "guard", "said"),
     [
-        ({"stopped": "by ann: storm"}, Ruling.REFUSE, "stop_switch", "all automation is stopped: by ann: storm"),
+        ({"stopped": "by ann: storm"}, Ruling.REFUSE, "stop_switch", "all automation is stopped by ann: storm"),
         ({"braked": "4 of 10 failed"}, Ruling.REFUSE, "storm_brake", "until a person releases it: 4 of 10 failed"),
         ({"window": "a maintenance window holds: weekly"}, Ruling.WAIT, "window", "weekly"),
         ({"attempts": 3}, Ruling.REFUSE, "attempts", "3 recoveries did not keep it up, 3 are the limit"),
