@@ -11,7 +11,7 @@ from ..recovery.strategy import Idempotency, Observation, Plan, Traits
 from ..recovery.symptom import Depth
 from .base import TargetStrategy
 from .kinds import StrategyContext, StrategyKind
-from .supervised import Instance, SupervisedProcess
+from .supervised import Instance, ProcessError, SupervisedProcess
 
 RESTARTS = Traits(restarts=True, idempotency=Idempotency.GUARDED)
 
@@ -78,9 +78,11 @@ class RestartProcess(TargetStrategy):
         self._process.kill_now(running)
 
     def verify(self, plan: Plan) -> bool:
-        """Tell whether another instance runs than the one that failed."""
+        """Tell whether another instance runs than the one that failed; raises ProcessError when none does any more."""
         running = self._process.running()
-        return running is not None and running != _failed(plan)
+        if running is None:
+            raise ProcessError(f"the process that was started has gone again; what it said is in {self._process.log}")
+        return running != _failed(plan)
 
 
 class StopThenStart(RestartProcess):

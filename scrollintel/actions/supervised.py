@@ -70,6 +70,11 @@ class SupervisedProcess:
         self._lock = self.pidfile.with_name(self.pidfile.name + ".lock")
         self._log = Path(self.process.log) if self.process.log else directory / f"{name}.log"
 
+    @property
+    def log(self) -> Path:
+        """The file that takes its output."""
+        return self._log
+
     # ------------------------------------------------------------------ who it is
 
     def known(self) -> tuple[Instance, str] | None:

@@ -117,7 +117,8 @@ class Process(Config):
         directory: Working folder, or None.
         environment: Variables of the process; nothing else is passed on besides PATH, HOME, LANG and TZ, and
             SCROLLINTEL_TARGET with the target's name. `{env:NAME}` and `{file:PATH}` stand for secrets.
-        pidfile: Where its number is written; by default a file in the data directory.
+        pidfile: Where its number, start time and key are kept as JSON, or where the program itself writes its number;
+            by default a file in the data directory.
         stop_timeout: Seconds between SIGTERM and SIGKILL; default 10.
         start_timeout: Seconds that it may take until its checks answer; failures do not count so long. Default 30.
         autostart: Whether the control plane starts it when it does not run at the beginning; default False.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..control.incidents import INCIDENT_EVENTS, INCIDENTS
 from ..control.records import RECOVERIES, SERVICES, RecoveryOperationRecord
 from ..durable.performing import Engine
 from ..recovery.runner import RecoveryConfig, RecoveryRunner
@@ -166,6 +167,12 @@ class Recoveries:
         told = {"id": record.id, "failure_type": wish.failure_type, "strategies": list(wish.strategies)}
         self._plane.tell(tx, "recovery.started", told, service=service)
         self._asked_for[record.id] = self._plane.clock.monotonic()
+        for incident in tx.values(INCIDENTS):
+            if incident.target == wish.service and not incident.state.is_over:
+                tx.append(
+                    INCIDENT_EVENTS, incident=incident.id, at=tx.now, kind="by_hand", actor=caller.identity.id,
+                    detail=f"{record.id} was started by {caller.identity.id}", data={"recovery": record.id},
+                )  # fmt: skip
         tx.afterwards(lambda: self._plane.on_loop(self._launch, record))
         return record
 

@@ -12,6 +12,7 @@ from ..recovery.target import Mode, Remedy, Target
 from .addresses import Address, addresses, refusal
 from .graph import circles
 from .settings import Settings
+from .slips import slips
 
 _STORES = frozenset({"postgresql", "redis"})
 _NEEDED = {"restart-process": "process", "stop-then-start": "process", "restart-unit": "unit"}
@@ -48,6 +49,7 @@ def advise(settings: Settings) -> tuple[Advice, ...]:
             *_group(target, sizes),
             *_checks(target, settings),
             *_strategies(target, settings),
+            *slips(target),
         ):
             found.append(Advice(code, target.name, target.location, detail))
     return tuple(dict.fromkeys(found))

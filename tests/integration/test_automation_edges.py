@@ -20,7 +20,7 @@ from scrollintel.recovery.target import Limits, Process, Remedy, Target
 from scrollintel.service.automation.configured import AutomationConfig
 
 from ..servers.processes import eventually
-from .test_automation import incident, pid_of, until, watching, web
+from .test_automation import QUICK, incident, pid_of, until, watching, web
 
 
 @pytest.mark.asyncio
@@ -215,3 +215,28 @@ async def test_recovery_by_hand_is_refused_while_automation_is_stopped(tmp_path:
             409, "all automation is stopped by local: do not touch",
         )  # fmt: skip
         assert (await client.get("/recovery/history")).json()["items"] == []
+
+
+@pytest.mark.asyncio
+async def test_service_that_cannot_start_says_where_its_output_is_and_a_repair_by_hand_is_in_the_story(
+    tmp_path: Path,
+) -> None:
+    """The reason is in the step, and whoever repairs it is in the timeline."""
+    flag = tmp_path / "works"
+    target = web(tmp_path, limits=replace(QUICK, attempts=1, verify_timeout=2.0))
+    assert target.process is not None
+    program = f"test -e {flag} || exit 3; exec {' '.join(target.process.command)}"
+    target = replace(target, process=replace(target.process, command=("/bin/sh", "-c", program)))
+    flag.touch()
+    async with watching(tmp_path / "data", target) as (client, _):
+        flag.unlink()
+        os.kill(pid_of(target), signal.SIGKILL)
+        story = await incident(client, "escalated")
+        details = [step["detail"] for step in story["recoveries"][0]["steps"] if step["step"] == "verify"]
+        assert "has gone again" in details[0] and str(tmp_path / "web.log") in details[0]
+        flag.touch()
+        by_hand = await client.post("/recovery/initiate", json={"service": "web", "reason": "mended"})
+        assert by_hand.status_code == 202, by_hand.text
+        ended = await incident(client, "resolved")
+        line = next(line for line in ended["timeline"] if line["kind"] == "by_hand")
+        assert (line["actor"], line["data"]["recovery"]) == ("local", by_hand.json()["id"])

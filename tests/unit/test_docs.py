@@ -224,3 +224,12 @@ def test_docs_circuit_diagram_draws_the_transitions_of_the_table() -> None:
     drawn = set(re.findall(r"^ +([A-Z_]+) --> ([A-Z_]+):", BREAKER_PAGE.read_text("utf-8"), re.MULTILINE))
     assert drawn == {(old, new) for old, new, cause in moves_of_the_machine(4) if cause != "configuration"}
     assert {state.name for state in CircuitState} == {name for arrow in drawn for name in arrow}
+
+
+def test_docs_list_every_failure_type_and_every_state_of_an_incident() -> None:
+    """Who writes a chain of strategies finds its name, and who reads a state what it means."""
+    from scrollintel.control.incidents import IncidentState
+    from scrollintel.recovery.symptom import Condition, FailureType
+
+    text = (ROOT / "docs" / "how-to" / "watch-and-recover.md").read_text(encoding="utf-8")
+    assert [name for name in (*FailureType, *IncidentState, *Condition) if f"`{name}`" not in text] == []

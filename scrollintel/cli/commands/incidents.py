@@ -39,6 +39,7 @@ def list_(session: Session, /, since: str | None, **query: object) -> None:
         "State": "state",
         "Severity": "severity",
         "Declared": age_of("declared_at"),
+        "Taken by": "acknowledged_by",
         "Detail": "detail",
     }
     session.show_list(answer, columns, "No incidents.")

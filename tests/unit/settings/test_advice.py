@@ -30,7 +30,7 @@ port = 80
 [[services.checks]]
 kind = "t-life"
 [services.process]
-command = ["/usr/bin/shop"]
+command = ["/bin/sh"]
 [services.strategies]
 exited = ["t-restart", { kind = "t-book", runbook = "clean", attempts = 2 }]
 
@@ -83,6 +83,15 @@ def test_advise_has_nothing_to_say_of_good_settings(loaded: Load) -> None:
         ("[runbooks.clean]", "[runbooks.tidy]", "unknown_runbook", "tidy"),
         ('exited = ["t-restart"', 'not_ready = ["t-restart"', "restart_without_alive", "not_ready"),
         ('kind = "t-port"\nhost = "127.0.0.1"\nport = 80', 'kind = "t-life"\nname = "y"', "no_proof", "proved"),
+        ('command = ["/bin/sh"]', 'command = ["/bin/shh"]', "missing_program", "/bin/shh"),
+        ('command = ["/bin/sh"]', 'command = ["/bin/sh"]\ndirectory = "/nowhere"', "missing_program", "/nowhere"),
+        (
+            'command = ["/bin/sh"]',
+            'command = ["/bin/sh"]\nenvironment = { KEY = "{env:SI_TEST_UNSET}" }',
+            "missing_secret",
+            "SI_TEST_UNSET",
+        ),
+        ('host = "127.0.0.1"\nport = 5432', 'host = "{hst}"\nport = 5432', "unknown_placeholder", "{hst}"),
     ],
 )
 def test_advise_names_what_is_not_meant(loaded: Load, old: str, new: str, code: str, word: str) -> None:
@@ -91,6 +100,43 @@ def test_advise_names_what_is_not_meant(loaded: Load, old: str, new: str, code: 
     remarks = advise(loaded(GOOD.replace(old, new)))
     assert {remark.code for remark in remarks} == {code}
     assert word in remarks[0].detail
+
+
+SHIPPED = """
+[outbound]
+private = ["127.0.0.1"]
+[[services]]
+name = "worker"
+mode = "recover"
+heartbeat = { timeout = 1 }
+[[services.checks]]
+kind = "tcp"
+depth = "ready"
+host = "127.0.0.1"
+port = 80
+[services.process]
+command = ["/bin/sh"]
+[services.strategies]
+default = ["notify"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "word"),
+    [
+        ("default =", "exitted =", "unknown_failure_type", "exited is meant, perhaps"),
+        ("default =", "exited =", "exit_unnoticed", "a check of the kind process"),
+        ("default =", "not_ready =", None, ""),
+        ("default =", "slow =", None, ""),
+    ],
+)
+def test_advise_names_failures_that_nothing_tells_of(
+    loaded: Load, old: str, new: str, code: str | None, word: str
+) -> None:
+    """Checks that ship tell of a known list; a misspelt name is never tried."""
+    remarks = advise(loaded(SHIPPED.replace(old, new)))
+    assert [remark.code for remark in remarks] == ([] if code is None else [code])
+    assert code is None or word in remarks[0].detail
 
 
 def test_advise_recover_without_strategy_is_named(loaded: Load) -> None:

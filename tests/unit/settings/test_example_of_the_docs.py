@@ -28,7 +28,8 @@ def test_docs_example_is_valid_and_without_remarks(tmp_path: Path) -> None:
     settings = load(environment={"HOME": str(tmp_path)}, directory=tmp_path)
     names = [target.name for target in settings.targets]
     assert names == ["web/a", "web/b", "web/c", "database", "cache", "agent", "agent-spare"]
-    assert advise(settings) == ()
+    elsewhere = {"missing_program", "missing_secret"}  # what it names is not on this machine
+    assert {remark.code for remark in advise(settings)} <= elsewhere
 
 
 def test_docs_plugin_is_valid_where_it_is_named(tmp_path: Path) -> None:
@@ -69,7 +70,9 @@ def test_docs_example_shows_every_key_of_a_service() -> None:
 
 def test_docs_remarks_are_those_of_the_code() -> None:
     """The table has each code, and no other."""
-    source = (PAGE.parents[2] / "scrollintel" / "settings" / "advice.py").read_text("utf-8")
-    codes = set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', source))
-    listed = set(re.findall(r"^\| `([a-z_]+)` \|", PAGE.read_text("utf-8"), re.MULTILINE))
+    folder = PAGE.parents[2] / "scrollintel" / "settings"
+    source = "".join((folder / name).read_text("utf-8") for name in ("advice.py", "slips.py"))
+    codes = set(re.findall(r'(?:yield|yield \(|Advice\()\s*"([a-z_]+)"', source))
+    table = PAGE.read_text("utf-8").partition("## What the remarks mean")[2]
+    listed = set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE))
     assert listed == codes
