@@ -89,12 +89,8 @@ class SupervisedProcess:
 
     def _wrote(self, pid: int) -> bool:
         """Tell whether a process may have written the pidfile: one that began later only has got its number."""
-        import psutil
-
-        try:
-            return bool(psutil.Process(pid).create_time() <= self.pidfile.stat().st_mtime + CLOCK_SLACK)
-        except (psutil.Error, OSError, OverflowError):
-            return False
+        began = _began(pid)
+        return began is not None and began <= self.pidfile.stat().st_mtime + CLOCK_SLACK
 
     def running(self) -> Instance | None:
         """Return the instance that runs, or None."""
@@ -287,6 +283,15 @@ def _gone(instance: Instance, descriptor: int | None, seconds: float) -> bool:
         else:
             _readable(descriptor, left)
     return True
+
+
+def _began(pid: int) -> float | None:
+    """Return when a process began, as seconds since 1970; None for one that is not there."""
+    ticks = start_ticks(pid)
+    if ticks is None:
+        return None
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _readable(descriptor: int, seconds: float) -> bool:

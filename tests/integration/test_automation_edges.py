@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -240,3 +241,19 @@ async def test_service_that_cannot_start_says_where_its_output_is_and_a_repair_b
         ended = await incident(client, "resolved")
         line = next(line for line in ended["timeline"] if line["kind"] == "by_hand")
         assert (line["actor"], line["data"]["recovery"]) == ("local", by_hand.json()["id"])
+
+
+@pytest.mark.asyncio
+async def test_first_targets_may_come_while_the_control_plane_looks_after_itself(tmp_path: Path) -> None:
+    """A file that is taken over and the loop that adjusts begin to watch once, whoever is first."""
+    target = web(tmp_path)
+    config = AutomationConfig(targets=(target,), outbound=OutboundPolicy(private=("127.0.0.0/8",)))
+    async with watching(tmp_path / "data") as (client, use_cases):
+        automation = use_cases.automation
+        await asyncio.gather(automation.apply(config), automation.adjust(), automation.adjust())
+        await until(client, "/checks", lambda shown: [item["condition"] for item in shown["items"]] == ["healthy"])
+        os.kill(pid_of(target), signal.SIGKILL)
+        await incident(client, "watched")
+        running = SupervisedProcess(target, tmp_path).running()
+        assert running is not None
+        SupervisedProcess(target, tmp_path).kill_now(running)

@@ -128,6 +128,7 @@ class Automation:
         self._is_watching = False
         self._stands_back = False
         self._is_stopped = False
+        self._turn = asyncio.Lock()
 
     def _engine(self, max_local: int) -> Engine:
         if not self.config.durable:
@@ -147,6 +148,10 @@ class Automation:
 
     async def adjust(self) -> None:
         """Run the engine and watch while this control plane is the one that serves; stand back while another does."""
+        async with self._turn:
+            await self._adjust()
+
+    async def _adjust(self) -> None:
         if self._plane.writer.state is WriterState.SERVING and not self._has_begun:
             await asyncio.to_thread(self.engine.start)
             self._has_begun = True
@@ -229,10 +234,14 @@ class Automation:
 
     async def apply(self, config: AutomationConfig) -> None:
         """Watch and repair by another configuration from now on; raises ConfigError, and changes nothing then."""
+        async with self._turn:
+            await self._apply(config)
+
+    async def _apply(self, config: AutomationConfig) -> None:
         former = self.config
         self._obey(config)
         if not self._is_watching:
-            await self.adjust()
+            await self._adjust()
         elif not self._stands_back:
             try:
                 known = {target.name for target in former.targets}
