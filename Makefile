@@ -10,9 +10,9 @@ BIN := $(VENV)/bin
 UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),$(BIN)/uv)
 
 # Settings: ARGS is handed on (make demo ARGS="--scenario circuit-breaker"); WORKERS is the number of test processes,
-# 0 for none beside pytest's own; PYTHON names the interpreter for .venv, which is found on PATH otherwise.
+# 0 for none beside pytest's own, 3 by default because tests wait for other processes half of their time; PYTHON names the interpreter for .venv, which is found on PATH otherwise.
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 PYTHON ?=
 # Seconds for each of the two parts of `make fuzz`, and where it begins: a failure tells the seed, which finds it again.
 FUZZ_SECONDS ?= 300

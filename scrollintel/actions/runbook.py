@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,8 @@ SECRET = re.compile(
 )
 SAID = 500
 """Characters of the output's end that are kept with the step."""
+KEPT = 7 * 86_400.0
+"""Seconds for which a marker is kept; as long as the engine keeps recoveries."""
 
 
 def _arguments() -> dict[str, Rule]:
@@ -104,6 +108,7 @@ class RunRunbook(TargetStrategy):
         if ran.code is None:
             raise StepFailedError(self.name, Step.ACT, f"it took longer than {runbook.timeout:g} s and was ended")
         _write(marker, "ended")
+        _sweep(self._markers)
         if ran.code != 0:
             raise StepFailedError(self.name, Step.ACT, f"exit code {ran.code}: {redacted(ran.output)}")
 
@@ -125,6 +130,15 @@ def _read(marker: Path) -> str | None:
     except (FileNotFoundError, ValueError):
         return None
     return found.get("state")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the markers of recoveries that nobody goes on with any more."""
+    before = time.time() - KEPT
+    for marker in folder.iterdir():
+        with suppress(OSError):
+            if marker.stat().st_mtime < before:
+                marker.unlink()
 
 
 def _write(marker: Path, state: str) -> None:

@@ -139,3 +139,31 @@ async def test_dependents_are_held_though_nothing_can_be_repaired(tmp_path: Path
         flags.up("db")
         await incident_of(client, "db", "resolved")
         await shown(client, "/degradation", lambda body: body["items"] == [])
+
+
+@pytest.mark.asyncio
+async def test_what_a_person_holds_is_neither_replaced_nor_let_go_by_automation(tmp_path: Path, flags: Flags) -> None:
+    """A strategy that holds a circuit or a level, and takes that back, leaves the person's order as it was."""
+    async with watching(tmp_path / "data", flags.target("a")) as (client, use_cases):
+        orders = use_cases.automation.orders
+        for circuit in ("mine", "ours"):
+            made = await client.post("/circuit-breakers", json={"configuration": {"name": circuit}, "service": None})
+            assert made.is_success, made.text
+        await client.post("/circuit-breakers/mine/isolate", json={"reason": "I hold it"})
+        level = {"service": "a", "level": "minimal", "reason": "I hold it"}
+        assert (await client.post("/degradation", json=level)).is_success
+
+        def act() -> None:
+            for circuit in ("mine", "ours"):
+                orders.isolate_circuit(circuit, "automation")
+                orders.release_circuit(circuit, "automation")
+            orders.degrade("a", 3, "automation")
+            orders.degrade("a", 0, "automation")
+
+        await asyncio.to_thread(act)
+        mine = (await client.get("/circuit-breakers/mine")).json()["order"]
+        assert mine["reason"] == "I hold it"
+        held = (await client.get("/degradation/a")).json()
+        assert (held["level"], held["reason"]) == ("minimal", "I hold it")
+        ours = (await client.get("/circuit-breakers/ours")).json()["order"]
+        assert ours is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -68,8 +69,12 @@ def test_runbook_runs_once_for_a_plan_and_sees_its_key(tmp_path: Path) -> None:
     for _ in range(2):
         found.act(planned(found))
     assert log.read_text() == "rec_1:5:act 7 web a b=1\n"
+    (marker,) = tmp_path.glob("**/runbooks/*.json")
+    long_ago = time.time() - 8 * 86_400.0
+    os.utime(marker, (long_ago, long_ago))
     found.act(planned(found, "rec_2:5:act"))
     assert len(log.read_text().splitlines()) == 2
+    assert not marker.exists(), "what nobody goes on with any more is not kept"
 
 
 @pytest.mark.parametrize("repeatable", [False, True])

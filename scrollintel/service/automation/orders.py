@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ...control.records import CIRCUIT_ORDERS, LEVEL_ORDERS, CircuitOrder, LevelOrder
 from ...core.config.degradation import DegradationLevel
 from ...storage.transaction import Transaction
 from ..caller import SYSTEM
@@ -15,6 +16,8 @@ from ..plane import ControlPlane
 
 class PlaneOrders:
     """Orders in the name of automation; from any thread but the event loop's.
+
+    What a person holds, a circuit or a level, automation neither replaces nor lets go.
 
     Arguments:
         plane, circuits, degradation, endpoints: The control plane and its use cases.
@@ -41,19 +44,24 @@ class PlaneOrders:
 
     def isolate_circuit(self, circuit: str, reason: str) -> None:
         """Hold a circuit open on every replica."""
-        self._change(lambda tx: self._circuits.operate(tx, SYSTEM, "isolate", circuit, reason))
+        self._operate("isolate", circuit, reason)
 
     def release_circuit(self, circuit: str, reason: str) -> None:
         """End the isolation of a circuit."""
-        self._change(lambda tx: self._circuits.operate(tx, SYSTEM, "close", circuit, reason))
+        self._operate("close", circuit, reason)
 
     def degrade(self, service: str, level: int, reason: str) -> None:
         """Hold a service at a degradation level, 1 to 4; 0 restores it."""
-        if level == 0:
-            self._change(lambda tx: self._degradation.restore(tx, SYSTEM, service, reason, known=True))
-        else:
-            held = DegradationLevel(level)
-            self._change(lambda tx: self._degradation.set_level(tx, SYSTEM, service, held, reason, None))
+
+        def decide(tx: Transaction) -> None:
+            if _is_persons(tx.get(LEVEL_ORDERS, service)):
+                return
+            if level == 0:
+                self._degradation.restore(tx, SYSTEM, service, reason, known=True)
+            else:
+                self._degradation.set_level(tx, SYSTEM, service, DegradationLevel(level), reason, None)
+
+        self._change(decide)
 
     def point(self, endpoint: str, address: str, reason: str) -> None:
         """Have the callers of an endpoint use another address from now on."""
@@ -67,5 +75,16 @@ class PlaneOrders:
         """Tell people."""
         self._notify(text)
 
+    def _operate(self, verb: str, circuit: str, reason: str) -> None:
+        def decide(tx: Transaction) -> None:
+            if not _is_persons(tx.get(CIRCUIT_ORDERS, circuit)):
+                self._circuits.operate(tx, SYSTEM, verb, circuit, reason)
+
+        self._change(decide)
+
     def _change(self, decide: Callable[[Transaction], object]) -> None:
         self._plane.writer.change_blocking(decide)
+
+
+def _is_persons(order: CircuitOrder | LevelOrder | None) -> bool:
+    return order is not None and order.changed_by != SYSTEM.identity.id
