@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Sequence
 from datetime import datetime
@@ -89,5 +90,16 @@ def as_json(stage: Stage, options: Options, played: Sequence[dict[str, Any]], be
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write the document in one step."""
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    draft.write_text(json.dumps(_seen(document), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)
+
+
+def _seen(value: Any) -> Any:  # Any: JSON values, and numbers of what was never seen
+    """Return a value with null for every number that is none: what was not seen has no time."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _seen(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_seen(item) for item in value]
+    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .check_health import CheckHealth
-from .symptom import Condition, ConditionChange, Depth, FailureType, Look
+from .symptom import RESTARTABLE, Condition, ConditionChange, Depth, FailureType, Look
 from .target import Check, Target
 
 HEARTBEAT = "heartbeat"
@@ -52,7 +52,7 @@ class TargetHealth:
         self._held: Condition | None = None
         self._withheld = False
         self._grace_ends: float | None = None
-        self._told_depth: Depth | None = None
+        self._told_rank: tuple[int, bool, bool] | None = None
 
     @property
     def condition(self) -> Condition:
@@ -202,23 +202,34 @@ class TargetHealth:
     def _told(self, old: Condition, look: Look | None, now: float) -> ConditionChange | None:
         new, bad = self.condition, self._bad()
         worst = _worst(bad)
-        depth = None if worst is None else worst.depth
-        deeper = new is old is Condition.FAILED and _shallower(depth, self._told_depth)
-        if new is old and not deeper:
+        rank = None if worst is None else _rank(worst)
+        told = self._told_rank
+        worse = new is old is Condition.FAILED and rank is not None and told is not None and rank < told
+        if new is old and not worse:
             return None
-        self._told_depth = depth if new is Condition.FAILED else None
+        self._told_rank = rank if new is Condition.FAILED else None
         self.since = now
         begun = [check.bad_since for check in bad if check.bad_since is not None]
         return ConditionChange(
-            target=self.target.name, old=old, new=new, failure_type=None if worst is None else worst.failure_type,
-            depth=depth, look=look if worst is None else worst, first_at=min(begun, default=now), at=now,
-        )  # fmt: skip
+            target=self.target.name,
+            old=old,
+            new=new,
+            failure_type=None if worst is None else worst.failure_type,
+            depth=None if worst is None else worst.depth,
+            look=look if worst is None else worst,
+            first_at=min(begun, default=now),
+            at=now,
+        )
 
 
 def _worst(checks: Iterable[CheckHealth]) -> Look | None:
     looks = [check.last_bad for check in checks if check.last_bad is not None]
-    return min(looks, key=lambda look: (DEPTHS.index(look.depth), not look.conclusive, -look.at), default=None)
+    return min(looks, key=lambda look: (*_rank(look), -look.at), default=None)
 
 
-def _shallower(depth: Depth | None, than: Depth | None) -> bool:
-    return depth is not None and than is not None and DEPTHS.index(depth) < DEPTHS.index(than)
+def _rank(look: Look) -> tuple[int, bool, bool]:
+    """Return what a bad look is ranked by, the gravest first: depth, conclusiveness, and whether a restart may help.
+
+    A process that dies refuses connections, and its exit may be heard of only afterwards: that is what is wrong then.
+    """
+    return DEPTHS.index(look.depth), not look.conclusive, look.failure_type not in RESTARTABLE

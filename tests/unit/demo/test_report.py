@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import math
+from pathlib import Path
 
 from rich.console import Console
 
 from demo import report
 from demo.figures import Figure, Unit
+from demo.report import write_json
 
 KEPT = Figure("retry", "answered", "answered with protection", 1.0, Unit.SHARE, at_least=0.99)
 BROKEN = Figure("retry", "p99", "wait with protection, p99", 3.0, Unit.SECONDS, at_most=2.5)
@@ -39,3 +42,9 @@ def test_report_without_a_broken_promise_says_so() -> None:
     assert report.broken([KEPT, PLAIN]) == []
     assert "All 1 promises kept." in text
     assert "70.0 %" in text
+
+
+def test_figures_of_what_was_never_seen_are_null(tmp_path: Path) -> None:
+    """A run that breaks promises leaves a report as well, and no number that is none."""
+    write_json(tmp_path / "figures.json", {"seconds": math.nan, "all": [1.5, math.inf]})
+    assert json.loads((tmp_path / "figures.json").read_text()) == {"seconds": None, "all": [1.5, None]}

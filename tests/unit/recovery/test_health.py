@@ -129,6 +129,31 @@ def test_health_shallower_failure_outranks_and_is_told() -> None:
     assert made.see(bad(2.2, READY), 2.2) is None
 
 
+def test_health_exit_that_is_heard_of_after_its_consequences_is_told() -> None:
+    """A process that dies refuses connections first: what is wrong with it is the exit, whichever comes first."""
+    life = Check(name="process", kind="process", depth=Depth.ALIVE)
+    made = health(ALIVE, life)
+    made.see(bad(1.0, failure=FailureType.UNREACHABLE), 1.0)
+    declared = made.see(bad(1.1, failure=FailureType.UNREACHABLE), 1.1, fresh=True)
+    assert declared is not None and declared.failure_type == FailureType.UNREACHABLE
+    made.see(bad(1.2, life, FailureType.EXITED, conclusive=True), 1.2)
+    change = made.see(bad(1.3, life, FailureType.EXITED, conclusive=True), 1.3, fresh=True)
+    assert change is not None
+    assert (change.old, change.new, change.failure_type) == (Condition.FAILED, Condition.FAILED, FailureType.EXITED)
+    assert made.see(bad(1.4, failure=FailureType.UNREACHABLE), 1.4) is None
+
+
+def test_health_failure_that_a_restart_may_help_outranks_one_that_it_may_not() -> None:
+    """Of two checks of one depth, one refused and the other without an answer."""
+    other = Check(name="other", kind="http", depth=Depth.ALIVE)
+    made = health(ALIVE, other)
+    made.see(bad(1.0, failure=FailureType.UNREACHABLE), 1.0)
+    made.see(bad(1.1, failure=FailureType.UNREACHABLE), 1.1, fresh=True)
+    made.see(bad(1.2, other), 1.2)
+    change = made.see(bad(1.3, other), 1.3, fresh=True)
+    assert change is not None and change.failure_type == FailureType.UNRESPONSIVE
+
+
 def test_health_conclusive_failure_outranks_newer_ones_of_its_depth() -> None:
     """An exit stays the reason when a refused connection is seen after it."""
     exits = Check(name="exit", kind="process", depth=Depth.ALIVE)
