@@ -29,6 +29,11 @@ def has_reference(text: str) -> bool:
     return _REFERENCE.search(text) is not None
 
 
+def references(text: str) -> list[tuple[str, str]]:
+    """Return the references in a text: `env` or `file`, and the name or path."""
+    return _REFERENCE.findall(text)
+
+
 def resolve(text: str) -> str:
     """Return a text with every `{env:NAME}` and `{file:PATH}` in it replaced by what is there now.
 

@@ -11,6 +11,11 @@ VARIABLE = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"(?<!\{)\{([a-z][a-z0-9_]*)\}(?!\})")
 
 
+def placeholders(text: str) -> list[str]:
+    """Return the names of the variables that a text asks for."""
+    return _PLACEHOLDER.findall(text)
+
+
 class UnknownPlaceholder(Exception):
     """A text asks for a variable that the replica does not have."""
 

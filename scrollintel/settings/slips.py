@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..outbound.references import references
 from ..recovery.symptom import FailureType
 from ..recovery.target import DEFAULT_CHAIN, Target
 from ..watch.kinds import check_kinds
+from .placeholders import placeholders
 
-_REFERENCE = re.compile(r"\{(env|file):([^{}]+)\}")
-_PLACEHOLDER = re.compile(r"(?<!\{)\{([a-z][a-z0-9_]*)\}(?!\})")
 _SHIPPED = "scrollintel.watch.checks."
 
 
@@ -26,7 +25,7 @@ def slips(target: Target) -> Iterator[tuple[str, str]]:
     yield from _programs(target)
     for check in target.checks:
         for text in texts(check.options):
-            for name in _PLACEHOLDER.findall(text):
+            for name in placeholders(text):
                 yield "unknown_placeholder", f"The check {check.name} says {{{name}}}, which nothing fills in."
     for text in texts(target.to_dict()):
         yield from _references(text)
@@ -90,7 +89,7 @@ def _programs(target: Target) -> Iterator[tuple[str, str]]:
 
 
 def _references(text: str) -> Iterator[tuple[str, str]]:
-    for kind, place in _REFERENCE.findall(text):
+    for kind, place in references(text):
         missing = not os.environ.get(place) if kind == "env" else not os.access(place, os.R_OK)
         if missing:
             said = f"The variable {place} is not set" if kind == "env" else f"The file {place} cannot be read"
