@@ -95,16 +95,25 @@ class StrategyKind:
 
 
 _KINDS: dict[str, StrategyKind] = {}
+_SHIPPED: set[str] = set()
+_OWN: set[str] = set()
 
 
 def register(kind: StrategyKind) -> None:
     """Add a kind of a program or package; it stands in for any other of its name, and for no strategy that is known."""
+    _OWN.add(kind.name)
     _KINDS[kind.name] = replace(kind, traits=replace(kind.traits, known=False))
 
 
 def ship(kind: StrategyKind) -> None:
     """Add a kind of this package, unless a program has its own of that name."""
+    _SHIPPED.add(kind.name)
     _KINDS.setdefault(kind.name, kind)
+
+
+def replaced_strategies() -> list[str]:
+    """Return the names of shipped kinds that kinds of a program or package stand in for."""
+    return sorted(strategy_kinds().keys() & _SHIPPED & _OWN)
 
 
 def strategy_kinds() -> Mapping[str, StrategyKind]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .. import __version__
 from .exit_codes import MEANINGS
 from .session import Session
 from .values import DURATION
@@ -145,13 +146,24 @@ class _Program(click.Group):
         return super().resolve_command(context, arguments)
 
 
+def _version_option() -> click.Option:
+    def show(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+        if wanted and not context.resilient_parsing:
+            click.echo(f"scrollintel {__version__}")
+            context.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=show, help="Print the version."
+    )
+
+
 def build() -> click.Group:
     """Return the whole command line."""
     return _Program(
         "scrollintel",
         help="Steer circuits, levels, policies and recoveries of services through the scrollintel control plane.",
         epilog=EPILOG,
-        params=list[click.Parameter](global_options(hidden=False)),
+        params=[*global_options(hidden=False), _version_option()],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
         no_args_is_help=True,
         callback=_nothing,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..control.health import Evidence, Judgement, ServiceHealth, judge
+from ..control.incidents import IncidentRecord
 from ..control.records import RECOVERIES, SERVICES
 from ..core.config.degradation import DegradationLevel
 from ..core.states import CircuitState
@@ -144,15 +145,27 @@ class Health:
             for record in plane.records.values(RECOVERIES)
             if caller.sees(Permission.RECOVERY_READ, record.service)
         ]
+        incidents = use_cases.incidents.open_ones(caller)
+        targets = Counter(view.condition.value for view in use_cases.automation.seen_by(caller))
         sessions = [s for s in plane.fleet.sessions() if caller.sees(Permission.REPLICAS_READ, s.service)]
         calls, failures = use_cases.ingest.last_minute(lambda service: caller.sees(Permission.METRICS_READ, service))
         away = None if plane.serving else _away(plane.writer.state, plane.database.name)
         return {
-            "sentence": away or _sentence(len(refusing), len(degraded), len(recoveries), len(sessions)),
+            "sentence": away
+            or _sentence(
+                incidents=len(incidents),
+                refusing=len(refusing),
+                degraded=len(degraded),
+                recovering=len(recoveries),
+                known=len(sessions) + targets.total(),
+            ),
             "circuits": dict(states),
             "services": dict(Counter(judgement.status.value for judgement in services.values())),
             "refusing": [whole.name for whole in refusing[:50]],
             "degraded": [level.service for level in degraded[:50]],
+            "targets": dict(targets),
+            "incidents": [_brief(record) for record in incidents[:50]],
+            "automation": use_cases.automation.standing,
             "recoveries": recoveries[:50],
             "calls_per_second": round(calls / 60.0, 3),
             "success_rate": None if not calls else round(1.0 - failures / calls, 6),
@@ -214,10 +227,23 @@ def _away(state: WriterState, database: str) -> str:
     return "The database is away: everything shown is as of then, and changes wait."
 
 
-def _sentence(refusing: int, degraded: int, recovering: int, replicas: int) -> str:
-    if not refusing and not degraded and not recovering:
-        return "Everything is in order." if replicas else "No application has joined yet."
+def _brief(record: IncidentRecord) -> dict[str, Any]:  # Any: JSON values
+    return {
+        "id": record.id,
+        "target": record.target,
+        "failure_type": record.failure_type,
+        "state": record.state.value,
+        "severity": record.severity,
+        "detail": record.detail,
+    }
+
+
+def _sentence(*, incidents: int, refusing: int, degraded: int, recovering: int, known: int) -> str:
+    if not incidents and not refusing and not degraded and not recovering:
+        return "Everything is in order." if known else "No application has joined yet."
     parts = []
+    if incidents:
+        parts.append(f"{incidents} incident{'s are' if incidents > 1 else ' is'} open")
     if refusing:
         parts.append(f"{refusing} circuit{'s' if refusing > 1 else ''} refuse{'' if refusing > 1 else 's'} calls")
     if degraded:

@@ -64,6 +64,12 @@ class Incidents:
 
     # ------------------------------------------------------------------ reading
 
+    def open_ones(self, caller: Caller) -> list[IncidentRecord]:
+        """Return the incidents that have not ended and that the caller may see, worst first; from memory."""
+        records: list[IncidentRecord] = self._keeper.records(INCIDENTS.name)
+        seen = [record for record in records if caller.sees(Permission.RECOVERY_READ, record.service)]
+        return sorted(seen, key=lambda record: (record.severity, record.declared_at, record.id))
+
     async def search(self, wanted: IncidentFilter, limit: int) -> Found[IncidentRecord]:
         """Return incidents, newest first."""
         open_ones: list[IncidentRecord] = self._keeper.records(INCIDENTS.name)

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..actions.kinds import strategy_kinds
+from ..actions.kinds import replaced_strategies, strategy_kinds
+from ..recovery.planner import may_restart
 from ..recovery.symptom import RESTARTABLE, Depth
-from ..recovery.target import Mode, Remedy, Target
+from ..recovery.target import DEFAULT_CHAIN, Mode, Remedy, Target
+from ..watch.kinds import replaced_checks
 from .addresses import Address, addresses, refusal
 from .graph import circles
 from .settings import Settings
@@ -42,7 +44,7 @@ class Advice:
 
 def advise(settings: Settings) -> tuple[Advice, ...]:
     """Return everything in the settings that is most likely not meant."""
-    found = list(_dependencies(settings))
+    found = [*_dependencies(settings), *_replaced(settings)]
     sizes = Counter(target.group for target in settings.targets if target.group is not None)
     for target in settings.targets:
         for code, detail in (
@@ -53,6 +55,14 @@ def advise(settings: Settings) -> tuple[Advice, ...]:
         ):
             found.append(Advice(code, target.name, target.location, detail))
     return tuple(dict.fromkeys(found))
+
+
+def _replaced(settings: Settings) -> Iterator[Advice]:
+    location = settings.sources.get("recovery.plugins")
+    for what, names in (("check", replaced_checks()), ("strategy", replaced_strategies())):
+        for name in names:
+            detail = f"The {what} {name} is one that a plugin brings, in place of the one that ships."
+            yield Advice("replaced_kind", name, location, detail)
 
 
 def _dependencies(settings: Settings) -> Iterator[Advice]:
@@ -119,11 +129,16 @@ def _remedy(target: Target, failure_type: str, remedy: Remedy, settings: Setting
     needed = _NEEDED.get(remedy.kind)
     if needed is not None and getattr(target, needed) is None and needed not in remedy.options:
         yield "nothing_to_restart", f"{remedy.kind} needs a {needed}, and {target.name} has none."
-    if kind is not None and kind.traits.restarts and failure_type not in RESTARTABLE:
+    if (
+        kind is not None
+        and kind.traits.restarts
+        and not may_restart(target, failure_type)
+        and failure_type != DEFAULT_CHAIN
+    ):
         yield (
             "restart_without_alive",
             f"{remedy.kind} restarts, and {failure_type} is no failure of alive: it is passed over there. It may stand"
-            f" under {', '.join(sorted(RESTARTABLE))}.",
+            f" under {', '.join(sorted(RESTARTABLE))}, and under what a check of alive tells of.",
         )
     for host, _ in addresses(remedy.options):
         missing = refusal(host, settings.outbound)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.config import CircuitBreakerConfig, Policy
 from ..core.config.base import NAME_ALLOWED, Config, integer, name, name_problem
+from ..core.config.known_names import one_of
 from ..core.errors import ConfigError, Violation
 from ..recovery.needs import needs
 from ..recovery.selectors import SELECTOR_ALLOWED, is_everything
@@ -106,8 +107,7 @@ def _service(document: Document, index: int, row: dict[str, Any], findings: Find
     known = (*SERVICE_KEYS, *TARGET_KEYS)
     for key, value in row.items():
         if key not in known:
-            allowed = f"one of the known fields: {', '.join(known)}"
-            findings.add(document.where(("services", index, key)), value, allowed, secret=True)
+            findings.add(document.where(("services", index, key)), value, one_of(known, key, "fields"), secret=True)
     try:
         service = ServiceDeclaration.from_dict({key: row[key] for key in SERVICE_KEYS if key in row})
     except ConfigError as error:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+_GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _SYSTEMD = Path("/run/systemd/system")
 _TIMEOUT = 10.0
 _MAX_BYTES = 1024 * 1024
@@ -24,11 +25,14 @@ class Listener:
         port: The port.
         host: Address at which this machine reaches it.
         process: Name of the process, or None when it belongs to somebody else.
+        passing: Whether it is of the range from which the system gives away free ports, so that the next start may
+            have another one.
     """
 
     port: int
     host: str
     process: str | None = None
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def listeners() -> list[Listener]:
     import psutil
 
     found: dict[int, Listener] = {}
+    given_away = _ports_given_away()
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
@@ -62,8 +67,16 @@ def listeners() -> list[Listener]:
         host = "127.0.0.1" if ip_address(address.partition("%")[0]).is_unspecified else address
         known = found.get(port)
         if known is None or (known.process is None and connection.pid is not None):
-            found[port] = Listener(port, host, _name(connection.pid))
+            found[port] = Listener(port, host, _name(connection.pid), port in given_away)
     return sorted(found.values())
+
+
+def _ports_given_away() -> range:
+    try:
+        first, last = _GIVEN_AWAY.read_text(encoding="ascii").split()
+        return range(int(first), int(last) + 1)
+    except (OSError, ValueError):  # no Linux: the range of RFC 6335
+        return range(49152, 65536)
 
 
 def _name(pid: int | None) -> str | None:

@@ -22,10 +22,26 @@ private = {private}
 # [runbooks.clear-cache]                  # programs that a strategy may run; nothing else runs
 # command = ["/usr/local/bin/clear-cache"]
 
+# [[services]]                            # a worker that scrollintel starts, asks over HTTP, and repairs
+# name = "web"
+# mode = "recover"
+# process = {{ command = ["python3", "web.py"], autostart = true }}
+# [[services.checks]]
+# kind = "process"                        # alive: the process is there
+# [[services.checks]]
+# kind = "http"                           # ready: it answers
+# depth = "ready"
+# url = "http://127.0.0.1:8080/health"
+# interval = 1.0
+# [services.strategies]
+# exited = ["restart-process"]
+# unresponsive = ["restart-process"]
+
 # [[notifications]]                       # who is told; secrets are references, never in clear
 # kind = "slack"
 # url = "{{env:SLACK_WEBHOOK_URL}}"
 """
+_PASSING = "# The system gives away ports of this range by itself: watch it if it is the same after the next start.\n"
 _COMMENTS = """\
 # tier = 1                                # how much depends on it: 1 (most) to 5
 # owner = "team"
@@ -39,7 +55,8 @@ def example(listeners: Sequence[Listener], units: Sequence[str], compose: Sequen
     """Return the text of a settings file; each found thing is one service.
 
     Arguments:
-        listeners: Ports that are listened on; those that a compose service publishes belong to it.
+        listeners: Ports that are listened on; those that a compose service publishes belong to it, and those that
+            may be others after the next start are commented out.
         units: Units of systemd that run.
         compose: Services of the compose file.
     """
@@ -52,8 +69,10 @@ def example(listeners: Sequence[Listener], units: Sequence[str], compose: Sequen
     parts += [_compose(service, known) for service in compose]
     parts += [_unit(unit, names) for unit in units]
     parts += [_listener(listener, names) for listener in own]
-    if not names:
-        parts.append("# Nothing was found that listens. A service is declared like this:\n" + _commented(_template()))
+    if not names or (not compose and not units and all(listener.passing for listener in own)):
+        parts.append(
+            "# Nothing was found that listens for good. A service is declared like this:\n" + _commented(_template())
+        )
     return "\n".join(parts)
 
 
@@ -81,7 +100,8 @@ def _listener(listener: Listener, names: set[str]) -> str:
     name = _free(f"{process}-{listener.port}", names)
     lines = [f"# {whose} listens on port {listener.port}", "[[services]]", f"name = {_value(name)}"]
     lines += [_COMMENTS.rstrip(), *_tcp("port", listener.host, listener.port)]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return _PASSING + _commented(text) if listener.passing else text
 
 
 def _tcp(name: str, host: str, port: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ..actions.kinds import strategy_kinds
 from ..core.config.base import Config
+from ..core.config.known_names import one_of
 from ..core.errors import ConfigError
 from ..recovery.symptom import Depth
 from ..recovery.target import Check, Remedy
@@ -29,7 +30,7 @@ def check_kind(index: int, check: dict[str, Any], report: Report) -> None:  # An
     name = check.get("kind")
     kind = check_kinds().get(name) if isinstance(name, str) else None
     if kind is None and isinstance(name, str):
-        report(("checks", index, "kind"), name, _kinds(check_kinds()))
+        report(("checks", index, "kind"), name, one_of(sorted(check_kinds()), name, "kinds"))
     check.setdefault("depth", Depth.ALIVE if kind is None else kind.depth)
 
 
@@ -44,7 +45,7 @@ def remedy_options(place: tuple[str, int], remedy: Remedy, common: tuple[str, ..
     kind = strategy_kinds().get(remedy.kind)
     path = ("strategies", *place)
     if kind is None:
-        report((*path, "kind"), remedy.kind, _kinds(strategy_kinds()))
+        report((*path, "kind"), remedy.kind, one_of(sorted(strategy_kinds()), remedy.kind, "kinds"))
         return False
     return _fit(kind.options, remedy.options, path, common, report)
 
@@ -61,13 +62,10 @@ def _fit(
     except ConfigError as error:
         for violation in error.violations:
             unknown = violation.allowed.startswith(_UNKNOWN)
-            allowed = f"{violation.allowed}; or {', '.join(common)}" if unknown else violation.allowed
+            known = (*options.__dataclass_fields__, *common)
+            allowed = one_of(known, violation.field, "fields") if unknown else violation.allowed
             secret = unknown or violation.field.partition(".")[0] in _MAY_BE_SECRET
             value = without_password(violation.value) if isinstance(violation.value, str) else violation.value
             report((*path, *violation.field.split(".")), value, allowed, secret=secret)
         return False
     return True
-
-
-def _kinds(kinds: Mapping[str, object]) -> str:
-    return f"one of the known kinds: {', '.join(sorted(kinds)) or 'none is registered'}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.config.known_names import one_of
 from .document import Document
 from .findings import Findings
 from .sections import SECTIONS
@@ -72,7 +73,7 @@ def _from_environment(
         if section == RETENTION:
             values[name.removeprefix(prefix).lower()] = (_number(text), name)
         elif name not in known:
-            findings.add(name, text, f"one of the known variables: {', '.join(known)}", secret=True)
+            findings.add(name, text, one_of(known, name, "variables"), secret=True)
         elif text.strip():  # an empty variable is the usual way to unset one
             values[known[name].name] = (known[name].metadata.get("parse", str)(text), name)
 

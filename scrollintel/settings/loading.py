@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..core.config.base import Config
+from ..core.config.known_names import one_of
 from ..core.errors import ConfigError
 from ..recovery.target import Mode
 from .declared import DECLARATIONS, read_declared
@@ -85,7 +86,7 @@ def _check_tables(document: Document, findings: Findings) -> None:
     known = (*SECTIONS, RETENTION, *DECLARATIONS)
     for name, value in document.content.items():
         if name not in known:
-            findings.add(document.where((name,)), value, f"one of the known tables: {', '.join(known)}", secret=True)
+            findings.add(document.where((name,)), value, one_of(known, name, "tables"), secret=True)
 
 
 def section(name: str, kind: type[Config], layers: Layers, findings: Findings) -> Config | None:

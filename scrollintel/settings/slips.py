@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ..core.config.known_names import hint
 from ..outbound.references import references
 from ..recovery.symptom import FailureType
 from ..recovery.target import DEFAULT_CHAIN, Target
@@ -50,9 +50,8 @@ def _failure_types(target: Target) -> Iterator[tuple[str, str]]:
     known = {*FailureType, DEFAULT_CHAIN, *own}
     for name in target.strategies:
         if name not in known:
-            near = get_close_matches(name, sorted(known), 1)
-            hint = f"; {near[0]} is meant, perhaps" if near else ""
-            yield "unknown_failure_type", f"No check tells of {name}, so that its strategies are never tried{hint}."
+            said = f"No check tells of {name}, so that its strategies are never tried"
+            yield "unknown_failure_type", f"{said}{hint(sorted(known), name) or '.'}"
 
 
 def _ships(kind: str) -> bool:

@@ -75,16 +75,25 @@ class CheckKind:
 
 
 _KINDS: dict[str, CheckKind] = {}
+_SHIPPED: set[str] = set()
+_OWN: set[str] = set()
 
 
 def register(kind: CheckKind) -> None:
     """Add a kind of a program or package; it stands in for any other of its name."""
+    _OWN.add(kind.name)
     _KINDS[kind.name] = kind
 
 
 def ship(kind: CheckKind) -> None:
     """Add a kind of this package, unless a program has its own of that name."""
+    _SHIPPED.add(kind.name)
     _KINDS.setdefault(kind.name, kind)
+
+
+def replaced_checks() -> list[str]:
+    """Return the names of shipped kinds that kinds of a program or package stand in for."""
+    return sorted(check_kinds().keys() & _SHIPPED & _OWN)
 
 
 def check_kinds() -> Mapping[str, CheckKind]:

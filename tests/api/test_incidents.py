@@ -228,3 +228,25 @@ async def test_statistics_tell_how_often_services_fail_and_how_fast_they_come_ba
         assert figures["by_service"]["a"]["time_between_failures"]["count"] == 1
         none = (await client.get("/recovery/statistics", params={"to": "2020-01-01T00:00:00Z"})).json()
         assert (none["incidents"], none["by_service"]) == (0, {})
+
+
+@pytest.mark.asyncio
+async def test_summary_tells_of_targets_and_open_incidents(tmp_path: Path, flags: Flags) -> None:
+    """Worst first, only those that the caller may see, and how automation stands."""
+    targets = [flags.target("shop", tier=1), flags.target("mail", tier=5)]
+    async with watching(tmp_path / "data", *targets, enforced=True) as (client, use_cases):
+        summary = (await client.get("/health/summary")).json()
+        assert (summary["targets"], summary["incidents"], summary["automation"]) == ({"healthy": 2}, [], "watching")
+        assert summary["sentence"] == "Everything is in order."
+        flags.down("mail")
+        await incident_of(client, "mail", "open")
+        flags.down("shop")
+        await incident_of(client, "shop", "open")
+        summary = (await client.get("/health/summary")).json()
+        assert [item["target"] for item in summary["incidents"]] == ["shop", "mail"]
+        assert (summary["targets"], summary["sentence"]) == ({"failed": 2}, "2 incidents are open.")
+        await client.put("/automation/stop-switch", json={"reason": "a test"})
+        viewer = await token(use_cases, Binding(Role.VIEWER, ("mail",)))
+        seen = (await client.get("/health/summary", headers=viewer)).json()
+        assert [item["target"] for item in seen["incidents"]] == ["mail"]
+        assert (seen["targets"], seen["automation"]) == ({"failed": 1}, "stopped")

@@ -105,11 +105,11 @@ async def release_brake(body: Reasoned, ask: Ask) -> Response:
 @requires(Permission.RECOVERY_READ)
 async def list_checks(ask: Ask, service: Word = None) -> Response:
     """How every watched target stands."""
-    sees, now = ask.sees(Permission.RECOVERY_READ), ask.use_cases.plane.clock.monotonic()
+    now = ask.use_cases.plane.clock.monotonic()
     views = [
         target_document(view, now)
-        for view in ask.use_cases.automation.views()
-        if sees(view.target.service) and service in (None, view.target.service)
+        for view in ask.use_cases.automation.seen_by(ask.caller)
+        if service in (None, view.target.service)
     ]
     return json_response({"items": views})
 

@@ -99,6 +99,17 @@ class RunningRecovery(BaseModel):
     started_at: datetime
 
 
+class OpenIncident(BaseModel):
+    """An incident that has not ended."""
+
+    id: str
+    target: str
+    failure_type: str
+    state: str
+    severity: int
+    detail: str | None
+
+
 class SummaryView(BaseModel):
     """One screen."""
 
@@ -107,6 +118,9 @@ class SummaryView(BaseModel):
     services: dict[str, int]
     refusing: list[str]
     degraded: list[str]
+    targets: dict[str, int] = Field(description="watched targets by condition")
+    incidents: list[OpenIncident] = Field(description="the worst 50 that have not ended, worst first")
+    automation: Literal["watching", "stopped", "braked", "nothing to watch"]
     recoveries: list[RunningRecovery]
     calls_per_second: float
     success_rate: float | None

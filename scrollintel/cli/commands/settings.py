@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
+from ..exit_codes import ExitCode
 from ..program import Command
 from ..session import Session
+
+if TYPE_CHECKING:
+    from ...settings.advice import Advice
 
 
 @click.command(cls=Command)
@@ -28,8 +35,9 @@ def config(session: Session) -> None:
 
 
 @click.command("check-config", cls=Command)
+@click.option("--strict", is_flag=True, help="End with exit code 1 when there are remarks.")
 @click.pass_obj
-def check_config(session: Session) -> None:
+def check_config(session: Session, strict: bool) -> int:
     """Check the settings and say what they amount to; every mistake is listed, with its place and what is allowed.
 
     For each service: what is watched, what happens on which failure, and who has to agree. Remarks name what is valid
@@ -48,7 +56,7 @@ def check_config(session: Session) -> None:
                 "remarks": [item.to_dict() for item in remarks],
             }
         )
-        return
+        return _code(remarks, strict)
     read = "no settings file; defaults and variables" if settings.file is None else str(settings.file)
     session.output.say(f"The settings are valid ({read}).")
     if settings.recovery.freeze:
@@ -62,4 +70,10 @@ def check_config(session: Session) -> None:
         session.output.say("")
         session.output.say(f"Remarks: {len(remarks)}")
     for remark in remarks:
-        session.output.say(f"  {remark.about} ({remark.location}): {remark.detail} [{remark.code}]")
+        place = "" if remark.location is None else f" ({remark.location})"
+        session.output.say(f"  {remark.about}{place}: {remark.detail} [{remark.code}]")
+    return _code(remarks, strict)
+
+
+def _code(remarks: Sequence[Advice], strict: bool) -> int:
+    return ExitCode.FAILED if strict and remarks else ExitCode.OK

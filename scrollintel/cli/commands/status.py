@@ -9,7 +9,7 @@ import click
 
 from ..client import path
 from ..exit_codes import ExitCode
-from ..output import parts, plain
+from ..output import Columns, parts, plain
 from ..program import Command
 from ..session import Session
 
@@ -17,10 +17,18 @@ from ..session import Session
 @click.command(cls=Command)
 @click.pass_obj
 def status(session: Session) -> int:
-    """Show on one screen how everything is. Exit code 1 when a circuit refuses or changes cannot be written."""
+    """Show on one screen how everything is.
+
+    Exit code 1 when an incident is open, a circuit refuses calls, or changes cannot be written.
+    """
     answer = session.client().request("GET", path("health", "summary"))
     item = answer.item()
-    well = not item.get("refusing") and not item.get("stale") and item.get("storage") in (None, "serving")
+    well = (
+        not item.get("incidents")
+        and not item.get("refusing")
+        and not item.get("stale")
+        and item.get("storage") in (None, "serving")
+    )
     if session.json:
         session.show_json(answer)
         return ExitCode.OK if well else ExitCode.FAILED
@@ -33,6 +41,8 @@ def status(session: Session) -> int:
             ("services", _counts(item.get("services"))),
             ("refusing", _names(item.get("refusing")) or "none"),
             ("degraded", _names(item.get("degraded")) or "none"),
+            ("targets", _counts(item.get("targets"))),
+            ("automation", item.get("automation")),
             ("recoveries", _recoveries(item) or "none running"),
             ("calls", _rate(item.get("calls_per_second"))),
             ("succeeded", f"{100 * rate:.2f} %" if isinstance(rate, int | float) else "–"),
@@ -41,6 +51,13 @@ def status(session: Session) -> int:
             ("access", item.get("access")),
         ]
     )
+    if parts(item, "incidents"):
+        output.raw("\nOpen incidents")
+        columns: Columns = {
+            "Id": "id", "Target": "target", "Failure": "failure_type", "State": "state", "Severity": "severity",
+            "Detail": "detail",
+        }  # fmt: skip
+        output.table(parts(item, "incidents"), columns, "None.")
     return ExitCode.OK if well else ExitCode.FAILED
 
 

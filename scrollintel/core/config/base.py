@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, ClassVar, Self, TypeVar
 
 from ..errors import ConfigError, Violation
+from .known_names import one_of
 
 SCHEMA_VERSION = 1
 MAX_NAME_LENGTH = 200
@@ -276,9 +277,7 @@ class Config:
             raise ConfigError(cls.__name__, [Violation("(root)", data, "a mapping of field names to values")])
         known = {item.name: item for item in dataclasses.fields(cls)}
         violations = [
-            Violation(str(key), value, f"one of the known fields: {', '.join(known)}")
-            for key, value in data.items()
-            if key not in known
+            Violation(str(key), value, one_of(known, key, "fields")) for key, value in data.items() if key not in known
         ]
         fields = {key: value for key, value in data.items() if key in known}
         for item in known.values():

@@ -21,6 +21,7 @@ from ...recovery.symptom import ConditionChange, Depth, Look
 from ...recovery.target import Target
 from ...recovery.topology import ObservedEdge
 from ...replica.protocol import CircuitReport
+from ...security.access import Permission
 from ...storage.errors import StoreUnavailableError
 from ...storage.recovery_history import RecoveryFilter, recoveries
 from ...storage.writer import WriterState
@@ -309,6 +310,19 @@ class Automation:
     def views(self) -> list[TargetView]:
         """Return how all targets stand."""
         return self.watcher.snapshot()
+
+    def seen_by(self, caller: Caller) -> list[TargetView]:
+        """Return how the targets stand that the caller may see."""
+        return [view for view in self.views() if caller.sees(Permission.RECOVERY_READ, view.target.service)]
+
+    @property
+    def standing(self) -> str:
+        """How automation stands, in a word or two: `watching`, `stopped`, `braked` or `nothing to watch`."""
+        if self.switch.stopped() is not None:
+            return "stopped"
+        if self.brake.engaged() is not None:
+            return "braked"
+        return "watching" if self.config.targets and self.is_watching else "nothing to watch"
 
     def took(self, instance: str, circuit: CircuitReport) -> None:
         """Take what a replica reports about a circuit."""

@@ -22,9 +22,11 @@ def test_0_is_done(remote: Run, plane: ScriptedPlane) -> None:
     assert "All is well." in done.out
 
 
-@pytest.mark.parametrize("change", [{"refusing": ["payments"]}, {"stale": True}, {"storage": "failing"}])
+@pytest.mark.parametrize(
+    "change", [{"refusing": ["payments"]}, {"stale": True}, {"storage": "failing"}, {"incidents": [{"id": "inc_1"}]}]
+)
 def test_1_is_not_well(remote: Run, plane: ScriptedPlane, change: dict[str, object]) -> None:
-    """A circuit that refuses, old figures, or a database that takes no changes."""
+    """A circuit that refuses, old figures, a database that takes no changes, or an open incident."""
     plane.on("GET", "/health/summary", Reply(body={**WELL, **change}))
     assert remote("status").code == ExitCode.FAILED
 

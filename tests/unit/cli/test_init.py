@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,21 @@ services:
 """
 
 
+def fixed_port() -> socket.socket:
+    """Listen on a port that the system does not give away by itself."""
+    for port in range(20_000, 30_000):
+        with suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
+    raise AssertionError("no port is free")
+
+
 def test_init_writes_a_file_that_is_valid_and_repairs_nothing(cli: Run, tmp_path: Path) -> None:
     """A port that is listened on is found, with the services of the compose file."""
     (tmp_path / "compose.yaml").write_text(COMPOSE)
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with fixed_port() as server, socket.create_server(("127.0.0.1", 0)) as passing:
         port = server.getsockname()[1]
         done = cli("init")
+        assert f"# port = {passing.getsockname()[1]}" in (tmp_path / "scrollintel.toml").read_text()
     assert done.code == 0, done.err
     assert cli("check-config").code == 0
     settings = load(environment={"HOME": str(tmp_path)}, directory=tmp_path)

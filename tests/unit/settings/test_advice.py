@@ -124,7 +124,7 @@ default = ["notify"]
 @pytest.mark.parametrize(
     ("old", "new", "code", "word"),
     [
-        ("default =", "exitted =", "unknown_failure_type", "exited is meant, perhaps"),
+        ("default =", "exitted =", "unknown_failure_type", "did you mean exited?"),
         ("default =", "exited =", "exit_unnoticed", "a check of the kind process"),
         ("default =", "not_ready =", None, ""),
         ("default =", "slow =", None, ""),
