@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection requirements clean distclean
+.PHONY: help setup demo dashboard serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,10 +89,21 @@ demo: $(VENV)/.demo ## break real services and watch them be survived; options b
 
 # -------------------------------------------------------------------------------------------------------------- checks
 
-serve: $(VENV)/.dev ## run the control plane from this checkout; options by ARGS
+# The page is built by npm; where there is none, by that of a Python package, which is installed for it once.
+$(VENV)/.node: requirements/node.txt | $(VENV)/.created $(filter $(BIN)/uv,$(UV))
+	@$(BIN)/python web/build.py || { test $$? -eq 3 && { \
+	    echo "Installing Node into $(VENV), to build the dashboard"; \
+	    $(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/node.txt \
+	        || $(BIN)/python -m pip install -qq --require-hashes -r requirements/node.txt; }; }
+	@touch $@
+
+dashboard: $(VENV)/.node ## build the dashboard's page from web/
+	@$(BIN)/python web/build.py
+
+serve: $(VENV)/.dev dashboard ## run the control plane from this checkout; options by ARGS
 	@$(BIN)/python -m scrollintel serve $(ARGS)
 
-test: lint types layers security ## every check and every test; options for pytest by ARGS="-k breaker"
+test: dashboard lint types layers security ## every check and every test; options for pytest by ARGS="-k breaker"
 	$(call say,tests)
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
@@ -156,7 +167,7 @@ bench: $(VENV)/.bench ## measure the cost of a protected call against the peers;
 # -------------------------------------------------------------------------------------------------------------- upkeep
 
 requirements: $(VENV)/.dev ## pin requirements/*.txt anew from requirements/*.in; ARGS="--upgrade" takes the newest
-	@for name in build demo uv serve dev bench; do \
+	@for name in build demo uv serve dev bench node; do \
 	    $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	        --no-emit-index-url --no-emit-find-links $(ARGS) requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done

@@ -1,0 +1,159 @@
+// What the page knows, as signals: filled by the stream, read by the views.
+
+import { batch, computed, signal } from "@preact/signals";
+
+import { ApiError, ask, keepForgeryToken } from "./api/client";
+import { type Batch, follow, type LiveFact } from "./api/live";
+import type { CircuitSummary, SummaryView, TargetViewModel } from "./api/types";
+
+export interface Session {
+  signed_in: boolean;
+  access: "enforced" | "off";
+  ways: string[];
+  identity: { id: string; kind: string; name: string | null } | null;
+  permissions: Record<string, string[]>;
+  csrf: string | null;
+  idle_expires_at: string | null;
+  expires_at: string | null;
+  version: string;
+}
+
+const FACTS_KEPT = 300;
+const POINTS_KEPT = 300;
+
+export interface Point {
+  at: number;
+  calls: number;
+  success: number | null;
+  p99: number | null;
+}
+
+export const session = signal<Session | null>(null);
+export const summary = signal<SummaryView | null>(null);
+export const circuits = signal<ReadonlyMap<string, CircuitSummary>>(new Map());
+export const targets = signal<ReadonlyMap<string, TargetViewModel>>(new Map());
+export const facts = signal<readonly LiveFact[]>([]);
+export const course = signal<readonly Point[]>([]);
+export const connected = signal(false);
+/** When the last message came, milliseconds since 1970; when the connection is lost, what is shown is of then. */
+export const heardAt = signal(0);
+/** Counts up with every fact about incidents, approvals and recoveries, for views that read them. */
+export const storyVersion = signal(0);
+/** Counts up when everything has to be read anew. */
+export const resetVersion = signal(0);
+export const unreachable = signal<string | null>(null);
+/** The present moment, once a second, for ages and countdowns. */
+export const now = signal(Date.now());
+setInterval(() => {
+  now.value = Date.now();
+}, 1000);
+
+export const isStale = computed(() => heardAt.value > 0 && !connected.value);
+
+let stop: (() => void) | null = null;
+
+/** Ask who is signed in, and follow what happens when somebody is. */
+export async function begin(): Promise<void> {
+  try {
+    const found = await ask<Session>("/session");
+    keepForgeryToken(found.csrf);
+    session.value = found;
+    unreachable.value = null;
+    if (found.signed_in) listen();
+  } catch (error) {
+    unreachable.value = error instanceof ApiError ? error.message : "The page cannot be loaded.";
+    setTimeout(() => void begin(), 2000);
+  }
+}
+
+/** Forget everything and ask who is signed in. */
+export function ended(): void {
+  stop?.();
+  stop = null;
+  batch(() => {
+    session.value = null;
+    summary.value = null;
+    circuits.value = new Map();
+    targets.value = new Map();
+    facts.value = [];
+    course.value = [];
+    connected.value = false;
+    heardAt.value = 0;
+  });
+  void begin();
+}
+
+/** Tell whether a permission is held for a service, or for any when none is named. */
+export function may(permission: string, service?: string | null): boolean {
+  const services = session.value?.permissions[permission];
+  if (services === undefined || services.length === 0) return false;
+  if (services.includes("*")) return true;
+  return service === undefined ? true : service !== null && services.includes(service);
+}
+
+/** Tell whether a permission is held for everything. */
+export function mayEverywhere(permission: string): boolean {
+  return session.value?.permissions[permission]?.includes("*") ?? false;
+}
+
+function listen(): void {
+  stop?.();
+  stop = follow({
+    batch: take,
+    reset: () => {
+      resetVersion.value += 1;
+      storyVersion.value += 1;
+      circuits.value = new Map();
+      targets.value = new Map();
+    },
+    connected: (is) => {
+      connected.value = is;
+      if (is) heardAt.value = Date.now();
+    },
+    refused: ended,
+  });
+}
+
+const STORY = /^(incident|recovery|approval|automation|alert|silence)\./;
+
+function take(news: Batch): void {
+  batch(() => {
+    heardAt.value = Date.now();
+    if (news.circuits || news.gone) circuits.value = merged(circuits.value, news.circuits ?? [], (row) => row.name, news.gone);
+    if (news.targets) targets.value = merged(targets.value, news.targets, (row) => row.target);
+    if (news.summary) {
+      summary.value = news.summary;
+      note(news.summary);
+    }
+    if (news.facts?.length) {
+      facts.value = [...news.facts.toReversed(), ...facts.value].slice(0, FACTS_KEPT);
+      if (news.left_out || news.facts.some((fact) => STORY.test(fact.event))) storyVersion.value += 1;
+    }
+  });
+}
+
+function merged<T>(
+  known: ReadonlyMap<string, T>,
+  rows: readonly T[],
+  nameOf: (row: T) => string,
+  gone: readonly string[] = [],
+): ReadonlyMap<string, T> {
+  const next = new Map(known);
+  for (const row of rows) next.set(nameOf(row), row);
+  for (const name of gone) next.delete(name);
+  return next;
+}
+
+interface Measured {
+  response_times?: { p99: number | null } | null;
+}
+
+function note(shown: SummaryView & Measured): void {
+  const point = {
+    at: Date.now(),
+    calls: shown.calls_per_second,
+    success: shown.success_rate,
+    p99: shown.response_times?.p99 ?? null,
+  };
+  course.value = [...course.value, point].slice(-POINTS_KEPT);
+}

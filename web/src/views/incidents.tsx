@@ -1,0 +1,115 @@
+// Incidents, open ones first; what waits for a person; what holds automation.
+
+import { letAutomationAct, releaseBrake, stopAutomation } from "../actions";
+import { ask } from "../api/client";
+import type { AutomationView, IncidentPage, IncidentView } from "../api/types";
+import { Card, Page, Trouble } from "../parts/frame";
+import { Ago, Severity, State } from "../parts/marks";
+import { useReading } from "../parts/reading";
+import { type Column, Table } from "../parts/table";
+import { go, keep, query, to } from "../router";
+import { mayEverywhere, resetVersion, storyVersion, summary } from "../store";
+import { lookOfIncident, plural, span, words } from "../words";
+
+const STATES = ["open", "held", "recovering", "waiting", "watched", "escalated", "resolved", "cancelled"];
+
+/** Seconds from detection to proof or end. */
+export function lasted(item: IncidentView): number | null {
+  const until = item.validated_at ?? item.ended_at;
+  return until === null ? null : (Date.parse(until) - Date.parse(item.detected_at)) / 1000;
+}
+
+const COLUMNS: readonly Column<IncidentView>[] = [
+  { name: "Severity", cell: (row) => <Severity level={row.severity} />, order: (row) => row.severity },
+  { name: "State", cell: (row) => <State state={row.state} look={lookOfIncident(row.state)} />, order: (row) => STATES.indexOf(row.state) },
+  { name: "Target", cell: (row) => <a href={to("incidents", row.id)}>{row.target}</a>, order: (row) => row.target },
+  { name: "Failure", cell: (row) => words(row.failure_type), order: (row) => row.failure_type },
+  { name: "What is done", cell: (row) => <span class="clip" title={row.detail}>{row.detail}</span>, grow: true, extra: true },
+  { name: "Out for", cell: (row) => span(lasted(row)), order: (row) => lasted(row) ?? Number.MAX_VALUE, right: true, extra: true },
+  { name: "Declared", cell: (row) => <Ago at={row.declared_at} />, order: (row) => row.declared_at, right: true },
+];
+
+export function IncidentsView() {
+  const state = query.value.get("state") ?? "";
+  const target = query.value.get("target") ?? "";
+  const severity = query.value.get("severity") ?? "";
+  const found = useReading(
+    () => ask<IncidentPage>("/incidents", { query: { limit: 200, state, target, severity } }),
+    [state, target, severity, storyVersion.value, resetVersion.value],
+  );
+  const rows = found.value?.items ?? [];
+  return (
+    <Page title="Incidents" lead={plural(rows.filter((row) => row.ended_at === null).length, "open incident")}>
+      <Held />
+      <div class="filters">
+        <select aria-label="State" value={state} onChange={(event) => keep("state", event.currentTarget.value)}>
+          <option value="">Every state</option>
+          {STATES.map((item) => (
+            <option key={item}>{item}</option>
+          ))}
+        </select>
+        <select aria-label="Severity" value={severity} onChange={(event) => keep("severity", event.currentTarget.value)}>
+          <option value="">Every severity</option>
+          {["1", "2", "3", "4"].map((item) => (
+            <option key={item} value={item}>
+              SEV {item}
+            </option>
+          ))}
+        </select>
+        <input type="search" placeholder="Target" aria-label="Target" value={target} onChange={(event) => keep("target", event.currentTarget.value)} />
+      </div>
+      {found.trouble !== null && <Trouble again={found.again}>{found.trouble}</Trouble>}
+      <Table caption="Incidents" rows={rows} columns={COLUMNS} nameOf={(row) => row.id} onOpen={(row) => go(to("incidents", row.id))} empty={found.value === null ? "Loading …" : "No incident fits."} />
+    </Page>
+  );
+}
+
+function Held() {
+  const { value } = useReading(() => ask<AutomationView>("/automation"), [storyVersion.value, summary.value?.automation]);
+  if (value === null) return null;
+  const may = mayEverywhere("recovery.start");
+  return (
+    <Card
+      title="Automation"
+      aside={
+        may && (
+          <div class="buttons">
+            {value.brake && (
+              <button type="button" class="danger" onClick={releaseBrake}>
+                Release the storm brake …
+              </button>
+            )}
+            {value.stopped ? (
+              <button type="button" class="primary" onClick={letAutomationAct}>
+                Let it act again …
+              </button>
+            ) : (
+              <button type="button" class="danger" onClick={stopAutomation}>
+                Stop all automation …
+              </button>
+            )}
+          </div>
+        )
+      }
+    >
+      <p>
+        {value.stopped && (
+          <span data-automation="stopped">
+            <b>Stopped</b> by {value.stopped.by} <Ago at={value.stopped.since} />: {value.stopped.reason}.{" "}
+          </span>
+        )}
+        {value.brake && (
+          <span data-automation="braked">
+            <b>The storm brake holds</b> since <Ago at={value.brake.since} />: {value.brake.why}.{" "}
+          </span>
+        )}
+        {!value.stopped && !value.brake && (value.watching ? "It acts within its limits. " : "No target is declared. ")}
+        <span class="muted">
+          {value.running} of {value.max_running} recoveries run · engine {value.engine}
+          {value.durable ? ", outlives this process" : ", in this process only"}
+          {value.journalled > 0 && ` · ${plural(value.journalled, "note")} wait for the database`}
+        </span>
+      </p>
+    </Card>
+  );
+}
