@@ -10,9 +10,11 @@ from .control.records import Dependency
 from .core.clock import SYSTEM_CLOCK, Clock
 from .recovery.brake import BrakeLimits
 from .recovery.runner import RecoveryRunner
+from .security.code_flow import OidcClient
 from .security.key_files import FileKeyProvider
 from .security.key_providers import CommandKeyProvider, EnvironmentKeyProvider, KeyProvider
 from .security.oidc import OidcConfig
+from .security.sessions import SessionLimits
 from .service.access import BAD_TOKENS_PER_MINUTE
 from .service.automation.configured import AutomationConfig
 from .service.automation.judgement import Rules
@@ -53,6 +55,8 @@ def wire(
     enforced: bool = False,
     key_provider: Callable[[bool], KeyProvider] | None = None,
     oidc: OidcConfig | None = None,
+    oidc_client: OidcClient | None = None,
+    sessions: SessionLimits | None = None,
     declared: Declarations = NOTHING_DECLARED,
     stale_after: float = 5.0,
     dropped_after: float = 300.0,
@@ -74,6 +78,8 @@ def wire(
         enforced: Whether requests need a token.
         key_provider: Gives the provider of key-encryption keys; by default files in the directory.
         oidc: Which tokens of an identity provider are accepted, or None.
+        oidc_client: How browsers sign in at the provider; None when they cannot.
+        sessions: How long sessions of browsers last; the defaults of `SessionLimits`.
         declared: What a file declares.
         stale_after, dropped_after: Seconds of silence after which a replica is marked and forgotten.
         push_interval: Seconds between reports of replicas.
@@ -99,6 +105,8 @@ def wire(
         directory=directory,
         enforced=enforced,
         oidc=oidc,
+        oidc_client=oidc_client,
+        sessions=sessions,
         declared=declared,
         push_interval=push_interval,
         checkpoint_file=checkpoint_file,
@@ -120,6 +128,8 @@ def from_settings(settings: Settings) -> UseCases:
         enforced=settings.is_access_enforced,
         key_provider=_keys(settings),
         oidc=_oidc(settings),
+        oidc_client=_oidc_client(settings),
+        sessions=SessionLimits(idle=settings.access.session_idle, lifetime=settings.access.session_lifetime),
         declared=declarations(settings.declared),
         stale_after=replicas.stale_after,
         dropped_after=replicas.dropped_after,
@@ -190,4 +200,17 @@ def _oidc(settings: Settings) -> OidcConfig | None:
         algorithms=access.oidc_algorithms,
         groups_claim=access.oidc_groups_claim,
         grants=dict(access.oidc_grants),
+    )
+
+
+def _oidc_client(settings: Settings) -> OidcClient | None:
+    access = settings.access
+    if access.oidc_client_id is None:
+        return None
+    return OidcClient(
+        client_id=access.oidc_client_id,
+        client_secret=access.oidc_client_secret,
+        authorization_url=access.oidc_authorization_url,
+        token_url=access.oidc_token_url,
+        redirect_url=access.oidc_redirect_url,
     )

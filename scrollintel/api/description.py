@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from .browser import COOKIE
 from .context import PREFIX
 
 SCHEME = "bearer"
+SESSION = "session"
 
 
 def describe(app: FastAPI) -> dict[str, Any]:  # Any: JSON values
@@ -27,11 +29,19 @@ def describe(app: FastAPI) -> dict[str, Any]:  # Any: JSON values
                 "type": "http",
                 "scheme": "bearer",
                 "description": "An API token, or a token of the identity provider.",
-            }
+            },
+            SESSION: {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": COOKIE,
+                "description": "A browser that has signed in. A request that changes something also needs the header"
+                " X-CSRF-Token, with the session's csrf value.",
+            },
         }
         for path, methods in document["paths"].items():
             if path.startswith(PREFIX):
                 for operation in methods.values():
-                    operation["security"] = [{SCHEME: []}]
+                    is_open = operation["tags"] == ["session"]
+                    operation["security"] = [] if is_open else [{SCHEME: []}, {SESSION: []}]
         app.openapi_schema = document
     return app.openapi_schema

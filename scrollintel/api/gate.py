@@ -1,4 +1,4 @@
-"""Who asks: the token, the provider's JWT, the local socket or the loopback peer behind a request."""
+"""Who asks: the token, the provider's JWT, the session, the local socket or the loopback peer behind a request."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from functools import lru_cache
 from fastapi import Request
 
 from ..security.access import ANONYMOUS, LOCAL_OPERATOR, Permission
+from ..security.sessions import Session
 from ..service.caller import Caller
 from ..service.errors import AccessDeniedError, UnauthenticatedError
+from ..service.sessions import CsrfFailedError
 from ..service.use_cases import UseCases
+from .browser import BACKGROUND, check_own_page, session_secret
 from .middleware import ADMIN_SOCKET
 from .mounting import default_use_cases
 
@@ -26,21 +29,32 @@ async def use_cases_of(request: Request) -> UseCases:
     return await default_use_cases() if use_cases is None else use_cases
 
 
-async def admit(use_cases: UseCases, request: Request, permission: Permission, request_id: str) -> Caller:
+async def admit(
+    use_cases: UseCases, request: Request, permission: Permission, request_id: str, *, unattended: bool = False
+) -> Caller:
     """Return who asks; the decision rests on a verified identity and the route's permission alone.
 
     Raises:
         UnauthenticatedError: when nobody known asks.
+        CsrfFailedError: when a page elsewhere may be using somebody's session.
         AccessDeniedError: when the identity has the permission nowhere.
     """
     header = request.headers.get("authorization")
     local = is_local_socket(request)
+    session: Session | None = None
     if header is not None:
         identity = await use_cases.access.bearer(header)
         if identity is None:
             await use_cases.access.note_refusal(ANONYMOUS, permission, peer(request), request_id, "unauthenticated")
             raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
         use_cases.access.logins.note(identity, header, peer(request), request_id)
+    elif not local and (session := session_of(use_cases, request, active=not unattended)) is not None:
+        identity = session.identity
+        try:
+            check_own_page(request)
+        except CsrfFailedError as error:
+            await use_cases.access.note_refusal(identity, permission, peer(request), request_id, error.code)
+            raise
     elif local or (not use_cases.access.enforced and is_loopback(request)):
         identity = LOCAL_OPERATOR
     else:
@@ -49,7 +63,30 @@ async def admit(use_cases: UseCases, request: Request, permission: Permission, r
     if not identity.may(permission):
         await use_cases.access.note_refusal(identity, permission, peer(request), request_id, "access_denied")
         raise AccessDeniedError(f"this needs the permission {permission.value}")
-    return Caller(identity, request_id, break_glass=local, address=peer(request))
+    digest = None if session is None else session.digest
+    return Caller(identity, request_id, break_glass=local, address=peer(request), session=digest)
+
+
+def visitor(use_cases: UseCases, request: Request, request_id: str) -> Caller:
+    """Return who asks where anybody may: whoever has a session, whoever is at this machine, or nobody known.
+
+    A bearer token is not looked at, so that nobody can try tokens out where no attempt is counted.
+    """
+    if is_local_socket(request):
+        return Caller(LOCAL_OPERATOR, request_id, break_glass=True, address=peer(request))
+    session = session_of(use_cases, request, active=False)
+    if session is not None:
+        return Caller(session.identity, request_id, address=peer(request), session=session.digest)
+    is_open = not use_cases.access.enforced and is_loopback(request)
+    return Caller(LOCAL_OPERATOR if is_open else ANONYMOUS, request_id, address=peer(request))
+
+
+def session_of(use_cases: UseCases, request: Request, *, active: bool) -> Session | None:
+    """Return the session that a request's cookie belongs to, or None."""
+    secret = session_secret(request)
+    if secret is None:
+        return None
+    return use_cases.sessions.find(secret, active=active and BACKGROUND not in request.headers)
 
 
 def is_local_socket(request: Request) -> bool:

@@ -6,6 +6,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
+from enum import Enum
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from starlette.types import Scope
 from ..core.errors import ScrollIntelError
 from ..security.access import Permission
 from .context import PREFIX, Ask
-from .gate import admit, use_cases_of
+from .gate import admit, use_cases_of, visitor
 from .problems import PROBLEMS, problem, problem_of
 from .strict_json import check_body
 
@@ -35,15 +36,29 @@ def next_request_id() -> str:
 F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 PERMISSION = "__scrollintel_permission__"
+UNATTENDED = "__scrollintel_unattended__"
+
+
+class Anybody(Enum):
+    """Stands for the permission of a route that asks for none."""
+
+    MAY_ASK = "none"
+
 
 logger = logging.getLogger("scrollintel.api")
 
 
-def requires(permission: Permission) -> Callable[[F], F]:
-    """Declare the permission that a route needs; a route without one cannot be built."""
+def requires(permission: Permission | Anybody, *, unattended: bool = False) -> Callable[[F], F]:
+    """Declare the permission that a route needs; a route without one cannot be built.
+
+    Arguments:
+        permission: What who asks must be allowed somewhere, or `Anybody.MAY_ASK`.
+        unattended: Whether programs ask by themselves, so that a request does not show that somebody is there.
+    """
 
     def mark(endpoint: F) -> F:
         setattr(endpoint, PERMISSION, permission)
+        setattr(endpoint, UNATTENDED, unattended)
         return endpoint
 
     return mark
@@ -83,16 +98,20 @@ class ControlRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler that checks access first and translates errors last."""
         permission = getattr(self.endpoint, PERMISSION, None)
-        if not isinstance(permission, Permission):
+        if not isinstance(permission, Permission | Anybody):
             raise UndeclaredPermissionError(f"the route {self.path} declares no permission")
         inner = super().get_route_handler()
         has_body = self.body_field is not None
+        unattended = getattr(self.endpoint, UNATTENDED, False)
 
         async def handle(request: Request) -> Response:
             request_id = next_request_id()
             try:
                 use_cases = await use_cases_of(request)
-                caller = await admit(use_cases, request, permission, request_id)
+                if isinstance(permission, Anybody):
+                    caller = visitor(use_cases, request, request_id)
+                else:
+                    caller = await admit(use_cases, request, permission, request_id, unattended=unattended)
                 inbound = Ask(request.scope, request.receive, caller, use_cases)
                 if has_body:
                     await check_body(inbound)

@@ -64,6 +64,27 @@ class KeySetUnavailableError(SecurityError):
         return {"source": self.source, "problem": self.problem}
 
 
+class ProviderUnavailableError(SecurityError):
+    """The identity provider cannot be asked now, or answers something else than it should.
+
+    Arguments:
+        problem: One phrase for the operator; never what was sent or received.
+    """
+
+    code = "provider_unavailable"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the identity provider is not available: {self.problem}"
+
+    @property
+    def details(self) -> dict[str, Any]:  # Any: JSON values of mixed types
+        return {"problem": self.problem}
+
+
 class KeyUnavailableError(SecurityError):
     """A key that is needed is missing, unreadable or the wrong one. Nothing is written or read without it.
 

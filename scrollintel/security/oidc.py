@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.config.base import NAME_ALLOWED, name_problem
 from ..core.errors import ConfigError, Violation
 from .access import Binding, Identity, IdentityKind
+from .configured_url import url_problem
 from .errors import TokenRefusedError, UnknownSigningKeyError
-from .key_sets import KeySetFile, KeySetSource, KeySetUrl, url_problem
+from .key_sets import KeySetFile, KeySetSource, KeySetUrl
 from .signing_key_cache import KEY_TYPES, SigningKeyCache
 from .subjects import subject_id_for
 

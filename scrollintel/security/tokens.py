@@ -249,6 +249,12 @@ class TokenIndex:
             self._used[entry.record.id] = now
         return Verdict(entry.identity, "accepted", entry.record.id)
 
+    def note_use(self, token_id: str, now: datetime) -> None:
+        """Note that a token is in use by what it opened; nothing happens when it is not known."""
+        with self._lock:
+            if token_id in self._digests:
+                self._used[token_id] = now
+
     def take_used(self) -> dict[str, datetime]:
         """Return the last use of every token used since the former call, by id, and forget them.
 

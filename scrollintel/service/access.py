@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import Protocol
 
-from ..security.access import Identity, IdentityKind, Permission
+from ..security.access import Identity, IdentityKind
 from ..security.audit_chain import AuditEntry
 from ..security.kinds import TOKENS
 from ..storage.errors import StoreUnavailableError
@@ -35,6 +35,9 @@ class JwtVerifier(Protocol):
 
     def verify(self, text: str) -> Identity | None:
         """Return the identity, or None when the token is not valid."""
+
+    def as_of_now(self, identity: Identity) -> Identity | None:
+        """Return an identity that came from here with the roles of now, or None; waits for nothing."""
 
     def still_grants(self, identity: Identity) -> bool:
         """Tell whether an identity that came from here would be given the same roles now; waits for nothing."""
@@ -90,10 +93,28 @@ class Access:
         record = self._plane.records.get(TOKENS, identity.id)
         return record is not None and record.refusal(self._plane.now) is None
 
+    def as_of_now(self, identity: Identity) -> Identity | None:
+        """Return an identity that was accepted before with the roles of now, or None when it would not be any more."""
+        if identity.kind is IdentityKind.OIDC and self._jwt is not None and not identity.is_expired(self._plane.now):
+            return self._jwt.as_of_now(identity)
+        return identity if self.still_valid(identity) else None
+
+    def is_slowed_down(self, peer: str) -> bool:
+        """Tell whether an address has sent as many invalid tokens as it may in a minute."""
+        began, count = self._attempts.get(peer, (0.0, 0))
+        return count >= self._bad_tokens_per_minute and self._plane.clock.monotonic() - began < 60.0
+
     async def note_refusal(
-        self, identity: Identity, permission: Permission, peer: str, request_id: str, outcome: str
+        self, identity: Identity, asked: str, peer: str, request_id: str, outcome: str, *, kind: str = "permission"
     ) -> None:
         """Note that a request was refused; equal ones within a second or so become one record with a count.
+
+        Arguments:
+            identity: Who asked.
+            asked: What for: a permission, or another word of that `kind`.
+            peer: The address that the request came from.
+            request_id: The request.
+            outcome: Why it was refused.
 
         The record holds the address, sealed: under the key of the person, or of the day for those without a name.
 
@@ -101,7 +122,7 @@ class Access:
             TooManyRequestsError: when an address keeps sending invalid tokens.
         """
         address = self._noted_address(peer)
-        place = (identity.id, permission.value, outcome, address)
+        place = (identity.id, str(asked), outcome, address)
         known = self._pending.get(place)
         if known is not None:
             self._pending[place] = (known[0], replace(known[1], count=known[1].count + 1))
@@ -111,8 +132,8 @@ class Access:
             caller = Caller(identity, request_id, address=address)
             entry = caller.entry(
                 "access.refuse",
-                "permission",
-                permission.value,
+                kind,
+                str(asked),
                 at=self._plane.now,
                 reason=outcome,
                 outcome="refused",

@@ -22,6 +22,7 @@ class Caller:
         personal: Sealed personal data for the audit log, or None.
         break_glass: Whether the request came over the local admin socket, where the database may be down.
         address: Where the request came from, or None. Personal data: it leaves memory only encrypted.
+        session: The browser's session that the request belongs to, or None.
     """
 
     identity: Identity
@@ -29,6 +30,7 @@ class Caller:
     personal: dict[str, str] | None = None
     break_glass: bool = False
     address: str | None = field(default=None, repr=False)
+    session: bytes | None = field(default=None, repr=False)
 
     def entry(
         self,

@@ -1,7 +1,8 @@
 """Who has come in: one audit record for each login, written beside the request that it came with.
 
-A login is the first request with a provider's token, told by its hash, and the first use of an API token after the
-server was started or after the token was idle for `IDLE` seconds. Requests from this machine without a token are none.
+A browser that signs in is a login each time, and signing out is a record as well. Without a session a login is the
+first request with a provider's token, told by its hash, and the first use of an API token after the server was started
+or after the token was idle for `IDLE` seconds. Requests from this machine without a token are none.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict, deque
 from dataclasses import replace
+from typing import Any
 
 from ..security.access import Identity, IdentityKind
 from ..security.audit_chain import AuditEntry
@@ -69,12 +71,34 @@ class Logins:
                 return
         elif not self._is_new(header):
             return
+        self._keep("access.login", identity, {"kind": identity.kind.value}, peer, request_id)
+
+    def note_session(self, action: str, identity: Identity, way: str | None, peer: str, request_id: str) -> None:
+        """Note that a browser signed in or out; its record is written soon. Waits for nothing.
+
+        Arguments:
+            action: "access.login" or "access.logout".
+            identity: Who it is.
+            way: How somebody signed in: "token" or "provider"; None at the end.
+            peer: The address that the request came from.
+            request_id: The request.
+        """
+        after = {"kind": identity.kind.value, "session": True}
+        self._keep(action, identity, after if way is None else {**after, "way": way}, peer, request_id)
+
+    def _keep(
+        self,
+        action: str,
+        identity: Identity,
+        after: dict[str, Any],  # Any: JSON values
+        peer: str,
+        request_id: str,
+    ) -> None:
         if len(self._pending) >= self._max_pending:
             self.dropped += 1
             return
         caller = Caller(identity, request_id, address=peer)
-        after = {"kind": identity.kind.value}
-        entry = caller.entry("access.login", "identity", identity.id, at=self._plane.now, after=after)
+        entry = caller.entry(action, "identity", identity.id, at=self._plane.now, after=after)
         self._pending.append((caller, entry))
         self._begin()
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from ..control.declared import Declarations
 from ..recovery.runner import RecoveryRunner
+from ..security.code_flow import OidcClient
 from ..security.oidc import OidcConfig
+from ..security.sessions import SessionLimits
 from ..storage.retention import RetentionPolicy
 from . import recovery
 from .access import BAD_TOKENS_PER_MINUTE, Access
@@ -34,11 +36,13 @@ from .persons import Persons
 from .plane import ControlPlane
 from .policies import Policies
 from .provider_login import ProviderLogin
+from .provider_sign_in import ProviderSignIn
 from .recovery import BUILT_IN_PATIENCE, Recoveries
 from .registry import ServiceRegistry
 from .rendered import Rendered
 from .replicas import Replicas
 from .role_bindings import RoleBindings
+from .sessions import BrowserSessions
 from .tokens import Tokens
 
 CHECKPOINT_FILE = "audit-checkpoints.jsonl"
@@ -54,6 +58,8 @@ class UseCases:
         directory: Where the journal of emergencies lies.
         enforced: Whether requests need a token.
         oidc: Which tokens of an identity provider are accepted, or None.
+        oidc_client: How browsers sign in at the provider; None when they cannot.
+        sessions: How long sessions of browsers last; the defaults of `SessionLimits`.
         declared: What a file declares; nothing by default.
         push_interval: Seconds between reports of replicas.
         bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
@@ -72,6 +78,8 @@ class UseCases:
         directory: Path,
         enforced: bool,
         oidc: OidcConfig | None = None,
+        oidc_client: OidcClient | None = None,
+        sessions: SessionLimits | None = None,
         declared: Declarations | None = None,
         push_interval: float = 1.0,
         checkpoint_file: Path | None = None,
@@ -98,6 +106,10 @@ class UseCases:
         self.role_bindings = RoleBindings(plane)
         login = None if oidc is None else ProviderLogin(plane, oidc, self.role_bindings)
         self.access = Access(plane, enforced=enforced, jwt=login, bad_tokens_per_minute=bad_tokens_per_minute)
+        provider = None
+        if oidc is not None and oidc_client is not None:
+            provider = ProviderSignIn(plane, oidc, oidc_client, self.role_bindings)
+        self.sessions = BrowserSessions(plane, self.access, limits=sessions, provider=provider)
         self.policies = Policies(plane)
         self.circuits = Circuits(plane, self.policies)
         self.degradation = Degradation(plane)
@@ -148,6 +160,7 @@ class UseCases:
         self.loops.add("note health", 5.0, self.health.note_changes)
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("record access", 1.0, self.access.record)
+        self.loops.add("forget sessions", 10.0, self.sessions.sweep)
         self.loops.add("apply declarations", 1.0, self._apply_declarations)
         self.loops.add("prove encryption", 1.0, self.configuration.self_test)
         self.loops.add("first token", 1.0, self._first_token)

@@ -9,13 +9,10 @@ from pathlib import Path
 
 from ..core.config.base import Config, choice, integer, number
 from ..core.errors import Violation
-from ..security.signing_key_cache import KEY_TYPES
 from . import rules
+from .access_section import AccessSettings
 from .recovery_sections import OutboundSettings, RecoverySettings
-from .rules import Grants, is_loopback, parse_json, parse_list, parse_number, parse_switch, parse_whole, setting
-
-ALGORITHMS = tuple(name for names in KEY_TYPES.values() for name in names)
-"""Signatures with a public key only: with a shared secret, whoever can verify a token could also make one."""
+from .rules import is_loopback, parse_list, parse_number, parse_whole, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +85,6 @@ class DataSettings(Config):
 
     _: KW_ONLY
     directory: Path | None = field(default=None, metadata=setting(rules.path(), path=True))
-
-
-@dataclass(frozen=True, slots=True)
-class AccessSettings(Config):
-    """Who may do what.
-
-    Arguments:
-        enabled: Whether requests need an identity; None (default) turns it off only while the server listens on this
-            machine alone, behind no proxy, and there is no identity provider.
-        oidc_issuer: Issuer of the identity provider, exactly as in its tokens.
-        oidc_audience: Audience that a token must name.
-        oidc_jwks_url: Address of the provider's public keys; this or `oidc_jwks_file`.
-        oidc_jwks_file: File with the provider's public keys.
-        oidc_algorithms: Signature algorithms that are accepted; default RS256 and ES256.
-        oidc_groups_claim: Claim that lists a person's groups; default groups.
-        oidc_grants: For each group its roles and the services that they hold for.
-    """
-
-    _: KW_ONLY
-    enabled: bool | None = field(default=None, metadata=setting(rules.switch(), parse=parse_switch))
-    oidc_issuer: str | None = field(default=None, metadata=setting(rules.web_url()))
-    oidc_audience: str | None = field(default=None, metadata=setting(rules.text(optional=True)))
-    oidc_jwks_url: str | None = field(default=None, metadata=setting(rules.web_url()))
-    oidc_jwks_file: Path | None = field(default=None, metadata=setting(rules.path(), path=True))
-    oidc_algorithms: tuple[str, ...] = field(
-        default=("RS256", "ES256"),
-        metadata=setting(
-            rules.texts(allowed=f"a list of {', '.join(ALGORITHMS)}", choices=frozenset(ALGORITHMS)),
-            parse=parse_list,
-        ),
-    )
-    oidc_groups_claim: str = field(default="groups", metadata=setting(rules.text()))
-    oidc_grants: Grants = field(default=(), metadata=setting(rules.grants(), parse=parse_json))
-
-    def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
-        """Check that an identity provider is described in full or not at all."""
-        if self.oidc_issuer is None:
-            if "oidc_issuer" not in broken:
-                for name in ("oidc_audience", "oidc_jwks_url", "oidc_jwks_file", "oidc_grants"):
-                    if getattr(self, name):
-                        yield Violation(name, getattr(self, name), "left out, because there is no oidc_issuer")
-            return
-        if self.oidc_audience is None:
-            yield Violation("oidc_audience", None, "given, because a token for someone else must not open this door")
-        if not broken & {"oidc_jwks_url", "oidc_jwks_file"}:
-            if (self.oidc_jwks_url is None) == (self.oidc_jwks_file is None):
-                yield Violation("oidc_jwks_url", self.oidc_jwks_url, "given, or else oidc_jwks_file, and not both")
 
 
 class KeyProvider(StrEnum):

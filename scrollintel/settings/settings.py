@@ -11,12 +11,12 @@ from typing import Any
 from ..recovery.runbook import Runbook
 from ..recovery.target import Target
 from ..telemetry.notify.config import ChannelConfig
+from .access_section import AccessSettings
 from .declared import Declared
 from .recovery_sections import OutboundSettings, RecoverySettings
 from .secrecy import without_password
 from .sections import (
     SECTIONS,
-    AccessSettings,
     AuditSettings,
     DatabaseSettings,
     DataSettings,

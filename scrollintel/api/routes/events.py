@@ -47,7 +47,7 @@ STREAM = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVEN
     response_class=StreamingResponse,
     responses={200: {"content": STREAM, "description": "Events"}},
 )
-@requires(Permission.EVENTS_READ)
+@requires(Permission.EVENTS_READ, unattended=True)
 async def follow_events(
     ask: Ask,
     event: Annotated[list[EventName] | None, Query(max_length=50, description="only events with these names")] = None,
@@ -55,14 +55,14 @@ async def follow_events(
     after: Annotated[str | None, Query(max_length=100, description="as Last-Event-ID, for those who cannot")] = None,
 ) -> Response:
     """Changes of states, orders, levels and policies; an event `stream.reset` says that something was missed."""
-    facts, access, caller = ask.use_cases.plane.facts, ask.use_cases.access, ask.caller
+    facts, sessions, caller = ask.use_cases.plane.facts, ask.use_cases.sessions, ask.caller
     if facts.listeners >= MAX_LISTENERS:
         raise TooManyListenersError(f"{MAX_LISTENERS} listeners follow already", retry_after=5.0)
     events = facts.follow(
         last_id=last_event_id or after,
         names=frozenset(event or ()),
         sees=ask.sees(Permission.EVENTS_READ),
-        alive=lambda: access.still_valid(caller.identity),
+        alive=lambda: sessions.holds(caller),
     )
 
     async def stream() -> AsyncIterator[bytes]:

@@ -27,6 +27,7 @@ from . import (
     replicas,
     role_bindings,
     services,
+    session,
     tokens,
 )
 
@@ -45,6 +46,7 @@ _PARTS = (
     defaults,
     metrics,
     configuration,
+    session,
     tokens,
     role_bindings,
     keys,
