@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .api.application import create_api
 from .api.middleware import AllowedHosts
 from .composition import from_settings
+from .dashboard.application import create_app
 from .settings import load
 
 settings = load()
-app = create_api(from_settings(settings), hosts=AllowedHosts((settings.server.host, *settings.server.allowed_hosts)))
+app = create_app(from_settings(settings), hosts=AllowedHosts((settings.server.host, *settings.server.allowed_hosts)))

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import uvicorn
 
-from .api.application import create_api
 from .api.middleware import AllowedHosts
 from .core.errors import ConfigError
+from .dashboard.application import create_app
 from .service.errors import RequestError
 from .service.use_cases import UseCases
 
@@ -146,12 +146,13 @@ def run(use_cases: UseCases, listening: Listening, *, announce: bool = True) -> 
             scheme = "https" if listening.tls_certificate else "http"
             host, port = tcp.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            print(f"scrollintel serves at {scheme}://{shown}:{port}", file=sys.stderr)  # noqa: T201 - for the terminal
+            url = f"{scheme}://{shown}:{port}"
+            print(f"scrollintel serves at {url}; dashboard: {url}/", file=sys.stderr)  # noqa: T201 - for the terminal
         server.run(sockets=[tcp])
 
 
 def _config(use_cases: UseCases, listening: Listening, admin: socket.socket | None) -> uvicorn.Config:
-    app = create_api(
+    app = create_app(
         use_cases,
         hosts=AllowedHosts((listening.host, *listening.allowed_hosts)),
         admin_socket=None if admin is None else admin.getsockname(),

@@ -18,7 +18,7 @@ import httpx2
 from .control_plane import PREFIX, ROOT
 from .processes import kill, stop
 
-_ADDRESS = re.compile(r"^scrollintel serves at (\S+)$", re.MULTILINE)
+_ADDRESS = re.compile(r"^scrollintel serves at (\S+); dashboard: \S+$", re.MULTILINE)
 PATIENCE = 20.0
 """Seconds that the server may take to start or stop on a busy machine."""
 

@@ -1,0 +1,1 @@
+"""The dashboard: serves the page that a browser shows; what the page shows it asks the API for."""
