@@ -864,6 +864,28 @@ export interface ServiceView {
   "on_replicas": (OfService)[];
 }
 
+export interface SessionIdentity {
+  "id": string;
+  "kind": "token" | "oidc" | "local";
+  "name": string | null;
+}
+
+export interface SessionOpen {
+  "token": string;
+}
+
+export interface SessionShown {
+  "signed_in": boolean;
+  "access": "enforced" | "off";
+  "ways": ("token" | "provider")[];
+  "identity": SessionIdentity | null;
+  "permissions": Record<string, (string)[]>;
+  "csrf": string | null;
+  "idle_expires_at": string | null;
+  "expires_at": string | null;
+  "version": string;
+}
+
 export type Sort = "name" | "state" | "failures" | "rejections";
 
 export interface Spread {
