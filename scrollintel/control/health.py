@@ -1,4 +1,4 @@
-"""How a service stands, judged from its circuits, its level and its replicas."""
+"""How a service stands, judged from its circuits, its level, its replicas, and what is watched of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from enum import StrEnum
 
 from ..core.config.degradation import DegradationLevel
 from ..core.states import CircuitState
+from ..recovery.symptom import Condition
 
 
 class ServiceHealth(StrEnum):
-    """`UNKNOWN`: no replica reports, so nothing can be said."""
+    """`UNKNOWN`: no replica reports and nothing is watched, so nothing can be said."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -28,6 +29,7 @@ class Evidence:
         level: Its degradation level.
         replicas, stale: Replicas that have joined, and those of them that have fallen silent.
         remembered: Replicas that reported before the control plane was started and have not joined again; default 0.
+        targets: Name and condition of each target of it that is watched; none by default.
     """
 
     circuits: Sequence[tuple[str, CircuitState]]
@@ -35,6 +37,7 @@ class Evidence:
     replicas: int
     stale: int
     remembered: int = 0
+    targets: Sequence[tuple[str, Condition]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,8 @@ class Judgement:
 def judge(evidence: Evidence) -> Judgement:
     """Return how a service stands; the worst reason decides.
 
-    A level of `SEVERE` or worse, or silence of all replicas, makes it unhealthy. An open or isolated circuit, a lower
-    level, or silence of some replicas makes it degraded. Replicas that have not come back since the control plane was
+    A level of `SEVERE` or worse, silence of all replicas, or the failure of all targets makes it unhealthy. An open or
+    isolated circuit, a lower level, silence of some replicas, or the failure of some targets makes it degraded. Replicas that have not come back since the control plane was
     started are told of and do not make it worse: they come back within seconds, unless they ended meanwhile.
     """
     reasons: list[str] = []
@@ -74,12 +77,21 @@ def judge(evidence: Evidence) -> Judgement:
         everyone = evidence.stale == evidence.replicas
         worst = ServiceHealth.UNHEALTHY if everyone or worst is ServiceHealth.UNHEALTHY else ServiceHealth.DEGRADED
         reasons.append(f"{evidence.stale} of {evidence.replicas} replicas have fallen silent")
+    known = [name for name, condition in evidence.targets if condition is not Condition.UNKNOWN]
+    down = [name for name, condition in evidence.targets if condition in _DOWN]
+    if down:
+        everything = len(down) == len(evidence.targets)
+        worst = ServiceHealth.UNHEALTHY if everything or worst is ServiceHealth.UNHEALTHY else ServiceHealth.DEGRADED
+        reasons.append(f"{_listed(down)} {'has' if len(down) == 1 else 'have'} failed")
     if evidence.remembered:
         reasons.append(_of_before(evidence.remembered, evidence.replicas == 0))
-    elif not evidence.replicas and worst is ServiceHealth.HEALTHY:
+    elif not evidence.replicas and not known and worst is ServiceHealth.HEALTHY:
         return Judgement(ServiceHealth.UNKNOWN, ("no replica has joined",))
     remembered = evidence.remembered > 0 and evidence.replicas == 0
     return Judgement(worst, tuple(reasons) or ("nothing is wrong",), remembered)
+
+
+_DOWN = frozenset({Condition.FAILED, Condition.RECOVERING, Condition.VALIDATING, Condition.QUARANTINED})
 
 
 def _of_before(replicas: int, alone: bool) -> str:

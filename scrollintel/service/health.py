@@ -69,6 +69,7 @@ class Health:
                 replicas=len(sessions),
                 stale=sum(fleet.is_stale(session) for session in sessions),
                 remembered=len({record.replica for record in before} - {session.instance for session in sessions}),
+                targets=self._use_cases.automation.conditions_of(name),
             )
         )
 

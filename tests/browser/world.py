@@ -69,7 +69,12 @@ class World:
         """Start the application, which calls the services; further circuits are called as well, all at `inventory`."""
         targets = {name: f"http://127.0.0.1:{port}/" for name, port in self.ports.items()}
         targets.update(dict.fromkeys(circuits, targets["inventory"]))
-        command = [sys.executable, "-m", "tests.browser.application", *(f"{name}={url}" for name, url in targets.items())]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.browser.application",
+            *(f"{name}={url}" for name, url in targets.items()),
+        ]
         variables = {"SCROLLINTEL_URL": self.url, "SCROLLINTEL_SERVICE": "shop", "XDG_CACHE_HOME": str(self.folder)}
         if self._enforced:
             variables["SCROLLINTEL_TOKEN"] = self.token("replica:shop")

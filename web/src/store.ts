@@ -30,7 +30,10 @@ export interface Point {
 
 export const session = signal<Session | null>(null);
 export const summary = signal<SummaryView | null>(null);
-export const circuits = signal<ReadonlyMap<string, CircuitSummary>>(new Map());
+/** A circuit with when its row came, milliseconds since 1970: what counts down in it counts from there. */
+export type LiveCircuit = CircuitSummary & { received: number };
+
+export const circuits = signal<ReadonlyMap<string, LiveCircuit>>(new Map());
 export const targets = signal<ReadonlyMap<string, TargetViewModel>>(new Map());
 export const facts = signal<readonly LiveFact[]>([]);
 export const course = signal<readonly Point[]>([]);
@@ -119,7 +122,11 @@ const STORY = /^(incident|recovery|approval|automation|alert|silence)\./;
 function take(news: Batch): void {
   batch(() => {
     heardAt.value = Date.now();
-    if (news.circuits || news.gone) circuits.value = merged(circuits.value, news.circuits ?? [], (row) => row.name, news.gone);
+    if (news.circuits || news.gone) {
+      const received = Date.now();
+      const rows = (news.circuits ?? []).map((row) => ({ ...row, received }));
+      circuits.value = merged(circuits.value, rows, (row) => row.name, news.gone);
+    }
     if (news.targets) targets.value = merged(targets.value, news.targets, (row) => row.target);
     if (news.summary) {
       summary.value = news.summary;

@@ -113,6 +113,11 @@ export function lookOfIncident(state: string): Look {
   return state === "open" ? { tone: "bad", shape: "cross", word: "open, nothing is done" } : lookOf(state);
 }
 
+/** The reason for a circuit's state without the seconds to its next probe, which are shown counting down. */
+export function reasonOf(why: string): string {
+  return why.replace(/; the next probe comes in [^;.]*\.?$/, ".");
+}
+
 export function words(text: string): string {
   return text.replaceAll("_", " ");
 }

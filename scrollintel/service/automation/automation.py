@@ -17,7 +17,7 @@ from ...durable.local import LocalEngine
 from ...durable.performing import Engine, Halted
 from ...recovery.burn import Burn, burning
 from ...recovery.runner import RecoveryConfig, RecoveryRunner
-from ...recovery.symptom import ConditionChange, Depth, Look
+from ...recovery.symptom import Condition, ConditionChange, Depth, Look
 from ...recovery.target import Target
 from ...recovery.topology import ObservedEdge
 from ...replica.protocol import CircuitReport
@@ -310,6 +310,15 @@ class Automation:
     def views(self) -> list[TargetView]:
         """Return how all targets stand."""
         return self.watcher.snapshot()
+
+    def conditions_of(self, service: str) -> list[tuple[str, Condition]]:
+        """Return the targets of a service that are watched, with their conditions."""
+        conditions = self.judgement.conditions
+        return [
+            (target.name, conditions.get(target.name, Condition.UNKNOWN))
+            for target in self.config.targets
+            if target.service == service
+        ]
 
     def seen_by(self, caller: Caller) -> list[TargetView]:
         """Return how the targets stand that the caller may see."""

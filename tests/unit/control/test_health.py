@@ -7,6 +7,7 @@ import pytest
 from scrollintel.control.health import Evidence, ServiceHealth, judge
 from scrollintel.core.config.degradation import DegradationLevel
 from scrollintel.core.states import CircuitState
+from scrollintel.recovery.symptom import Condition
 
 CLOSED, OPEN, HALF_OPEN, ISOLATED = (
     CircuitState.CLOSED,
@@ -22,6 +23,14 @@ NONE, MINIMAL, SEVERE = DegradationLevel.NONE, DegradationLevel.MINIMAL, Degrada
     [
         (Evidence([("db", CLOSED)], NONE, 2, 0), ServiceHealth.HEALTHY, "nothing is wrong"),
         (Evidence([], NONE, 0, 0), ServiceHealth.UNKNOWN, "no replica has joined"),
+        (Evidence([], NONE, 0, 0, 0, [("a", Condition.UNKNOWN)]), ServiceHealth.UNKNOWN, "no replica has joined"),
+        (Evidence([], NONE, 0, 0, 0, [("a", Condition.HEALTHY)]), ServiceHealth.HEALTHY, "nothing is wrong"),
+        (Evidence([], NONE, 0, 0, 0, [("a", Condition.FAILED)]), ServiceHealth.UNHEALTHY, "a has failed"),
+        (
+            Evidence([], NONE, 2, 0, 0, [("a/1", Condition.RECOVERING), ("a/2", Condition.SUSPECT)]),
+            ServiceHealth.DEGRADED,
+            "a/1 has failed",
+        ),
         (Evidence([("db", OPEN)], NONE, 2, 0), ServiceHealth.DEGRADED, "refuses calls to db"),
         (Evidence([("db", ISOLATED)], NONE, 2, 0), ServiceHealth.DEGRADED, "refuses calls to db"),
         (Evidence([("db", HALF_OPEN)], NONE, 2, 0), ServiceHealth.DEGRADED, "tries db again"),

@@ -6,6 +6,12 @@ import "uplot/dist/uPlot.min.css";
 
 import { theme } from "./theme";
 
+const HOUR = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+function hour(seconds: number): string {
+  return HOUR.format(new Date(seconds * 1000));
+}
+
 export interface Series {
   name: string;
   /** Name of a custom property of the style sheet. */
@@ -41,9 +47,9 @@ export function Chart({ label, times, series, text, height = 180 }: Props) {
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true },
         scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 64, values: (_, values) => values.map((value) => text(value)) }],
+        axes: [{ ...axis, values: (_, values) => values.map((value) => hour(value)) }, { ...axis, size: 64, values: (_, values) => values.map((value) => text(value)) }],
         series: [
-          {},
+          { label: "at", value: (_: uPlot, value: number | null) => (value === null ? "–" : hour(value)) },
           ...series.map((item) => ({
             label: item.name,
             stroke: colour(item.colour),

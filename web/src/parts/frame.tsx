@@ -36,9 +36,11 @@ export function Figure({ name, value, note, tone, children }: FigureProps) {
   return (
     <div class={`figure ${tone ? `tone-${tone}` : ""}`}>
       <div class="figure-name">{name}</div>
-      <div class="figure-value">{value}</div>
+      <div class="figure-main">
+        <div class="figure-value">{value}</div>
+        {children}
+      </div>
       {note !== undefined && <div class="figure-note">{note}</div>}
-      {children}
     </div>
   );
 }

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { close, isolate, reset } from "../actions";
-import { ApiError, ask, at } from "../api/client";
+import { ask, at } from "../api/client";
 import type { CircuitDetail, HistoryView, OnReplica } from "../api/types";
 import { Chart } from "../parts/chart";
 import { Card, Empty, Facts, Figure, Page, Trouble } from "../parts/frame";
@@ -12,8 +12,8 @@ import { useReading } from "../parts/reading";
 import { type Column, Table } from "../parts/table";
 import { StateBand } from "../parts/timeline";
 import { to } from "../router";
-import { circuits, heardAt, may, resetVersion } from "../store";
-import { count, lookOf, NONE, rate, share, span } from "../words";
+import { circuits, may, now, resetVersion } from "../store";
+import { count, lookOf, NONE, rate, reasonOf, share, span } from "../words";
 import { CircuitConfiguration } from "./circuit-configuration";
 
 const SPANS: readonly (readonly [string, number])[] = [
@@ -47,7 +47,7 @@ export function CircuitView({ name }: { name: string }) {
       title={name}
       lead={
         <>
-          <State state={state} /> {row.why}
+          <State state={state} /> {reasonOf(row.why)}
         </>
       }
       aside={
@@ -75,7 +75,7 @@ export function CircuitView({ name }: { name: string }) {
           Held by {shown.order.by}: {shown.order.order} <Ago at={shown.order.since} />. {shown.order.reason}
         </p>
       )}
-      <Figures shown={shown} state={state} readAt={live ? heardAt.value : readAt} probe={row.next_probe} />
+      <Figures shown={shown} state={state} readAt={live?.received ?? readAt} probe={row.next_probe} />
       <Card
         title="Course"
         aside={
@@ -108,7 +108,9 @@ export function CircuitView({ name }: { name: string }) {
                     <span aria-hidden="true">→</span>
                     <State state={change.new} />
                     <span class="grow">{change.reason}</span>
-                    <span class="muted">{change.replica}</span>
+                    <span class="muted" title={change.replica}>
+                      {change.replica.slice(0, 8)}
+                    </span>
                   </li>
                 ))}
               </ol>
@@ -130,7 +132,7 @@ function Figures({ shown, state, readAt, probe }: { shown: CircuitDetail; state:
     <div class="figures">
       <Figure
         name={state === "open" ? "Next probe" : "In this state"}
-        value={state === "open" ? <Countdown seconds={probe} since={readAt} /> : <Ago at={shown.since} />}
+        value={state === "open" ? <Countdown seconds={probe} since={readAt} /> : <For since={shown.since} />}
         note={state === "open" ? "then one call finds out" : `as ${lookOf(state).word}`}
       />
       <Figure name="Failing" value={share(calls ? counters.failures / calls : null)} note={`${count(counters.failures)} of ${count(calls)} calls`} />
@@ -151,6 +153,10 @@ function Figures({ shown, state, readAt, probe }: { shown: CircuitDetail; state:
       />
     </div>
   );
+}
+
+function For({ since }: { since: string | null }) {
+  return <span>{since === null ? NONE : span(Math.max(0, Math.floor((now.value - Date.parse(since)) / 1000)))}</span>;
 }
 
 function Course({ name, seconds, turn }: { name: string; seconds: number; turn: number }) {
@@ -201,7 +207,12 @@ function Course({ name, seconds, turn }: { name: string; seconds: number; turn: 
 
 const COLUMNS: readonly Column<OnReplica>[] = [
   { name: "State", cell: (row) => <State state={row.state} />, order: (row) => row.state },
-  { name: "Process", cell: (row) => `${row.replica}${row.key === null ? "" : ` · ${row.key}`}`, order: (row) => row.replica },
+  { name: "Process", cell: (row) => (
+      <span title={row.replica}>
+        {row.replica.slice(0, 8)}
+        {row.key !== null && ` · ${row.key}`} <span class="muted">{row.host}</span>
+      </span>
+    ), order: (row) => row.replica },
   { name: "Because", cell: (row) => row.reason || NONE, grow: true },
   { name: "In a row", cell: (row) => count(row.consecutive_failures), order: (row) => row.consecutive_failures, right: true, extra: true },
   { name: "Failed", cell: (row) => count(row.failures), order: (row) => row.failures, right: true },
@@ -220,8 +231,4 @@ function Deciding({ shown }: { shown: CircuitDetail }) {
       <Table caption="By process" rows={shown.on_replicas} columns={COLUMNS} nameOf={(row) => `${row.replica}/${row.key ?? ""}`} empty="No process reports this circuit now." />
     </>
   );
-}
-
-export function problemOf(error: unknown): string {
-  return error instanceof ApiError ? error.told : "This did not work.";
 }

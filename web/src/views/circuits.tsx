@@ -2,23 +2,22 @@
 
 import { useState } from "preact/hooks";
 
-import type { CircuitSummary } from "../api/types";
 import { Page } from "../parts/frame";
 import { Ago, Countdown, Shape, State } from "../parts/marks";
 import { type Column, Table } from "../parts/table";
 import { go, keep, query, to } from "../router";
-import { circuits, heardAt } from "../store";
+import { circuits, type LiveCircuit } from "../store";
 import { count, lookOf, plural, share, span } from "../words";
 
 const STATES = ["open", "isolated", "half_open", "closed", "disabled", "metrics_only"];
 const RANK = new Map(STATES.map((state, index) => [state, index]));
 
-function failing(row: CircuitSummary): number | null {
+function failing(row: LiveCircuit): number | null {
   const calls = row.counters.successes + row.counters.failures;
   return calls === 0 ? null : row.counters.failures / calls;
 }
 
-const COLUMNS: readonly Column<CircuitSummary>[] = [
+const COLUMNS: readonly Column<LiveCircuit>[] = [
   { name: "State", cell: (row) => <State state={row.state} />, order: (row) => RANK.get(row.state) ?? 9 },
   { name: "Circuit", cell: (row) => <a href={to("circuits", row.name)}>{row.name}</a>, order: (row) => row.name, grow: true },
   { name: "Services", cell: (row) => row.services.join(", "), order: (row) => row.services.join(), extra: true },
@@ -28,9 +27,9 @@ const COLUMNS: readonly Column<CircuitSummary>[] = [
   { name: "p95", cell: (row) => span(row.response_times.p95), order: (row) => row.response_times.p95 ?? -1, right: true, extra: true },
   { name: "Processes", cell: (row) => count(row.replicas), order: (row) => row.replicas, right: true, extra: true },
   {
-    name: "Next",
+    name: "Probe or since",
     cell: (row) =>
-      row.state === "open" && row.next_probe !== null ? <Countdown seconds={row.next_probe} since={heardAt.value} /> : <Ago at={row.since} />,
+      row.state === "open" && row.next_probe !== null ? <Countdown seconds={row.next_probe} since={row.received} /> : <Ago at={row.since} />,
     right: true,
   },
 ];
@@ -109,7 +108,7 @@ export function CircuitsView() {
 
 const MANY = 240;
 
-function Tiles({ rows }: { rows: readonly CircuitSummary[] }) {
+function Tiles({ rows }: { rows: readonly LiveCircuit[] }) {
   const [limit, setLimit] = useState(MANY);
   const sorted = [...rows].sort((one, two) => (RANK.get(one.state) ?? 9) - (RANK.get(two.state) ?? 9) || one.name.localeCompare(two.name));
   return (

@@ -4,14 +4,14 @@ import type { ComponentChildren } from "preact";
 
 import { letAutomationAct, stopAutomation } from "../actions";
 import { ask } from "../api/client";
-import type { ApprovalPage, AutomationView, CircuitSummary, SummaryView } from "../api/types";
+import type { ApprovalPage, AutomationView, SummaryView } from "../api/types";
 import { Spark } from "../parts/chart";
 import { Card, Empty, Figure, Page, Trouble } from "../parts/frame";
 import { Ago, Countdown, Severity, Shape, State } from "../parts/marks";
 import { useReading } from "../parts/reading";
 import { to } from "../router";
-import { circuits, course, facts, heardAt, may, mayEverywhere, storyVersion, summary } from "../store";
-import { clock, count, inUtc, lookOf, lookOfIncident, NONE, plural, rate, share, span, type Tone, words } from "../words";
+import { circuits, course, facts, type LiveCircuit, may, mayEverywhere, storyVersion, summary } from "../store";
+import { clock, count, inUtc, lookOf, lookOfIncident, NONE, plural, rate, reasonOf, share, span, type Tone, words } from "../words";
 
 interface ErrorBudget {
   service: string;
@@ -164,7 +164,8 @@ function OpenIncidents({ shown }: { shown: SummaryView }) {
 }
 
 function Refusing({ shown }: { shown: SummaryView }) {
-  const listed = shown.refusing.map((name) => circuits.value.get(name)).filter((row): row is CircuitSummary => row !== undefined);
+  const known = shown.refusing.map((name) => circuits.value.get(name)).filter((row): row is LiveCircuit => row !== undefined);
+  const listed = known.slice(0, SHOWN);
   return (
     <Card title="Circuits that refuse calls" aside={<a href={to("circuits")}>All circuits</a>}>
       {shown.refusing.length === 0 ? (
@@ -177,12 +178,12 @@ function Refusing({ shown }: { shown: SummaryView }) {
                 <State state={row.state} />
                 <span class="grow">
                   <b>{row.name}</b>
-                  <small>{row.why}</small>
+                  <small>{reasonOf(row.why)}</small>
                 </span>
                 <span class="muted right">
                   {row.state === "open" && row.next_probe !== null ? (
                     <>
-                      probe <Countdown seconds={row.next_probe} since={heardAt.value} />
+                      probe <Countdown seconds={row.next_probe} since={row.received} />
                     </>
                   ) : (
                     <Ago at={row.since} />
@@ -191,12 +192,20 @@ function Refusing({ shown }: { shown: SummaryView }) {
               </a>
             </li>
           ))}
+          {known.length > SHOWN && (
+            <li>
+              <a class="row" href={`${to("circuits")}?state=open`}>
+                and {count(known.length - SHOWN)} more
+              </a>
+            </li>
+          )}
         </ul>
       )}
     </Card>
   );
 }
 
+const SHOWN = 6;
 const ORDER = ["closed", "healthy", "half_open", "suspect", "degraded", "recovering", "validating", "open", "failed", "unhealthy", "isolated", "quarantined", "disabled", "metrics_only", "unknown"];
 
 function States({ shown }: { shown: SummaryView }) {

@@ -25,6 +25,7 @@ export interface ServiceNode {
 const WORST = ["failed", "quarantined", "recovering", "validating", "suspect", "unknown", "healthy"];
 const WIDTH = 190;
 const HEIGHT = 62;
+const MARGIN = 12;
 
 /** Return what is known of each service: the worst of its targets, or what its processes report. */
 function useServices() {
@@ -133,7 +134,7 @@ function Graph({ nodes, edges, over, hit, onOver }: GraphProps) {
   const known = new Map(nodes.map((node) => [node.name, node]));
   return (
     <div class="graph-box" tabIndex={0} role="region" aria-label="Graph of dependencies">
-      <svg class={`graph ${over === null ? "" : "pointed"}`} viewBox={`0 0 ${laid.width} ${laid.height}`} width={laid.width} height={laid.height} role="group" aria-label="Each service with what it needs below it">
+      <svg class={`graph ${over === null ? "" : "pointed"}`} viewBox={`${laid.left} 0 ${laid.width} ${laid.height}`} width={laid.width} height={laid.height} role="group" aria-label="Each service with what it needs below it">
         <defs>
           <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
             <path d="M0 0l8 4-8 4z" class="arrow" />
@@ -186,6 +187,7 @@ function Graph({ nodes, edges, over, hit, onOver }: GraphProps) {
 }
 
 interface Laid {
+  left: number;
   width: number;
   height: number;
   nodes: { name: string; x: number; y: number }[];
@@ -199,18 +201,37 @@ function layout(names: readonly string[], edges: readonly EdgeView[]): Laid {
   for (const name of names) graph.setNode(name, { width: WIDTH, height: HEIGHT });
   for (const edge of edges) graph.setEdge(edge.service, edge.needs);
   dagre.layout(graph);
-  const size = graph.graph() as { width?: number; height?: number };
-  return {
-    width: Math.max(320, size.width ?? 320),
-    height: Math.max(80, size.height ?? 80),
-    nodes: graph.nodes().map((name: string) => {
-      const place = graph.node(name) as { x: number; y: number };
-      return { name, x: place.x - WIDTH / 2, y: place.y - HEIGHT / 2 };
-    }),
-    edges: graph.edges().map((edge: { v: string; w: string }) => {
-      const points = (graph.edge(edge.v, edge.w) as { points: { x: number; y: number }[] }).points;
-      return { from: edge.v, to: edge.w, path: points.map((point, index) => `${index ? "L" : "M"}${point.x} ${point.y}`).join("") };
-    }),
-  };
+  const nodes = graph.nodes().map((name: string) => {
+    const place = graph.node(name) as Point;
+    return { name, x: place.x - WIDTH / 2, y: place.y - HEIGHT / 2 };
+  });
+  const edgesLaid = graph.edges().map((edge: { v: string; w: string }) => {
+    const points = (graph.edge(edge.v, edge.w) as { points: Point[] }).points;
+    return { from: edge.v, to: edge.w, points, path: curve(points) };
+  });
+  // The layout's own size leaves out how far edges reach.
+  const points = edgesLaid.flatMap((edge) => edge.points);
+  const left = Math.min(...nodes.map((node) => node.x), ...points.map((point) => point.x)) - MARGIN;
+  const right = Math.max(...nodes.map((node) => node.x + WIDTH), ...points.map((point) => point.x)) + MARGIN;
+  const bottom = Math.max(...nodes.map((node) => node.y + HEIGHT), ...points.map((point) => point.y)) + MARGIN;
+  return { left, width: right - left, height: bottom, nodes, edges: edgesLaid };
+}
+
+interface Point {
+  x: number;
+  y: number;
+}
+
+/** Return a line through the points whose corners are rounded. */
+function curve(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  if (first === undefined) return "";
+  const parts = [`M${first.x} ${first.y}`];
+  rest.forEach((point, index) => {
+    const next = rest[index + 1];
+    if (next === undefined) parts.push(`L${point.x} ${point.y}`);
+    else parts.push(`Q${point.x} ${point.y} ${(point.x + next.x) / 2} ${(point.y + next.y) / 2}`);
+  });
+  return parts.join("");
 }
 
