@@ -45,26 +45,29 @@ class Circuits:
 
     def find(self, caller: Caller, name: str) -> CircuitWhole:
         """Return a circuit as far as the caller may see it; raises MissingError when that is nothing."""
-        whole = self.whole(name)
-        seen = None if whole is None else self._seen(caller, whole)
+        seen = self.seen(caller, name)
         if seen is None:
             raise MissingError(KIND, name)
         return seen
 
-    def visible(self, caller: Caller) -> list[CircuitWhole]:
-        """Return all circuits that the caller may see, by name."""
+    def seen(self, caller: Caller, name: str) -> CircuitWhole | None:
+        """Return a circuit as far as the caller may see it, or None when that is nothing."""
+        whole = self.whole(name)
+        return None if whole is None else self._seen(caller, whole)
+
+    def names(self) -> set[str]:
+        """Return the names of all circuits, whoever may see them."""
         names = {*self._plane.fleet.circuit_names(), *self.remembered.names()}
         names.update(order.circuit for order in self._plane.orders.all())
         for record in self._plane.records.values(POLICIES):
             if record.content.get("breaker") is not None:
                 names.add(record.name)
-        found = []
-        for name in sorted(names):
-            whole = self.whole(name)
-            seen = None if whole is None else self._seen(caller, whole)
-            if seen is not None:
-                found.append(seen)
-        return found
+        return names
+
+    def visible(self, caller: Caller) -> list[CircuitWhole]:
+        """Return all circuits that the caller may see, by name."""
+        found = (self.seen(caller, name) for name in sorted(self.names()))
+        return [whole for whole in found if whole is not None]
 
     def with_policy(self, caller: Caller, name: str, policy: PolicyRecord, known: CircuitWhole | None) -> CircuitWhole:
         """Return a circuit with a configuration that is being written; `known` is what the event loop saw before."""

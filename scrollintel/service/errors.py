@@ -107,6 +107,13 @@ class TooManyRequestsError(RequestError):
     status = 429
 
 
+class TooManyListenersError(RequestError):
+    """No further listener is admitted now."""
+
+    code = "too_many_listeners"
+    status = 503
+
+
 class NameDiffersError(RequestError):
     """The name in the body is not the one that the request is about."""
 

@@ -46,6 +46,16 @@ class Fact:
         content = _encode({"event": self.event, "service": self.service, **self.data})
         return f"id: {self.epoch}-{self.number}\nevent: {self.event}\ndata: {content}\n\n".encode()
 
+    @cached_property
+    def row(self) -> bytes:
+        """The fact as a JSON object with its identity; an `id` of what it is about is called `subject` there."""
+        data = self.data
+        if "id" in data:
+            data = {**data, "subject": data["id"]}
+            del data["id"]
+        place = {"id": f"{self.epoch}-{self.number}", "event": self.event, "service": self.service}
+        return _encode({**place, **data}).encode()
+
 
 class FactStream:
     """Facts in the order in which they became known. Everything happens on the event loop.
@@ -60,6 +70,10 @@ class FactStream:
         self._number = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self.listeners = 0
+        self.on_fact: Callable[[Fact], object] = lambda fact: None
+        """Is told of every fact."""
+        self.on_wake: Callable[[], object] = lambda: None
+        """Is called when listeners have to ask whether they may still listen."""
         self._closed = False
 
     def tell(self, event: str, data: dict[str, Any], *, service: str | None = None) -> Fact:  # Any: JSON values
@@ -67,8 +81,24 @@ class FactStream:
         self._number += 1
         fact = Fact(self._number, event, service, data, self.epoch)
         self._facts.append(fact)
-        self.wake()
+        self._call()
+        self.on_fact(fact)
         return fact
+
+    @property
+    def number(self) -> int:
+        """Number of the newest fact; 0 before the first one."""
+        return self._number
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest fact that is kept; that of the next one when there is none."""
+        return self._facts[0].number if self._facts else self._number + 1
+
+    @property
+    def closed(self) -> bool:
+        """Whether all streams end."""
+        return self._closed
 
     @property
     def last_id(self) -> str:
@@ -87,21 +117,28 @@ class FactStream:
 
     def wake(self) -> None:
         """Let every listener look for news and ask whether it may still listen."""
+        self._call()
+        self.on_wake()
+
+    def _call(self) -> None:
         waiters, self._waiters = self._waiters, set()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _position(self, last_id: str | None) -> tuple[int, bool]:
-        """Return the number after which to begin, and whether something may have been missed."""
+    def position(self, last_id: str | None) -> tuple[int, bool]:
+        """Return the number after which a listener begins that saw `last_id` last, and whether it may have missed any.
+
+        Arguments:
+            last_id: None for one that begins with what comes next.
+        """
         if not last_id:
             return self._number, False
         epoch, _, number = last_id.partition("-")
         if epoch != self.epoch or not number.isascii() or not number.isdigit() or len(number) > 15:
             return self._number, True
         position = int(number)
-        oldest = self._facts[0].number if self._facts else self._number + 1
-        if position > self._number or position < oldest - 1:
+        if position > self._number or position < self.oldest - 1:
             return self._number, True
         return position, False
 
@@ -124,15 +161,15 @@ class FactStream:
         """
         self.listeners += 1
         try:
-            position, missed = self._position(last_id)
+            position, missed = self.position(last_id)
             yield b"retry: 1000\n\n"
             if missed:
-                yield self._reset()
+                yield self.reset()
             while not self._closed and alive():
                 news = self._after(position)
                 if news:
                     if news[0].number > position + 1:
-                        yield self._reset()
+                        yield self.reset()
                     position = news[-1].number
                     wanted = (fact for fact in news if not names or fact.event in names)
                     chunk = b"".join(fact.text for fact in wanted if sees(fact.service))
@@ -150,14 +187,20 @@ class FactStream:
         finally:
             self.listeners -= 1
 
-    def _reset(self) -> bytes:
+    def reset(self) -> bytes:
+        """Return the event that says that something was missed."""
         return f"id: {self.last_id}\nevent: stream.reset\ndata: {{}}\n\n".encode()
 
     def _after(self, position: int) -> list[Fact]:
+        return self.between(position, self._number)
+
+    def between(self, after: int, until: int) -> list[Fact]:
+        """Return the facts with numbers above `after` up to `until`, oldest first, as far as they are kept."""
         found: list[Fact] = []
         for fact in reversed(self._facts):
-            if fact.number <= position:
+            if fact.number <= after:
                 break
-            found.append(fact)
+            if fact.number <= until:
+                found.append(fact)
         found.reverse()
         return found

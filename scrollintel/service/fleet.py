@@ -50,6 +50,11 @@ class News(NamedTuple):
         return self.before is None or self.before.state != self.now.state or self.before.since != self.now.since
 
 
+def stands(report: CircuitReport) -> tuple[str | None, ...]:
+    """Return what of a report is more than figures."""
+    return report.key, report.state, report.reason
+
+
 @dataclass(slots=True)
 class Session:
     """One replica that has joined.
@@ -122,6 +127,8 @@ class Fleet:
         self.on_anew: list[Callable[[], object]] = []
         """Called when everything is wanted anew: what was changed meanwhile is in no feed."""
         self.refresh: list[Callable[[], object]] = []
+        self.on_touched: Callable[[str, bool], object] = lambda circuit, at_once: None
+        """Is told of every circuit that is reported, and whether more than its figures may have changed."""
 
     # ------------------------------------------------------------------ sessions
 
@@ -220,7 +227,9 @@ class Fleet:
                     self._by_circuit.setdefault(item.name, {})[session.id] = None
             assert keys is not None
             keys[key] = Held(item, now)
-            news.append(News(None if former is None else former.report, item))
+            before_now = None if former is None else former.report
+            news.append(News(before_now, item))
+            self.on_touched(item.name, before_now is None or stands(before_now) != stands(item))
         for policy in report.policies:
             if policy.name in session.policies or len(session.policies) < MAX_POLICIES_OF_REPLICA:
                 session.policies[policy.name] = policy
@@ -237,6 +246,7 @@ class Fleet:
                 ids.pop(session.id, None)
                 if not ids:
                     del self._by_circuit[name]
+            self.on_touched(name, True)
         session.circuits.clear()
         session.circuit_count = 0
 

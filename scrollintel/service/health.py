@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -21,6 +22,8 @@ from .errors import MissingError
 
 if TYPE_CHECKING:
     from .use_cases import UseCases
+
+REFUSING = frozenset({CircuitState.OPEN, CircuitState.ISOLATED})
 
 
 class Health:
@@ -132,15 +135,23 @@ class Health:
             ready = False
         return {"state": "ready" if ready else "missing", "rotating": ready and self._use_cases.key_rotation.pending}
 
-    def summary(self, caller: Caller) -> dict[str, Any]:  # Any: JSON values
-        """Return everything on one screen."""
+    def summary(
+        self, caller: Caller, circuits: Mapping[str, CircuitState] | None = None
+    ) -> dict[str, Any]:  # Any: JSON values
+        """Return everything on one screen.
+
+        Arguments:
+            caller: Who looks.
+            circuits: The states of all circuits that the caller may see, if they are at hand.
+        """
         use_cases, plane = self._use_cases, self._plane
-        plane.fleet.bring_up_to_date()
-        circuits = use_cases.circuits.visible(caller)
-        states = Counter(whole.state.value for whole in circuits)
+        if circuits is None:
+            plane.fleet.bring_up_to_date()
+            circuits = {whole.name: whole.state for whole in use_cases.circuits.visible(caller)}
+        states = Counter(state.value for state in circuits.values())
         services = {name: self.judge(name) for name in self.names(caller)}
         degraded = use_cases.degradation.degraded(caller)
-        refusing = [whole for whole in circuits if whole.state in (CircuitState.OPEN, CircuitState.ISOLATED)]
+        refusing = sorted(name for name, state in circuits.items() if state in REFUSING)
         recoveries = [
             {"id": record.id, "service": record.service, "status": record.status, "started_at": record.started_at}
             for record in plane.records.values(RECOVERIES)
@@ -162,7 +173,7 @@ class Health:
             ),
             "circuits": dict(states),
             "services": dict(Counter(judgement.status.value for judgement in services.values())),
-            "refusing": [whole.name for whole in refusing[:50]],
+            "refusing": refusing[:50],
             "degraded": [level.service for level in degraded[:50]],
             "targets": dict(targets),
             "incidents": [_brief(record) for record in incidents[:50]],

@@ -32,6 +32,8 @@ from .housekeeping import Housekeeping
 from .incidents import Incidents
 from .ingest import Ingest
 from .key_rotation import KeyRotation
+from .live.everything import Everything
+from .live.stream import LiveStream
 from .persons import Persons
 from .plane import ControlPlane
 from .policies import Policies
@@ -149,6 +151,13 @@ class UseCases:
         self.health = Health(self)
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
+        self.live = LiveStream(
+            Everything(self),
+            plane.fleet,
+            plane.facts,
+            plane.clock,
+            on_look=lambda error: self.loops.note("look for pages", error),
+        )
         self.full_disk = FullDisk(plane)
         self._add_loops(Housekeeping(plane, retention))
 
@@ -278,9 +287,16 @@ class Loops:
         try:
             await work()
         except Exception as error:  # a loop outlives an error of its work
-            self.errors[name] = self.errors.get(name, 0) + 1
-            if self.last_errors.get(name) != type(error).__name__:
-                logger.warning("%s failed: %s", name, type(error).__name__, exc_info=error)
-            self.last_errors[name] = type(error).__name__
+            self.note(name, error)
         else:
+            self.note(name, None)
+
+    def note(self, name: str, error: Exception | None) -> None:
+        """Take note of how work has ended that is done again and again."""
+        if error is None:
             self.last_errors.pop(name, None)
+            return
+        self.errors[name] = self.errors.get(name, 0) + 1
+        if self.last_errors.get(name) != type(error).__name__:
+            logger.warning("%s failed: %s", name, type(error).__name__, exc_info=error)
+        self.last_errors[name] = type(error).__name__

@@ -24,8 +24,8 @@ PERMISSIONS = {
     for route in router.routes
     if isinstance(route, APIRoute)
 }
-STREAM = "GET /events"
-"""Never ends; it is tested with a real server."""
+STREAMS = {"GET /events": "/events", "GET /live": "/live"}
+"""Never end; they are tested with a real server."""
 
 
 async def everything(served: Served, service: str) -> tuple[dict[str, str], list[Sent]]:
@@ -41,7 +41,7 @@ async def test_requests_cover_every_route(tmp_path: Path) -> None:
     async with serving(tmp_path, enforced=True) as served:
         _, requests = await everything(served, "a")
         known = {sent.route for sent in (*requests, *requests_of_replica("x"))}
-        assert known == PERMISSIONS.keys() - {STREAM}
+        assert known == PERMISSIONS.keys() - STREAMS.keys()
 
 
 @pytest.mark.asyncio
@@ -78,7 +78,7 @@ async def test_caller_without_bindings_gets_nowhere(tmp_path: Path) -> None:
         async with serving(tmp_path, enforced=True, oidc=issuer.config()) as served:
             _, requests = await everything(served, "mine")
             stranger = bearer(issuer.token())
-            requests += [*requests_of_replica("x"), Sent(STREAM, "/events")]
+            requests += [*requests_of_replica("x"), *(Sent(route, path) for route, path in STREAMS.items())]
             statuses = {sent.route: (await sent.to(served.client, stranger)).status_code for sent in requests}
     assert statuses == dict.fromkeys(PERMISSIONS, 403)
 
@@ -102,7 +102,7 @@ async def test_token_that_has_ended_is_nobody_on_every_route(tmp_path: Path, end
             await served.client.post(path, json={"reason": "wish"}, headers=admin)
         else:
             clock.advance(3600)
-        requests += [*requests_of_replica("x"), Sent(STREAM, "/events")]
+        requests += [*requests_of_replica("x"), *(Sent(route, path) for route, path in STREAMS.items())]
         answers = {sent.route: await sent.to(served.client, ended) for sent in requests}
     assert {route: answer.status_code for route, answer in answers.items()} == dict.fromkeys(PERMISSIONS, 401)
     assert {answer.json()["detail"] for answer in answers.values()} == {"the token is not valid"}

@@ -88,6 +88,7 @@ async def test_replica_token_does_nothing_beyond_its_routes(tmp_path: Path) -> N
             ("GET", "/tokens", None),
             ("POST", "/tokens", {"name": "more", "bindings": [{"role": "admin", "services": ["*"]}]}),
             ("GET", "/events", None),
+            ("GET", "/live", None),
             ("GET", "/health", None),
         ]
         statuses = {

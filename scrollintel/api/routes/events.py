@@ -11,19 +11,12 @@ from pydantic import StringConstraints
 from starlette.responses import Response, StreamingResponse
 
 from ...security.access import Permission
-from ...service.errors import RequestError
+from ...service.errors import TooManyListenersError
 from ...service.facts import MAX_LISTENERS
 from ..context import Ask
 from ..route import requires, resource_router
 
 router = resource_router("events")
-
-
-class TooManyListenersError(RequestError):
-    """No further listener is admitted now."""
-
-    code = "too_many_listeners"
-    status = 503
 
 
 EVENT_PATTERN = r"^[a-z_]+(\.[a-z_]+)+$"
@@ -39,6 +32,7 @@ EVENT: dict[str, Any] = {  # Any: a JSON Schema
     "required": ["id", "event", "data"],
 }
 STREAM = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": EVENT}}
+UNBUFFERED = {"X-Accel-Buffering": "no"}
 
 
 @router.get(
@@ -70,4 +64,4 @@ async def follow_events(
             async for chunk in following:
                 yield chunk
 
-    return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(stream(), media_type="text/event-stream", headers=UNBUFFERED)

@@ -1,0 +1,60 @@
+"""What pages show, as it changes: server-sent events with facts in batches and state as it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import Header, Query
+from starlette.responses import Response, StreamingResponse
+
+from ...security.access import Permission
+from ...service.errors import TooManyListenersError
+from ..context import Ask
+from ..route import requires, resource_router
+from ..schemas.live import BATCH, RENDERING
+from .events import EVENT, UNBUFFERED
+
+router = resource_router("events")
+
+MESSAGE: dict[str, Any] = {  # Any: a JSON Schema
+    **EVENT,
+    "properties": {
+        **EVENT["properties"],
+        "event": {"enum": ["batch", "stream.reset"]},
+        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": BATCH},
+    },
+}
+STREAM = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": MESSAGE}}
+
+
+@router.get(
+    "/live",
+    summary="Follow what a page shows",
+    response_class=StreamingResponse,
+    responses={200: {"content": STREAM, "description": "Batches"}},
+)
+@requires(Permission.EVENTS_READ)
+async def follow_live(
+    ask: Ask,
+    last_event_id: Annotated[str | None, Header(max_length=100)] = None,
+    after: Annotated[str | None, Query(max_length=100, description="as Last-Event-ID, for those who cannot")] = None,
+) -> Response:
+    """Facts in batches, and the circuits, targets and summary that have changed, in at most 20 messages a second."""
+    use_cases, caller = ask.use_cases, ask.caller
+    if not use_cases.live.admits(caller.identity):
+        raise TooManyListenersError("too many pages and listeners follow already", retry_after=5.0)
+    batches = use_cases.live.follow(
+        caller,
+        RENDERING,
+        last_id=last_event_id or after,
+        alive=lambda: use_cases.access.still_valid(caller.identity),
+    )
+
+    async def stream() -> AsyncIterator[bytes]:
+        async with aclosing(batches) as following:
+            async for chunk in following:
+                yield chunk
+
+    return StreamingResponse(stream(), media_type="text/event-stream", headers=UNBUFFERED)
