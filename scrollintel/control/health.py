@@ -57,8 +57,9 @@ def judge(evidence: Evidence) -> Judgement:
     """Return how a service stands; the worst reason decides.
 
     A level of `SEVERE` or worse, silence of all replicas, or the failure of all targets makes it unhealthy. An open or
-    isolated circuit, a lower level, silence of some replicas, or the failure of some targets makes it degraded. Replicas that have not come back since the control plane was
-    started are told of and do not make it worse: they come back within seconds, unless they ended meanwhile.
+    isolated circuit, a lower level, silence of some replicas, or the failure of some targets makes it degraded.
+    Replicas that have not come back since the control plane was started are told of and do not make it worse: they
+    come back within seconds, unless they ended meanwhile.
     """
     reasons: list[str] = []
     worst = ServiceHealth.HEALTHY

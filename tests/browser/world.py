@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -90,20 +91,17 @@ class World:
 
     def kill_backend(self, name: str) -> None:
         """Kill the process of a service."""
-        found = [item for item in self._listeners(self.ports[name])]
-        for pid in found:
+        for pid in self._listeners(self.ports[name]):
             os.kill(pid, signal.SIGKILL)
 
     def token(self, *roles: str) -> str:
         """Make a token over the admin socket, with roles such as `viewer:*`."""
         words = [word for role in roles for word in ("--role", role)]
+        program = [sys.executable, "-m", "scrollintel", "--config", str(self.settings), "--json"]
         done = subprocess.run(
-            [sys.executable, "-m", "scrollintel", "--config", str(self.settings), "--json", "tokens", "create", "test"]
-            + words,
+            [*program, "tokens", "create", "test", *words],
             cwd=ROOT, capture_output=True, text=True, timeout=60, check=True, env=self._environment(),
         )  # fmt: skip
-        import json
-
         return str(json.loads(done.stdout)["token"])
 
     def get(self, path: str, **query: Any) -> Any:  # Any: JSON values
