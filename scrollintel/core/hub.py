@@ -149,6 +149,7 @@ class EventHub:
         self._numbering = threading.RLock()  # emitters may hold a lock of theirs, so this is none of `new_lock`
         self._sequence = itertools.count(1)
         self._orphaned = False
+        self._dropped = 0
         self.active = False
         self.watched = False
         _HUBS.add(self)
@@ -194,8 +195,21 @@ class EventHub:
             self._set((*self._subscriptions, buffer))
         return buffer
 
+    @property
+    def listeners(self) -> int:
+        """Listeners there are now."""
+        return len(self._subscriptions)
+
+    @property
+    def dropped(self) -> int:
+        """Events that some listener has lost because its queue was full, those of listeners that are gone included."""
+        with self._lock:
+            return self._dropped + sum(subscription.dropped for subscription in self._subscriptions)
+
     def _remove(self, subscription: Subscription | EventBuffer) -> None:
         with self._lock:
+            if subscription in self._subscriptions:
+                self._dropped += subscription.dropped
             self._set(tuple(item for item in self._subscriptions if item is not subscription))
 
     def _set(self, subscriptions: tuple[Subscription | EventBuffer, ...]) -> None:

@@ -17,6 +17,7 @@ from .overrides import Content, Overrides
 from .pipeline import Pipeline
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
+from .strategies.meter import CircuitFigures
 
 if TYPE_CHECKING:
     from .snapshot import PolicySnapshot
@@ -175,6 +176,19 @@ class Registry:
                 if keyed is not None:
                     found.update((id(circuit), circuit) for circuit in keyed.all())
             return list(found.values())
+
+    def retired_figures(self) -> dict[str, CircuitFigures]:
+        """Return what circuits of keys had counted that have been dropped, by the name of the circuit."""
+        found: dict[int, tuple[str, CircuitFigures]] = {}
+        with CONFIGURING:
+            for pipeline in self._all():
+                keyed, breaker = pipeline.lane.parts.keyed, pipeline.policy.breaker
+                if keyed is not None and breaker is not None and keyed.retired_figures is not None:
+                    found[id(keyed)] = breaker.name, keyed.retired_figures
+        sums: dict[str, CircuitFigures] = {}
+        for name, figures in found.values():
+            sums[name] = sums[name].plus(figures) if name in sums else figures
+        return sums
 
     def pipelines(self) -> list[Pipeline]:
         """Return the registered pipelines."""

@@ -28,6 +28,13 @@ _BOUNDS: tuple[float, ...] = unpack(
 )
 _MIDDLES = tuple((lower + upper) / 2 for lower, upper in pairwise(_BOUNDS))
 
+CLASSIC_BOUNDS: tuple[float, ...] = tuple(2.0**power for power in range(-10, 6))
+"""Upper bounds in seconds of the coarse buckets for histograms elsewhere, about 1 ms to 32 s.
+
+Powers of two, because buckets of the sketch end there: no duration has to be put into a bucket by guess.
+"""
+_EDGES = (0, *((power - _LOWEST) << _SUB_BITS for power in range(-10, 6)), SIZE)
+
 
 class LatencySketch:
     """Counts of durations from 4 microseconds to 256 seconds in 416 buckets; others go to the outermost.
@@ -87,6 +94,22 @@ class LatencySketch:
         """Sum of all durations in seconds, from the middles of their buckets."""
         total: float = sum(map(mul, self.counts, _MIDDLES))
         return total
+
+    def classic(self) -> tuple[list[int], float]:
+        """Return the durations in each of the buckets that end at `CLASSIC_BOUNDS`, those beyond last, and their sum.
+
+        The sum is in seconds and read as `total` is.
+        """
+        counts = self.counts
+        raw = counts.tobytes()
+        # Few of the 416 buckets hold anything, and they lie together: the rest is passed over as zero bytes.
+        first = (len(raw) - len(raw.lstrip(b"\0"))) // counts.itemsize
+        end = -(-len(raw.rstrip(b"\0")) // counts.itemsize)
+        found = [0] * (len(_EDGES) - 1)
+        for place, (begin, over) in enumerate(pairwise(_EDGES)):
+            if begin < end and over > first:
+                found[place] = sum(counts[max(begin, first) : min(over, end)])
+        return found, sum(map(mul, counts[first:end], _MIDDLES[first:end]))
 
     def quantiles(self, *shares: float) -> list[float]:
         """Return several quantiles, as `quantile` gives them, in one pass; there must be a sample."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +24,12 @@ from ..errors import (
 from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.breaker import BreakerMachine, Permit, Probe, Refusal, Transition
-from ..machines.sketch import LatencySketch
+from ..machines.sketch import CLASSIC_BOUNDS, LatencySketch
 from ..outcome import Verdict
 from ..states import CircuitState, StateChange
 from .classify import Classifier, cancels, classifier
 from .gate import NO_RESULT, Wait
-from .meter import BATCH, CircuitReading, Counter, Counts, ReportMark, summarise
+from .meter import BATCH, CircuitFigures, CircuitReading, Counter, Counts, ReportMark, summarise
 
 if TYPE_CHECKING:
     from ..snapshot import CircuitSnapshot, Tally
@@ -38,6 +38,7 @@ CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DI
 TIME = WindowKind.TIME
 SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
 _RAN = (SUCCESS, FAILURE)
+NO_TIMES: Sequence[int] = (0,) * (len(CLASSIC_BOUNDS) + 1)
 
 
 class Circuit:
@@ -404,14 +405,7 @@ class Circuit:
             self._fold()
             self._absorb(now)
             self._after()
-            counts = self._counts or Counts()
-            rejections = 0 if self._rejected is None else self._rejected.read()
-            successes = self._pulled + counts.successes
-            tally = (
-                successes, counts.failures, counts.slow, rejections, counts.timeouts, machine.late, counts.ignored,
-                counts.abandoned,
-            )  # fmt: skip
-            fresh = ReportMark(machine.era, tally, machine.failures, machine.openings, machine.probes_in_flight)
+            fresh = ReportMark(machine.era, self._ends(), machine.failures, machine.openings, machine.probes_in_flight)
             if fresh == mark:
                 return None
             return CircuitReading(
@@ -422,7 +416,20 @@ class Circuit:
                 retry_after=max(0.0, machine.open_until - now) if machine.state is OPEN else None,
                 response_times=summarise(self._sketch),
                 last_failure=self._failure,
+                buckets=self._buckets()[0],
             )
+
+    def figures(self) -> CircuitFigures:
+        """Return what the circuit has counted, for metrics; costs no quantiles."""
+        with self._lock:
+            now = self.clock.monotonic()
+            machine = self.machine
+            machine.advance(now, self._spread())
+            self._fold()
+            self._absorb(now)
+            self._after()
+            since = self.clock.time() - (now - machine.since)
+            return CircuitFigures(machine.state, since, machine.era, self._ends(), *self._buckets())
 
     def sketch(self) -> LatencySketch | None:
         """Return a copy of the measured response times, or None without any."""
@@ -457,6 +464,20 @@ class Circuit:
             if self._sketch is None:
                 self._sketch = LatencySketch()
             self._sketch.add(batch)
+
+    def _ends(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """Return the counts in the order of `ReportMark`; what took the short way has been absorbed just now."""
+        counts = self._counts or Counts()
+        rejections = 0 if self._rejected is None else self._rejected.read()
+        return (
+            self._pulled + counts.successes, counts.failures, counts.slow, rejections, counts.timeouts,
+            self.machine.late, counts.ignored, counts.abandoned,
+        )  # fmt: skip
+
+    def _buckets(self) -> tuple[Sequence[int], float]:
+        """Return the response times in coarse buckets, and their sum."""
+        sketch = self._sketch
+        return (NO_TIMES, 0.0) if sketch is None else sketch.classic()
 
     def _unlocked_successes(self) -> int:
         """Return the successes that took the short way: appended durations but those of `settle`, plus plain ones."""

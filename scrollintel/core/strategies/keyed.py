@@ -12,6 +12,7 @@ from ..snapshot import Tally, sum_tallies
 from ..states import CircuitState
 from .breaker import Circuit
 from .classify import classifier
+from .meter import CircuitFigures
 
 OVERFLOW = "(others)"
 """Key of the circuit that serves new keys while every place is taken by a circuit that may not be dropped."""
@@ -27,7 +28,7 @@ class KeyedCircuits:
 
     __slots__ = (
         "_arrived", "_circuits", "_classify", "_clock", "_config", "_hub", "_idle", "_leaving", "_lock", "_maximum",
-        "_queue_limit", "dropped", "retired",
+        "_queue_limit", "dropped", "retired", "retired_figures",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,7 @@ class KeyedCircuits:
         self._leaving: list[Circuit] = []
         self.dropped = 0
         self.retired = Tally()
+        self.retired_figures: CircuitFigures | None = None
         self._queue_limit = 0.0
 
     @property
@@ -115,9 +117,11 @@ class KeyedCircuits:
 
     def _retire(self, circuit: Circuit) -> None:
         """Keep the counts of a circuit that was dropped, so that the policy's never fall."""
-        tally = circuit.tally()
+        tally, figures = circuit.tally(), circuit.figures()
         with self._lock:
             self.retired = sum_tallies((self.retired, tally))
+            known = self.retired_figures
+            self.retired_figures = figures if known is None else known.plus(figures)
 
     def _place(self, name: str, fresh: Circuit, now: float) -> Circuit:
         """Put a new circuit in its place and return it, or the one that is there; the lock is held."""

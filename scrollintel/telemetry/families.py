@@ -1,0 +1,215 @@
+"""The families of a process and of what the control plane merges from its replicas; names are a promise to dashboards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..core.machines.sketch import CLASSIC_BOUNDS
+from ..core.states import CircuitState
+from .exposition import Definition, Kind
+
+MAX_CIRCUITS = 1_000
+"""Circuits that are written one by one, unless whoever asks for metrics says otherwise."""
+STATES = tuple(state.value for state in CircuitState)
+OUTCOMES = ("success", "failure", "ignored", "abandoned", "late", "rejected")
+"""How attempts end, each in one way; a timeout is a failure."""
+_C, _G, _H, _I = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM, Kind.INFO
+
+# ------------------------------------------------------------------ circuits
+
+CIRCUITS = Definition(
+    name="scrollintel_circuits",
+    kind=_G,
+    help="Circuits in each state, those that are not written one by one included.",
+    split=("state", STATES),
+)
+CIRCUIT_STATE = Definition(
+    name="scrollintel_circuit_state",
+    kind=_G,
+    help="1 for the state that the circuit is in, 0 for the others; the worst one of all keys and replicas.",
+    labels=("circuit",),
+    split=("state", STATES),
+)
+CIRCUIT_INSTANCES = Definition(
+    name="scrollintel_circuit_instances",
+    kind=_G,
+    help="Instances of the circuit in each state: one for each key on each replica.",
+    labels=("circuit",),
+    split=("state", STATES),
+)
+CIRCUIT_SINCE = Definition(
+    name="scrollintel_circuit_state_entered_timestamp_seconds",
+    kind=_G,
+    help="When the circuit entered its present state, in Unix time.",
+    labels=("circuit",),
+)
+CIRCUIT_CHANGES = Definition(
+    name="scrollintel_circuit_state_changes_total",
+    kind=_C,
+    help="Changes of the circuit's state.",
+    labels=("circuit",),
+)
+CIRCUIT_ATTEMPTS = Definition(
+    name="scrollintel_circuit_attempts_total",
+    kind=_C,
+    help="Attempts by how they ended; rejected ones did not start, and a timeout is a failure.",
+    labels=("circuit",),
+    split=("outcome", OUTCOMES),
+)
+CIRCUIT_TIMEOUTS = Definition(
+    name="scrollintel_circuit_timeouts_total",
+    kind=_C,
+    help="Failures that were timeouts.",
+    labels=("circuit",),
+)
+CIRCUIT_SLOW = Definition(
+    name="scrollintel_circuit_slow_attempts_total",
+    kind=_C,
+    help="Attempts that took longer than slow_call_duration.",
+    labels=("circuit",),
+)
+CIRCUIT_RESPONSES = Definition(
+    name="scrollintel_circuit_response_time_seconds",
+    kind=_H,
+    help="Response times of attempts that succeeded or failed; the sum is at most 3.2 % off.",
+    labels=("circuit",),
+    bounds=CLASSIC_BOUNDS,
+)
+
+# ------------------------------------------------------------------ policies and services
+
+RETRIES = Definition(
+    name="scrollintel_retries_total", kind=_C, help="Attempts that followed a failed one.", labels=("policy",)
+)
+RETRIES_GIVEN_UP = Definition(
+    name="scrollintel_retries_given_up_total",
+    kind=_C,
+    help="Calls whose retries ended without success.",
+    labels=("policy",),
+)
+BUDGET_TOKENS = Definition(
+    name="scrollintel_retry_budget_tokens",
+    kind=_G,
+    help="Tokens left in the retry budget; over replicas, of the poorest one.",
+    labels=("policy",),
+)
+BUDGET_RESERVE = Definition(
+    name="scrollintel_retry_budget_reserve_tokens",
+    kind=_G,
+    help="Tokens that the retry budget can hold.",
+    labels=("policy",),
+)
+HEDGES = Definition(
+    name="scrollintel_hedges_total",
+    kind=_C,
+    help="Attempts that were sent beside one that took long.",
+    labels=("policy",),
+)
+FALLBACKS = Definition(
+    name="scrollintel_fallbacks_total", kind=_C, help="Calls that a fallback answered.", labels=("policy",)
+)
+BULKHEAD_RUNNING = Definition(
+    name="scrollintel_bulkhead_running", kind=_G, help="Slots of the bulkhead that are in use.", labels=("policy",)
+)
+BULKHEAD_WAITING = Definition(
+    name="scrollintel_bulkhead_waiting", kind=_G, help="Attempts that wait for a slot.", labels=("policy",)
+)
+BULKHEAD_LIMIT = Definition(
+    name="scrollintel_bulkhead_limit", kind=_G, help="Slots that the bulkhead has.", labels=("policy",)
+)
+RATE_PERMITS = Definition(
+    name="scrollintel_rate_limit_permits",
+    kind=_G,
+    help="Permits that can be taken now; below 0, as many are reserved. Over replicas, their sum.",
+    labels=("policy",),
+)
+RATE_CAPACITY = Definition(
+    name="scrollintel_rate_limit_capacity",
+    kind=_G,
+    help="Permits that can be saved up; over replicas, their sum.",
+    labels=("policy",),
+)
+LIMIT_REJECTIONS = Definition(
+    name="scrollintel_limit_rejections_total",
+    kind=_C,
+    help="Attempts that the bulkhead or the rate limit refused.",
+    labels=("policy",),
+)
+ABANDONED_THREADS = Definition(
+    name="scrollintel_abandoned_threads",
+    kind=_G,
+    help="Threads that still run operations whose time was over.",
+    labels=("policy",),
+)
+DEGRADATION_LEVEL = Definition(
+    name="scrollintel_degradation_level",
+    kind=_G,
+    help="Level of the service: 0 none, 1 minimal, 2 moderate, 3 severe, 4 critical.",
+    labels=("service",),
+)
+
+# ------------------------------------------------------------------ the process itself
+
+EVENT_LISTENERS = Definition(
+    name="scrollintel_event_listeners", kind=_G, help="Listeners that are told of events at present."
+)
+DROPPED = Definition(
+    name="scrollintel_dropped_total",
+    kind=_C,
+    help="What was dropped because a queue was full or a message was refused, by queue.",
+    labels=("queue",),
+)
+OMITTED = Definition(
+    name="scrollintel_metrics_omitted",
+    kind=_G,
+    help="What is not written one by one because there is more of its kind than the configured maximum.",
+    labels=("kind",),
+)
+BUILD_INFO = Definition(
+    name="scrollintel_build_info",
+    kind=_I,
+    help="Versions of scrollintel and of Python; always 1.",
+    labels=("version", "python_version"),
+)
+
+LIBRARY = (
+    CIRCUITS,
+    CIRCUIT_STATE,
+    CIRCUIT_INSTANCES,
+    CIRCUIT_SINCE,
+    CIRCUIT_CHANGES,
+    CIRCUIT_ATTEMPTS,
+    CIRCUIT_TIMEOUTS,
+    CIRCUIT_SLOW,
+    CIRCUIT_RESPONSES,
+    RETRIES,
+    RETRIES_GIVEN_UP,
+    BUDGET_TOKENS,
+    BUDGET_RESERVE,
+    HEDGES,
+    FALLBACKS,
+    BULKHEAD_RUNNING,
+    BULKHEAD_WAITING,
+    BULKHEAD_LIMIT,
+    RATE_PERMITS,
+    RATE_CAPACITY,
+    LIMIT_REJECTIONS,
+    ABANDONED_THREADS,
+    DEGRADATION_LEVEL,
+    EVENT_LISTENERS,
+    DROPPED,
+    OMITTED,
+    BUILD_INFO,
+)
+"""What a process tells of itself, in this order."""
+
+
+def merged(definition: Definition) -> Definition:
+    """Return a family of circuits or policies as the control plane has it: for each service that reports it."""
+    if definition.labels in (("circuit",), ("policy",)):
+        return replace(definition, labels=(*definition.labels, "service"))
+    return definition
+
+
+MERGED = tuple(merged(definition) for definition in LIBRARY)
+"""The same families in the control plane."""

@@ -1,0 +1,171 @@
+"""The metrics of one process: what a manager's circuits, policies and services have counted, read when asked for."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterable
+
+from ..control.circuit_view import WORST_FIRST
+from ..core.manager import FaultToleranceManager
+from ..core.pipeline import Pipeline
+from ..core.states import CircuitState
+from ..core.strategies.breaker import Circuit
+from ..core.strategies.meter import CircuitFigures
+from . import families as f
+from .exposition import Definition, Family, Number
+
+RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
+"""States of a circuit, the worst one first."""
+
+
+class Families:
+    """Families by their definition, in the order in which they are written.
+
+    Arguments:
+        definitions: All that there may be.
+    """
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self._by_name = {definition.name: Family(definition) for definition in definitions}
+
+    def add(self, definition: Definition, labels: tuple[str, ...], *numbers: Number) -> None:
+        """Add a row to the family that has the name of the definition."""
+        self._by_name[definition.name].rows.append((labels, numbers))
+
+    def of(self, definition: Definition) -> Family:
+        """Return the family that has the name of the definition."""
+        return self._by_name[definition.name]
+
+    def all(self) -> list[Family]:
+        """Return all families."""
+        return list(self._by_name.values())
+
+
+def outcomes(tally: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a tally's counts in the order of `OUTCOMES`."""
+    successes, failures, _, rejections, _, late, ignored, abandoned = tally
+    return successes, failures, ignored, abandoned, late, rejections
+
+
+def add_counts(
+    found: Families, labels: tuple[str, ...], *, changes: int, tally: tuple[int, ...], times: tuple[Number, ...]
+) -> None:
+    """Add what one circuit has counted.
+
+    Arguments:
+        tally: Counts in the order of `ReportMark`.
+        times: Response times in each bucket, and their sum.
+    """
+    found.add(f.CIRCUIT_CHANGES, labels, changes)
+    found.add(f.CIRCUIT_ATTEMPTS, labels, *outcomes(tally))
+    found.add(f.CIRCUIT_TIMEOUTS, labels, tally[4])
+    found.add(f.CIRCUIT_SLOW, labels, tally[2])
+    found.add(f.CIRCUIT_RESPONSES, labels, *times)
+
+
+def add_build(found: Families) -> None:
+    """Add the versions that run."""
+    version = getattr(sys.modules.get("scrollintel"), "__version__", "")
+    found.add(f.BUILD_INFO, (version, platform.python_version()), 1)
+
+
+def of_manager(manager: FaultToleranceManager, *, max_circuits: int = f.MAX_CIRCUITS) -> list[Family]:
+    """Return the families of a process.
+
+    Arguments:
+        manager: Whose circuits, policies and services are told of.
+        max_circuits: Circuits, policies and services that are written one by one, of each so many at most.
+    """
+    found = Families(f.LIBRARY)
+    _add_circuits(found, manager, max_circuits)
+    _add_policies(found, manager, max_circuits)
+    _add_levels(found, manager, max_circuits)
+    found.add(f.EVENT_LISTENERS, (), manager.events.listeners)
+    found.add(f.DROPPED, ("events",), manager.events.dropped)
+    add_build(found)
+    return found.all()
+
+
+def _add_circuits(found: Families, manager: FaultToleranceManager, maximum: int) -> None:
+    by_name: dict[str, list[Circuit]] = {}
+    for circuit in manager.registry.all_circuits():
+        by_name.setdefault(circuit.name, []).append(circuit)
+    retired = manager.registry.retired_figures()
+    states: Counter[CircuitState] = Counter()
+    for place, (name, circuits) in enumerate(by_name.items()):
+        keyed = [circuit for circuit in circuits if circuit.key is not None]
+        if place >= maximum:
+            states[min((circuit.state for circuit in keyed or circuits), key=RANK.__getitem__)] += 1
+            continue
+        figures = [circuit.figures() for circuit in circuits]
+        # The circuit without a key is there for other users of the name; the keys tell how a keyed one stands.
+        standing = [one for one, circuit in zip(figures, circuits, strict=True) if circuit.key is not None] or figures
+        decisive = min(standing, key=_worst_and_latest)
+        states[decisive.state] += 1
+        labels = (name,)
+        found.add(f.CIRCUIT_STATE, labels, *(decisive.state is state for state in CircuitState))
+        if keyed:
+            instances = Counter(one.state for one in standing)
+            found.add(f.CIRCUIT_INSTANCES, labels, *(instances[state] for state in CircuitState))
+        found.add(f.CIRCUIT_SINCE, labels, round(decisive.since, 3))
+        total = figures[0] if len(figures) == 1 else _sum(figures)
+        if name in retired:
+            total = total.plus(retired[name])
+        times = (*total.buckets, total.seconds)
+        add_counts(found, labels, changes=total.changes, tally=total.tally, times=times)
+    found.add(f.CIRCUITS, (), *(states[state] for state in CircuitState))
+    found.add(f.OMITTED, ("circuits",), max(0, len(by_name) - maximum))
+
+
+def _worst_and_latest(figures: CircuitFigures) -> tuple[int, float]:
+    return RANK[figures.state], -figures.since
+
+
+def _sum(figures: list[CircuitFigures]) -> CircuitFigures:
+    total = figures[0]
+    for one in figures[1:]:
+        total = total.plus(one)
+    return total
+
+
+def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int) -> None:
+    figures = manager.figures()
+    pipelines: dict[str, Pipeline] = {}
+    for source in manager.registry.others:
+        pipelines.update((pipeline.name, pipeline) for pipeline in source())
+    pipelines.update((pipeline.name, pipeline) for pipeline in manager.registry.pipelines())
+    for one in figures[:maximum]:
+        labels = (one.name,)
+        pipeline = pipelines.get(one.name)
+        parts = None if pipeline is None else pipeline.lane.parts
+        if parts is not None and parts.retry is not None:
+            found.add(f.RETRIES, labels, one.retries)
+            found.add(f.RETRIES_GIVEN_UP, labels, one.given_up)
+        if one.budget is not None and parts is not None and parts.retry is not None and parts.retry.budget is not None:
+            found.add(f.BUDGET_TOKENS, labels, one.budget)
+            found.add(f.BUDGET_RESERVE, labels, parts.retry.budget.config.reserve)
+        if parts is not None and parts.hedge is not None:
+            found.add(f.HEDGES, labels, one.hedges)
+        found.add(f.FALLBACKS, labels, one.fallbacks)
+        if one.running is not None and one.waiting is not None:
+            found.add(f.BULKHEAD_RUNNING, labels, one.running)
+            found.add(f.BULKHEAD_WAITING, labels, one.waiting)
+        if parts is not None and parts.bulkhead is not None:
+            found.add(f.BULKHEAD_LIMIT, labels, parts.bulkhead.config.max_concurrent)
+        if one.permits is not None and parts is not None and parts.rate_limit is not None:
+            found.add(f.RATE_PERMITS, labels, one.permits)
+            found.add(f.RATE_CAPACITY, labels, parts.rate_limit.config.capacity)
+        if parts is not None and (parts.bulkhead is not None or parts.rate_limit is not None):
+            found.add(f.LIMIT_REJECTIONS, labels, one.rejections)
+        found.add(f.ABANDONED_THREADS, labels, one.abandoned_threads)
+    found.add(f.OMITTED, ("policies",), max(0, len(figures) - maximum))
+
+
+def _add_levels(found: Families, manager: FaultToleranceManager, maximum: int) -> None:
+    degradation = manager.levels_in_use
+    standings = [] if degradation is None else degradation.standings()
+    for standing in standings[:maximum]:
+        found.add(f.DEGRADATION_LEVEL, (standing.service,), int(standing.level))
+    found.add(f.OMITTED, ("services",), max(0, len(standings) - maximum))
