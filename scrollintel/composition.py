@@ -25,6 +25,7 @@ from .service.use_cases import UseCases
 from .settings import Declared, Settings
 from .storage.engine import Database
 from .storage.retention import RetentionPolicy
+from .telemetry.families import MAX_CIRCUITS
 from .telemetry.notify.channels import named
 
 NOTHING_DECLARED = Declarations()
@@ -68,6 +69,7 @@ def wire(
     retention: RetentionPolicy | None = None,
     runner: RecoveryRunner | None = None,
     automation: AutomationConfig | None = None,
+    max_metric_circuits: int = MAX_CIRCUITS,
     clock: Clock = SYSTEM_CLOCK,
 ) -> UseCases:
     """Return the use cases of a control plane that is not started yet.
@@ -90,6 +92,8 @@ def wire(
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         runner: Recovery strategies of this process; none by default.
         automation: What is watched and repaired; nothing by default, and recoveries end with the process then.
+        max_metric_circuits: Circuits, policies, services and targets that metrics tell of one by one, of each so many
+            at most; default 1,000.
         clock: Source of time.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -116,6 +120,7 @@ def wire(
         retention=retention,
         runner=runner,
         automation=automation,
+        max_circuits=max_metric_circuits,
     )
 
 

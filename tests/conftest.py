@@ -12,6 +12,7 @@ from scrollintel.core.hub import EventHub
 from scrollintel.core.registry import Registry
 from scrollintel.testing import ManualClock
 
+from .programs import MARK, Programs
 from .servers.fixtures import database_url, postgres, postgres_url, sqlite_url  # noqa: F401 - pytest looks them up here
 
 SEED = int(os.environ.get("SCROLLINTEL_SEED", "20250131"))
@@ -21,6 +22,12 @@ settings.register_profile("fixed", deadline=None, derandomize=True, print_blob=T
 settings.register_profile("explore", deadline=None, print_blob=True, max_examples=1000)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "fixed")
 settings.load_profile(PROFILE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out tests whose programs are missing, and say so at the end."""
+    config.addinivalue_line("markers", MARK)
+    config.pluginmanager.register(Programs(), "programs")
 
 
 def pytest_report_header() -> str:

@@ -18,6 +18,7 @@ from .description import describe
 from .gate import STATE
 from .middleware import AllowedHosts, Guardrails
 from .problems import problem
+from .routes import scrape
 from .routes.fault_tolerance_routes import router
 
 LIVE = b'{"status":"alive"}'
@@ -63,6 +64,7 @@ def create_api(use_cases: UseCases, *, hosts: AllowedHosts | None = None, admin_
     )
     app.router.routes.insert(0, Route("/livez", live, methods=["GET"]))
     app.router.routes.insert(1, Route("/readyz", ready, methods=["GET"]))
+    app.router.routes.extend(scrape.router.routes)
     app.router.routes.extend(router.routes)
     setattr(app.state, STATE, use_cases)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way to extend the description

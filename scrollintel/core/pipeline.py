@@ -50,7 +50,8 @@ class PolicyFigures(NamedTuple):
 
     `running` and `waiting` are those of the bulkhead, `permits` those of the rate limit, `budget` the tokens of the
     retry budget; None where the policy has no such part. `rejections` are those of bulkhead and rate limit, `given_up`
-    the calls whose retries ended without success.
+    the calls whose retries ended without success. `slots`, `capacity` and `reserve` are what bulkhead, rate limit and
+    budget hold at most.
     """
 
     name: str
@@ -65,6 +66,9 @@ class PolicyFigures(NamedTuple):
     abandoned_threads: int
     rejections: int
     given_up: int
+    slots: int | None = None
+    capacity: float | None = None
+    reserve: float | None = None
 
 
 class Pipeline:
@@ -281,6 +285,9 @@ class Pipeline:
             abandoned_threads=parts.abandoned.value,
             rejections=(0 if bulkhead is None else bulkhead.rejections) + (0 if limit is None else limit.rejections),
             given_up=0 if retry is None else retry.given_up.value,
+            slots=None if bulkhead is None else bulkhead.config.max_concurrent,
+            capacity=None if limit is None else limit.config.capacity,
+            reserve=None if retry is None or retry.budget is None else retry.budget.config.reserve,
         )
 
     # ------------------------------------------------------------------ inside

@@ -63,13 +63,20 @@ class Figures:
             circuit.name, circuit.key, reading.state.value, plain(reading.reason), reading.since,
             reading.retry_after, *tally, failures, openings, times.p50, times.p95, times.p99, times.mean,
             times.maximum, None if last is None else plain(last[0]), None if last is None else last[2], probes,
+            reading.buckets,
         )  # fmt: skip
 
     def policies(self, *, full: bool = False) -> list[PolicyReport]:
         """Return the figures of policies that have changed since the last time, or of all."""
         figures = self._manager.figures()
         counts = self._calls.read(figures, self._attempts_of)
-        rows = [PolicyReport(*one[:-1], *counts.get(one.name, (0, 0)), given_up=one.given_up) for one in figures]
+        rows = [
+            PolicyReport(
+                *one[:-4], *counts.get(one.name, (0, 0)), given_up=one.given_up, slots=one.slots,
+                capacity=one.capacity, reserve=one.reserve,
+            )
+            for one in figures
+        ]  # fmt: skip
         return [row for row in rows if self._is_new(f"policy {row.name}", row) or full]
 
     def levels(self, *, full: bool = False) -> list[LevelReport]:

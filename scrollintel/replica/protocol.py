@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -23,7 +23,11 @@ class ProtocolError(Exception):
 
 
 class CircuitReport(NamedTuple):
-    """How one circuit of a replica stands, in the order of its row; times in seconds, `since` in Unix time."""
+    """How one circuit of a replica stands, in the order of its row; times in seconds, `since` in Unix time.
+
+    `buckets` are the response times in each of the buckets of `CLASSIC_BOUNDS`, those beyond last; None from a replica
+    of a version that does not tell them.
+    """
 
     name: str
     key: str | None
@@ -49,12 +53,14 @@ class CircuitReport(NamedTuple):
     last_failure_type: str | None
     last_failure_at: float | None
     probes_in_flight: int
+    buckets: Sequence[int] | None = None
 
 
 class PolicyReport(NamedTuple):
     """The figures of one policy, in the order of its row; `rejections` are those of bulkhead and rate limit.
 
-    `calls` and `attempts` are 0 where they are not known: for policies that share a circuit.
+    `calls` and `attempts` are 0 where they are not known: for policies that share a circuit. `slots`, `capacity` and
+    `reserve` are what bulkhead, rate limit and retry budget hold at most.
     """
 
     name: str
@@ -71,6 +77,9 @@ class PolicyReport(NamedTuple):
     calls: int = 0
     attempts: int = 0
     given_up: int = 0
+    slots: int | None = None
+    capacity: float | None = None
+    reserve: float | None = None
 
 
 class LevelReport(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from ..core.config.base import MAX_NAME_LENGTH, name_problem
 from ..core.endpoints import check_address
 from ..core.errors import ConfigError
+from ..core.machines.sketch import CLASSIC_BOUNDS
 from ..core.states import CircuitState
 from .protocol import (
     MAX_BODY,
@@ -161,8 +162,10 @@ _NONE = type(None)
 _NUM, _OPT, _TEXT, _OPT_TEXT, _INT = (int, float), (int, float, _NONE), (str,), (str, _NONE), (int,)
 _CIRCUIT = (
     _TEXT, _OPT_TEXT, _TEXT, _TEXT, _NUM, _OPT, *([_INT] * 10), *([_OPT] * 5), _OPT_TEXT, _OPT, _INT,
+    (list, _NONE),
 )  # fmt: skip
-_POLICY: tuple[tuple[type, ...], ...] = (_TEXT, _INT, *([_OPT] * 4), *([_INT] * 8))
+_POLICY: tuple[tuple[type, ...], ...] = (_TEXT, _INT, *([_OPT] * 4), *([_INT] * 8), *([_OPT] * 3))
+_BUCKETS = len(CLASSIC_BOUNDS) + 1
 _LEVEL: tuple[tuple[type, ...], ...] = (_TEXT, _INT, _TEXT, (bool,), _NUM)
 
 
@@ -175,6 +178,12 @@ def read_circuits(rows: object) -> list[CircuitReport]:
         raise ProtocolError("a wait is too long")
     if any(circuit.state not in STATES for circuit in found):
         raise ProtocolError("a circuit is in no known state")
+    for place, circuit in enumerate(found):
+        if circuit.buckets is not None:
+            if not all(type(count) is int and 0 <= count < 2**53 for count in circuit.buckets):
+                raise ProtocolError("response times are no counts")
+            if len(circuit.buckets) != _BUCKETS:  # of a version with other bounds, so that nothing is known of them
+                found[place] = circuit._replace(buckets=None)
     return found
 
 

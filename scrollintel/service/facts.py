@@ -70,8 +70,8 @@ class FactStream:
         self._number = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self.listeners = 0
-        self.on_fact: Callable[[Fact], object] = lambda fact: None
-        """Is told of every fact."""
+        self.on_told: list[Callable[[Fact], object]] = []
+        """Called with each fact when it is added."""
         self.on_wake: Callable[[], object] = lambda: None
         """Is called when listeners have to ask whether they may still listen."""
         self._closed = False
@@ -82,12 +82,13 @@ class FactStream:
         fact = Fact(self._number, event, service, data, self.epoch)
         self._facts.append(fact)
         self._call()
-        self.on_fact(fact)
+        for action in self.on_told:
+            action(fact)
         return fact
 
     @property
     def number(self) -> int:
-        """Number of the newest fact; 0 before the first one."""
+        """Number of the newest fact, and how many there were since the start; 0 before the first one."""
         return self._number
 
     @property

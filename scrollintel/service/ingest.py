@@ -20,6 +20,7 @@ from ..storage.transaction import RowUpdate, Transaction
 from .backlog import Backlog
 from .counts import CircuitCounts, RetryCounts
 from .fleet import News, Session
+from .grown import Grown
 from .plane import ControlPlane
 from .reports import Report
 
@@ -41,6 +42,7 @@ class Ingest:
         self._rows: Backlog[tuple[str, dict[str, Any]]] = Backlog(MAX_PENDING)  # Any: the columns' values
         self._resolved: Backlog[tuple[str, datetime]] = Backlog(MAX_PENDING)
         self._dropped_counts = 0
+        self.grown = Grown()
         self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
         self._instances: OrderedDict[str, None] = OrderedDict()
         self._has_former = False
@@ -66,16 +68,21 @@ class Ingest:
         second = int(plane.clock.time())
         counts = session.reported_at != 0.0 or self._is_new(session.instance)
         former_policies = dict(session.policies)
+        if counts:
+            self.grown.dropped(session.dropped, report.dropped)
         for news in plane.fleet.take(session, report):
             if counts:
                 self._count(session, news, second)
+                self.grown.circuit(session.service, news.before, news.now)
             if news.changed:
                 self._remember(session, news.now)
             self.on_circuit(session.instance, news.now)
         for policy in report.policies:
             # One that is left out would begin anew with every report, and all it ever counted would be added again.
             if counts and policy.name in session.policies:
-                self._count_retries(former_policies.get(policy.name), policy, second)
+                before = former_policies.get(policy.name)
+                self._count_retries(before, policy, second)
+                self.grown.policy(session.service, before, policy)
         for fact in report.facts:
             self._fact(session, fact)
 
@@ -148,6 +155,7 @@ class Ingest:
         self._plane.facts.tell(event, {**content, **origin}, service=session.service)
         if event != "circuit.state_changed":
             return
+        self.grown.changed(session.service, fact["policy"])
         at = moment(fact["at"])
         row = {
             "at": at,

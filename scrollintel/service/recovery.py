@@ -86,6 +86,8 @@ class Recoveries:
         self._engine = engine
         self.strategies = strategies
         self.history = RecoveryHistory(plane, keeper)
+        self.on_ended: Callable[[RecoveryOperationRecord], object] = lambda record: None
+        """Is told of every recovery that was carried out and is over."""
         self._asked_for: dict[str, float] = {}  # id → monotonic time, until the engine has it
         self.waiting: Callable[[], Collection[str]] = tuple
         """Gives the recoveries that automation has begun and the engine could not take yet."""
@@ -184,7 +186,11 @@ class Recoveries:
 
     def finished(self, run: Mapping[str, Any], record: RecoveryOperationRecord) -> None:  # Any: JSON values
         """Hear that a recovery is over; from its thread."""
-        self._plane.on_loop(self.history.note, record)
+        self._plane.on_loop(self._ended, record)
+
+    def _ended(self, record: RecoveryOperationRecord) -> None:
+        self.history.note(record)
+        self.on_ended(record)
 
     # ------------------------------------------------------------------ life
 

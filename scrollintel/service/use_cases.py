@@ -14,6 +14,7 @@ from ..security.code_flow import OidcClient
 from ..security.oidc import OidcConfig
 from ..security.sessions import SessionLimits
 from ..storage.retention import RetentionPolicy
+from ..telemetry.families import MAX_CIRCUITS
 from . import recovery
 from .access import BAD_TOKENS_PER_MINUTE, Access
 from .audit import AuditLog
@@ -34,6 +35,7 @@ from .ingest import Ingest
 from .key_rotation import KeyRotation
 from .live.everything import Everything
 from .live.stream import LiveStream
+from .metrics.metrics import Metrics
 from .persons import Persons
 from .plane import ControlPlane
 from .policies import Policies
@@ -71,6 +73,7 @@ class UseCases:
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
         checkpoint_records: Records after which one is signed.
         checkpoint_interval: Seconds after which one is signed anyway.
+        max_circuits: Circuits, policies, services and targets that metrics tell of one by one, of each so many at most.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class UseCases:
         runner: RecoveryRunner | None = None,
         automation: AutomationConfig | None = None,
         retention: RetentionPolicy | None = None,
+        max_circuits: int = MAX_CIRCUITS,
     ) -> None:
         self.plane = plane
         self.tokens = Tokens(plane, enforced=enforced)
@@ -149,6 +153,8 @@ class UseCases:
         self.recovery.waiting = self.automation.waiting
         self.recovery.stopped = self.automation.judgement.stopped
         self.health = Health(self)
+        self.metrics = Metrics(self, max_circuits=max_circuits)
+        self.recovery.on_ended = self.metrics.ended
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
         self.live = LiveStream(
@@ -256,6 +262,11 @@ class Loops:
         self._tasks: list[asyncio.Task[None]] = []
         self.errors: dict[str, int] = {}
         self.last_errors: dict[str, str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """What is done again and again."""
+        return [*dict.fromkeys([*(name for name, _, _ in self._work), *self.errors])]
 
     def add(self, name: str, interval: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do `work` every `interval` seconds once started."""

@@ -1,4 +1,4 @@
-"""Metric families and how they are written: Prometheus text 0.0.4 and OpenMetrics 1.0, by the standard library alone."""
+"""Metric families and how they are written: Prometheus text 0.0.4 and OpenMetrics 1.0, with nothing but Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The families of a process and of what the control plane merges from its replicas; names are a promise to dashboards."""
+"""The families of a process, and as the control plane merges them from its replicas; dashboards rely on the names."""
 
 from __future__ import annotations
 

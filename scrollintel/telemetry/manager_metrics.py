@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from ..control.circuit_view import WORST_FIRST
 from ..core.manager import FaultToleranceManager
-from ..core.pipeline import Pipeline
 from ..core.states import CircuitState
 from ..core.strategies.breaker import Circuit
 from ..core.strategies.meter import CircuitFigures
@@ -18,6 +17,9 @@ from .exposition import Definition, Family, Number
 
 RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
 """States of a circuit, the worst one first."""
+
+
+_POLICY_COUNTERS = (f.RETRIES, f.RETRIES_GIVEN_UP, f.HEDGES, f.FALLBACKS, f.LIMIT_REJECTIONS)
 
 
 class Families:
@@ -63,6 +65,12 @@ def add_counts(
     found.add(f.CIRCUIT_TIMEOUTS, labels, tally[4])
     found.add(f.CIRCUIT_SLOW, labels, tally[2])
     found.add(f.CIRCUIT_RESPONSES, labels, *times)
+
+
+def add_policy_counts(found: Families, labels: tuple[str, ...], counts: tuple[int, ...]) -> None:
+    """Add what one policy has counted: retries, calls given up, hedges, fallbacks, and refusals by its limits."""
+    for definition, count in zip(_POLICY_COUNTERS, counts, strict=True):
+        found.add(definition, labels, count)
 
 
 def add_build(found: Families) -> None:
@@ -132,34 +140,22 @@ def _sum(figures: list[CircuitFigures]) -> CircuitFigures:
 
 def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int) -> None:
     figures = manager.figures()
-    pipelines: dict[str, Pipeline] = {}
-    for source in manager.registry.others:
-        pipelines.update((pipeline.name, pipeline) for pipeline in source())
-    pipelines.update((pipeline.name, pipeline) for pipeline in manager.registry.pipelines())
     for one in figures[:maximum]:
         labels = (one.name,)
-        pipeline = pipelines.get(one.name)
-        parts = None if pipeline is None else pipeline.lane.parts
-        if parts is not None and parts.retry is not None:
-            found.add(f.RETRIES, labels, one.retries)
-            found.add(f.RETRIES_GIVEN_UP, labels, one.given_up)
-        if one.budget is not None and parts is not None and parts.retry is not None and parts.retry.budget is not None:
-            found.add(f.BUDGET_TOKENS, labels, one.budget)
-            found.add(f.BUDGET_RESERVE, labels, parts.retry.budget.config.reserve)
-        if parts is not None and parts.hedge is not None:
-            found.add(f.HEDGES, labels, one.hedges)
-        found.add(f.FALLBACKS, labels, one.fallbacks)
-        if one.running is not None and one.waiting is not None:
-            found.add(f.BULKHEAD_RUNNING, labels, one.running)
-            found.add(f.BULKHEAD_WAITING, labels, one.waiting)
-        if parts is not None and parts.bulkhead is not None:
-            found.add(f.BULKHEAD_LIMIT, labels, parts.bulkhead.config.max_concurrent)
-        if one.permits is not None and parts is not None and parts.rate_limit is not None:
-            found.add(f.RATE_PERMITS, labels, one.permits)
-            found.add(f.RATE_CAPACITY, labels, parts.rate_limit.config.capacity)
-        if parts is not None and (parts.bulkhead is not None or parts.rate_limit is not None):
-            found.add(f.LIMIT_REJECTIONS, labels, one.rejections)
+        counts = (one.retries, one.given_up, one.hedges, one.fallbacks, one.rejections)
+        add_policy_counts(found, labels, counts)
         found.add(f.ABANDONED_THREADS, labels, one.abandoned_threads)
+        for definition, value in (
+            (f.BUDGET_TOKENS, one.budget),
+            (f.BUDGET_RESERVE, one.reserve),
+            (f.BULKHEAD_RUNNING, one.running),
+            (f.BULKHEAD_WAITING, one.waiting),
+            (f.BULKHEAD_LIMIT, one.slots),
+            (f.RATE_PERMITS, one.permits),
+            (f.RATE_CAPACITY, one.capacity),
+        ):
+            if value is not None:
+                found.add(definition, labels, value)
     found.add(f.OMITTED, ("policies",), max(0, len(figures) - maximum))
 
 

@@ -67,7 +67,7 @@ class LiveStream:
         self._turns = 0
         self._life = 0
         fleet.on_touched = self._touched
-        facts.on_fact = self._told
+        facts.on_told.append(self._told)
         facts.on_wake = self._woken
 
     # ------------------------------------------------------------------ pages
