@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from docs.table import Row, Table, amount, default
 from scrollintel.api.context import PREFIX
 from scrollintel.api.problems import TITLES
-from scrollintel.api.route import PERMISSION
+from scrollintel.api.route import PERMISSION, Anybody
 from scrollintel.api.routes.fault_tolerance_routes import router
 from scrollintel.models import fault_tolerance_models
 from scrollintel.models.base import JsonDocument, UtcDateTime
@@ -100,8 +100,9 @@ def _routes(tag: str) -> Table:
         if str(route.tags[0]).replace(" ", "_") == tag:
             method = min(route.methods or ())
             path = f"`{method} {route.path.removeprefix(PREFIX)}`"
-            permission: Permission = getattr(route.endpoint, PERMISSION)
-            rows.append((path, f"`{permission.value}`", _again(route, method), route.summary or ""))
+            permission: Permission | Anybody = getattr(route.endpoint, PERMISSION)
+            needed = "none" if permission is Anybody.MAY_ASK else f"`{permission.value}`"
+            rows.append((path, needed, _again(route, method), route.summary or ""))
     return Table(("Route", "Permission", "Sent again", "Does"), rows, described=False)
 
 

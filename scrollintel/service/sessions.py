@@ -65,6 +65,7 @@ class BrowserSessions:
         self._plane = plane
         self._access = access
         self._sessions = Sessions(limits)
+        self.limits = self._sessions.limits
         self.provider = provider
 
     def __len__(self) -> int:

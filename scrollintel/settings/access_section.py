@@ -59,7 +59,7 @@ class AccessSettings(Config):
     oidc_groups_claim: str = field(default="groups", metadata=setting(rules.text()))
     oidc_grants: Grants = field(default=(), metadata=setting(rules.grants(), parse=parse_json))
     oidc_client_id: str | None = field(default=None, metadata=setting(rules.text(optional=True)))
-    oidc_client_secret: str | None = field(default=None, metadata=setting(secret(optional=True), secret=True))
+    oidc_client_secret: str | None = field(default=None, metadata=setting(secret(optional=True)))
     oidc_authorization_url: str | None = field(default=None, metadata=setting(rules.web_url()))
     oidc_token_url: str | None = field(default=None, metadata=setting(rules.web_url()))
     oidc_redirect_url: str | None = field(default=None, metadata=setting(rules.web_url()))

@@ -10,7 +10,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from scrollintel.api.context import Ask
-from scrollintel.api.route import PERMISSION, UndeclaredPermissionError, resource_router
+from scrollintel.api.route import PERMISSION, Anybody, UndeclaredPermissionError, resource_router
 from scrollintel.api.routes.fault_tolerance_routes import router
 from scrollintel.security.access import ROLES, Binding, Permission, Role
 from scrollintel.security.kinds import TOKENS
@@ -19,8 +19,13 @@ from scrollintel.service.use_cases import UseCases
 
 from .rig import bearer, serving
 
-ROUTES = [route for route in router.routes if isinstance(route, APIRoute)]
 STREAMS = ("/events", "/live")
+EVERY_ROUTE = [route for route in router.routes if isinstance(route, APIRoute)]
+ROUTES = [route for route in EVERY_ROUTE if getattr(route.endpoint, PERMISSION) is not Anybody.MAY_ASK]
+OPEN = {
+    "GET /session", "POST /session", "DELETE /session", "GET /session/provider", "GET /session/provider/return",
+}  # fmt: skip
+"""What nobody needs a permission for, because it is how one signs in and out."""
 FILLED = {
     "{name}": "mine", "{service}": "mine", "{operation}": "rec_0", "{replica}": "none", "{number}": "1",
     "{sequence:int}": "1", "{sequence}": "1", "{id}": "tok_0", "{token}": "tok_0", "{token_id}": "tok_0",
@@ -60,6 +65,8 @@ def test_routes_all_declare_a_permission_and_all_are_known() -> None:
     """The table of routes is not empty, and each of them names its permission."""
     assert len(ROUTES) > 50
     assert all(isinstance(getattr(route.endpoint, PERMISSION, None), Permission) for route in ROUTES)
+    others = {f"{sorted(route.methods or ())[0]} {address(route)}" for route in EVERY_ROUTE if route not in ROUTES}
+    assert others == OPEN
 
 
 def test_route_without_a_permission_cannot_be_built() -> None:

@@ -26,7 +26,9 @@ class Listener:
         self.text = ""
 
     @classmethod
-    async def on(cls, server: ServerProcess, *, last: str | None = None, token: str | None = None) -> Self:
+    async def on(
+        cls, server: ServerProcess, *, last: str | None = None, token: str | None = None, cookie: str | None = None
+    ) -> Self:
         """Connect, ask, and wait until the stream has begun."""
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         lines = [f"GET {PREFIX}/events HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
@@ -34,6 +36,8 @@ class Listener:
             lines.append(f"Last-Event-ID: {last}")
         if token is not None:
             lines.append(f"Authorization: Bearer {token}")
+        if cookie is not None:
+            lines.append(f"Cookie: {cookie}")
         writer.write("\r\n".join([*lines, "", ""]).encode())
         listener = cls(reader, writer)
         await listener.until("retry: 1000")
@@ -128,3 +132,36 @@ async def test_stream_ends_with_its_token(tmp_path: Path) -> None:
             await staying.until('"name":"orders"')
             for listener in (expiring, revoked, staying):
                 await listener.close()
+
+
+@pytest.mark.asyncio
+async def test_stream_under_a_session_ends_with_it_and_does_not_keep_it_alive(tmp_path: Path) -> None:
+    """Signing out and revoking the token end it at once; listening, also anew, does not count as somebody there."""
+    with server_process(tmp_path / "data", enforced=True) as server:
+        admin = (server.directory / "first-admin-token").read_text().strip()
+        async with httpx2.AsyncClient(base_url=server.api) as client:
+
+            async def sign_in(token: str) -> tuple[str, dict[str, str]]:
+                answer = await client.post("/session", json={"token": token})
+                assert answer.status_code == 200
+                cookie = answer.headers["set-cookie"].partition(";")[0]
+                return cookie, {"Cookie": cookie, "X-CSRF-Token": answer.json()["csrf"]}
+
+            body = {"name": "t", "bindings": [{"role": "viewer", "services": ["*"]}]}
+            made = (await client.post("/tokens", json=body, headers=bearer(admin))).json()
+            staying, own = await sign_in(admin)
+            leaving, headers = await sign_in(admin)
+            revoked, _ = await sign_in(made["token"])
+            before = (await client.get("/session", headers=own)).json()["idle_expires_at"]
+            streams = [await Listener.on(server, cookie=cookie) for cookie in (staying, leaving, revoked)]
+            assert (await client.get("/session", headers=own)).json()["idle_expires_at"] == before
+            began = time.monotonic()
+            assert (await client.delete("/session", headers=headers)).status_code == 204
+            await streams[1].end()
+            assert (await client.delete(f"/tokens/{made['id']}", headers=own)).status_code == 204
+            await streams[2].end()
+            assert time.monotonic() - began < 3.0
+            (await client.post("/services", json={"name": "orders"}, headers=own)).raise_for_status()
+            await streams[0].until('"name":"orders"')
+            for stream in streams:
+                await stream.close()

@@ -86,6 +86,7 @@ def test_project_has_no_required_dependency() -> None:
 SERVER_FLOORS = {
     "api": {"fastapi", "pydantic", "pydantic_core", "starlette"},
     "cli": {"alembic", "click", "rich", "sqlalchemy"},
+    "dashboard": {"fastapi", "starlette"},
     "durable": {"dbos", "sqlalchemy"},
     "models": {"sqlalchemy"},
     "outbound": {"h11"},

@@ -18,7 +18,7 @@ export function CircuitConfiguration({ shown }: { shown: CircuitDetail }) {
   const configured = shown.configured;
   const service = configured?.service ?? shown.services[0] ?? null;
   const changeable = may("circuits.configure", service) && configured?.source !== "file";
-  const defaults = useReading(() => ask<DefaultsView>("/defaults"), []);
+  const defaults = useReading(() => ask<DefaultsView>("/config/defaults"), []);
   const kind = defaults.value?.configurations["circuit_breaker"];
   return (
     <>
