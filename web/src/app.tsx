@@ -144,7 +144,7 @@ function Rail() {
 function TopBar() {
   const known = session.value;
   return (
-    <div class="topbar">
+    <header class="topbar">
       <Live />
       <div class="topbar-end">
         <label class="theme">
@@ -166,7 +166,7 @@ function TopBar() {
           </button>
         )}
       </div>
-    </div>
+    </header>
   );
 }
 

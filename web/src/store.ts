@@ -110,6 +110,8 @@ function listen(): void {
       targets.value = new Map();
     },
     connected: (is) => {
+      // What a view could not read while nobody answered is read now.
+      if (is && !connected.value) storyVersion.value += 1;
       connected.value = is;
       if (is) heardAt.value = Date.now();
     },

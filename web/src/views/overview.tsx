@@ -289,7 +289,7 @@ function Automation() {
 }
 
 function Lately() {
-  const listed = facts.value.slice(0, 12);
+  const listed = facts.value.slice(0, 16);
   return (
     <Card title="Lately">
       {listed.length === 0 ? (

@@ -158,7 +158,6 @@ function Graph({ nodes, edges, over, hit, onOver }: GraphProps) {
             <a
               key={place.name}
               href={to("services", place.name)}
-              aria-label={`${place.name}: ${look.word}${level}`}
               data-service={place.name}
               class={`node tone-${look.tone} ${over === place.name ? "over" : ""} ${hit?.has(place.name) ? "hit" : ""}`}
               onMouseEnter={() => onOver(place.name)}
