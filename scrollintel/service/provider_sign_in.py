@@ -50,6 +50,11 @@ class SignInFailed(Exception):
         super().__init__(problem)
         self.problem = problem
 
+    @property
+    def is_outage(self) -> bool:
+        """Whether the provider is to blame, and not whoever tried."""
+        return self.problem in ("provider_unavailable", "provider_busy")
+
 
 class ProviderSignIn:
     """The authorization code flow with PKCE.

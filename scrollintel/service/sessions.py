@@ -72,6 +72,11 @@ class BrowserSessions:
         return len(self._sessions)
 
     @property
+    def dropped(self) -> int:
+        """Sessions that made room for others before their time."""
+        return self._sessions.dropped
+
+    @property
     def ways(self) -> list[str]:
         """How one can sign in."""
         return ["token"] if self.provider is None else ["token", "provider"]

@@ -293,6 +293,20 @@ async def test_sign_in_at_the_provider_is_slowed_down_like_wrong_tokens(tmp_path
 
 
 @pytest.mark.asyncio
+async def test_outage_of_the_provider_is_nobodys_wrong_attempt(tmp_path: Path, issuer: Issuer) -> None:
+    """Who tries again while it is away is let in once it is back."""
+    async with offering(tmp_path, issuer, bad_tokens_per_minute=1) as served:
+        browser = Browser(served.client)
+        for _ in range(3):
+            issuer.status = None
+            url = await at_provider(await browser.leave())
+            issuer.status = 500
+            assert problem(await browser.come_back(url)) == "provider_unavailable"
+        issuer.status = None
+        assert (await browser.come_back(await at_provider(await browser.leave()))).headers["location"] == "/"
+
+
+@pytest.mark.asyncio
 async def test_session_of_a_person_follows_the_roles(tmp_path: Path, issuer: Issuer) -> None:
     """A role that is given or taken holds with the next request, and nobody has to sign in again for it."""
     async with offering(tmp_path, issuer) as served:

@@ -259,6 +259,7 @@ async def test_sessions_are_bounded_and_those_in_use_stay(tmp_path: Path) -> Non
         assert (await browsers[0].send("GET", "/services")).status_code == 200
         await browsers[2].sign_in(await token_of(served.use_cases, Binding(Role.VIEWER, ("*",))))
         assert [(await browser.shown())["signed_in"] for browser in browsers] == [True, False, True]
+        assert served.use_cases.sessions.dropped == 1
 
 
 @pytest.mark.asyncio

@@ -122,7 +122,7 @@ async def return_from_provider(
 
 
 async def _arrived(ask: Ask, *, code: str | None, state: str | None, error: str | None, issuer: str | None) -> Opened:
-    """Return the session of who has come back; every failure is counted like a token that is not valid."""
+    """Return the session of who has come back; a failure is counted like a token that is not valid."""
     sessions = ask.use_cases.sessions
     provider = sessions.provider
     if provider is None:
@@ -139,7 +139,9 @@ async def _arrived(ask: Ask, *, code: str | None, state: str | None, error: str 
             state=state or "",
             issuer=issuer,
         )
-    except SignInFailed:
+    except SignInFailed as failed:
+        if failed.is_outage:
+            raise
         try:
             await sessions.refuse(peer(ask), _number(ask))
         except TooManyRequestsError:
