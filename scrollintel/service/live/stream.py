@@ -18,6 +18,8 @@ from .view import Place, View
 
 INTERVAL = 0.05
 """Seconds between two messages to a page at least."""
+SLACK = 1e-6
+"""Seconds by which sums of times may be wrong."""
 GATHER = 0.005
 """Seconds that news waits for more of its kind: a change comes as a fact and as a state."""
 TURN = 1.0 / SLICES
@@ -60,7 +62,6 @@ class LiveStream:
         self._on_look = on_look
         self._news = News(fleet, sources)
         self._rooms: dict[tuple[Scope, ...], Room] = {}
-        self._ticks = 0
         self._ticked_at = self._summed_at = float("-inf")
         self._is_summary_due = False
         self._is_armed = False
@@ -97,17 +98,21 @@ class LiveStream:
             room = self._enter(scopes, caller, rendering)
             position, missed = self._facts.position(last_id)
             place = Place(room.view.place.position if missed or not last_id else position, 0)
-            reset, told = self._facts.reset() if missed else b"", -1
+            reset, earliest = self._facts.reset() if missed else b"", float("-inf")
             while not self._facts.closed and not room.is_broken and alive():
-                if place == room.view.place or told == self._ticks:
+                if place == room.view.place:
                     if await room.wait() and place == room.view.place:
                         yield STILL_HERE
                     continue
-                text, place = room.view.message(place)
-                told = self._ticks
-                if place != room.view.place:
+                if self._ticked_at < earliest:
                     room.is_behind = True
                     self._nudge()
+                    await room.wait()
+                    continue
+                # The first message comes at once, between two ticks.
+                ticked_at = self._clock.monotonic() if place.version == 0 else self._ticked_at
+                earliest = ticked_at + INTERVAL - SLACK
+                text, place = room.view.message(place)
                 if text:
                     yield reset + text
                     reset = b""
@@ -189,7 +194,6 @@ class LiveStream:
     def _tick(self) -> None:
         self._is_armed = False
         self._look(figures=False)
-        self._ticks += 1
         self._ticked_at = self._clock.monotonic()
         for room in self._rooms.values():
             is_behind, room.is_behind = room.is_behind, False
