@@ -110,7 +110,7 @@ export function lookOf(state: string): Look {
 
 /** An incident's `open` is no circuit's. */
 export function lookOfIncident(state: string): Look {
-  return state === "open" ? { tone: "bad", shape: "cross", word: "open, nothing is done" } : lookOf(state);
+  return state === "open" ? { tone: "bad", shape: "cross", word: "open" } : lookOf(state);
 }
 
 /** The reason for a circuit's state without the seconds to its next probe, which are shown counting down. */
