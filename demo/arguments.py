@@ -28,6 +28,7 @@ class Options:
     rate: float
     seed: int
     live: bool
+    stay: bool
     json: Path | None
     screenshot: Path | None
 
@@ -60,6 +61,7 @@ def parse(arguments: list[str]) -> Options | None:
         rate=given.rate,
         seed=given.seed,
         live=not given.no_live,
+        stay=given.stay,
         json=given.json,
         screenshot=given.screenshot,
     )
@@ -98,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, metavar="N", help="seed of the requests and of the lock's rhythm"
     )
     parser.add_argument("--no-live", action="store_true", help="print plain lines instead of the live view")
+    parser.add_argument("--stay", action="store_true", help="keep everything running afterwards, until Ctrl-C")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measured figures to this file")
     parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save the live view, amid a fault, as SVG")
     parser.add_argument("--list", action="store_true", help="list the scenarios and stop")

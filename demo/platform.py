@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import scrollintel
+
 from .yard import ROOT, StartError, WatchedService, Yard
 
 API = "/api/v1/fault-tolerance"
@@ -73,13 +75,25 @@ class Platform:
         self._settings = yard.folder / "scrollintel.toml"
         self._write(on_duty=False)
         self._service = yard.add("control-plane", "demo.services.control_plane", str(self._settings), str(self.port))
+        self._connection: scrollintel.Connection | None = None
         self._noticed: set[str] = set()
         self._finished: set[str] = set()
 
     def start(self) -> None:
-        """Start it and wait until it serves; blocks. Raises StartError."""
+        """Start it, wait until it serves, and join it with this process; blocks. Raises StartError."""
         self._yard.hold()
         self._service.start()
+        self._connection = scrollintel.connect(self.url, service="demo", cache_dir=self._yard.folder / "replica")
+
+    def leave(self) -> None:
+        """Leave it, before it ends."""
+        if self._connection is not None:
+            self._connection.close()
+
+    @property
+    def url(self) -> str:
+        """Where its dashboard is."""
+        return f"http://127.0.0.1:{self.port}"
 
     def _write(self, *, on_duty: bool) -> None:
         """Write the settings file; off duty nothing is watched."""

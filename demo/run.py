@@ -71,6 +71,9 @@ async def _run(yard: Yard, options: Options) -> int:
     stage = Stage(yard, rate=options.rate, seed=options.seed)
     console.print("Starting an inventory with a SQLite database, a storefront and a batch job …", soft_wrap=True)
     await asyncio.to_thread(stage.start_services)
+    console.print(
+        f"The control plane's dashboard: {stage.platform.url} – open it in a browser meanwhile.", soft_wrap=True
+    )
     view = View(stage, options.scenarios, options.duration)
     pictures: list[str] = []
     live = options.live and console.is_terminal and not console.is_dumb_terminal
@@ -87,11 +90,19 @@ async def _run(yard: Yard, options: Options) -> int:
     finally:
         stream.cancel()
         await asyncio.gather(stream, return_exceptions=True)
+        if not options.stay:
+            await asyncio.to_thread(stage.platform.leave)
     report.print_report(console, stage.figures)
     if options.json is not None:
         report.write_json(options.json, report.as_json(stage, options, played, began))
     if options.screenshot is not None and pictures:
         options.screenshot.write_text(pictures[-1], encoding="utf-8")
+    if options.stay:
+        console.print(f"Everything goes on until Ctrl-C: {stage.platform.url}", soft_wrap=True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stage.platform.leave()
     return BROKEN if report.broken(stage.figures) else KEPT
 
 

@@ -27,9 +27,11 @@ interface Props {
   series: readonly Series[];
   text: (value: number) => string;
   height?: number;
+  /** Seconds up to the last point that are shown, whether there are points or not; what there is by default. */
+  seconds?: number;
 }
 
-export function Chart({ label, times, series, text, height = 180 }: Props) {
+export function Chart({ label, times, series, text, height = 180, seconds }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const drawn = useRef<uPlot | null>(null);
   const names = series.map((item) => item.name).join();
@@ -46,7 +48,10 @@ export function Chart({ label, times, series, text, height = 180 }: Props) {
         height,
         cursor: { y: false, points: { size: 6 } },
         legend: { live: true },
-        scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
+        scales: {
+          x: { range: (_, low, high) => (seconds === undefined ? [low, high] : [Date.now() / 1000 - seconds, Date.now() / 1000]) },
+          y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] },
+        },
         axes: [{ ...axis, values: (_, values) => values.map((value) => hour(value)) }, { ...axis, size: 64, values: (_, values) => values.map((value) => text(value)) }],
         series: [
           { label: "at", value: (_: uPlot, value: number | null) => (value === null ? "–" : hour(value)) },
@@ -71,7 +76,7 @@ export function Chart({ label, times, series, text, height = 180 }: Props) {
       plot.destroy();
       drawn.current = null;
     };
-  }, [names, theme.value, height]);
+  }, [names, theme.value, height, seconds]);
   useEffect(() => {
     drawn.current?.setData([times, ...series.map((item) => item.values)]);
   }, [times, series]);

@@ -180,6 +180,7 @@ function Course({ name, seconds, turn }: { name: string; seconds: number; turn: 
         <Chart
           label="Calls per second"
           times={times}
+          seconds={seconds}
           text={rate}
           series={[
             { name: "succeeded", colour: "--good", values: numbers((bucket) => bucket.successes / per), filled: true },
@@ -193,6 +194,7 @@ function Course({ name, seconds, turn }: { name: string; seconds: number; turn: 
         <Chart
           label="Response times"
           times={times}
+          seconds={seconds}
           text={span}
           series={[
             { name: "median", colour: "--busy", values: numbers((bucket) => bucket.p50) },
