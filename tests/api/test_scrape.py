@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text
 
 from scrollintel.core.machines.sketch import CLASSIC_BOUNDS
+from scrollintel.recovery.target import Mode, Remedy
 from scrollintel.replica.protocol import PROTOCOL
 from scrollintel.security.access import Binding, Role
 from scrollintel.telemetry.platform_families import CONTROL_PLANE
@@ -287,14 +288,14 @@ async def test_scrape_of_a_recovery_tells_its_outcome_and_how_long_it_took(tmp_p
 async def test_scrape_of_an_incident_tells_target_question_and_switches(tmp_path: Path) -> None:
     """A target that fails is seen in its condition, its incident, and the question that waits for a person."""
     flags = Flags(tmp_path / "flags")
-    async with watching(tmp_path / "data", flags.target("web", mode="act", remedies=ASKS)) as (client, _):
+    async with watching(tmp_path / "data", flags.target("web", mode=Mode.RECOVER, strategies=ASKS)) as (client, _):
         samples = await scraped(client)
         assert of(samples, "target_condition", target="web", service="web", condition="healthy") == 1
         assert of(samples, "check_good", target="web", service="web", check="flag") == 1
         assert of(samples, "incidents_total", service="web", severity="1") == 0
         flags.down("web")
         await question_of(client, "web")
-        (await client.post("/automation/stop", json={"reason": "test"})).raise_for_status()
+        (await client.put("/automation/stop-switch", json={"reason": "test"})).raise_for_status()
         samples = await scraped(client)
         assert of(samples, "check_good", target="web", service="web", check="flag") == 0
         waiting = [value for (name, labels), value in samples.items()
@@ -311,12 +312,12 @@ async def test_scrape_of_an_incident_tells_target_question_and_switches(tmp_path
 async def test_scrape_of_a_repaired_target_tells_every_phase(tmp_path: Path) -> None:
     """Detection, initiation, repair and proof are each timed once, and so is the whole."""
     flags = Flags(tmp_path / "flags")
-    target = flags.target("web", mode="act", remedies={"default": ({"kind": "wait"},)})
+    target = flags.target("web", mode=Mode.RECOVER, strategies={"default": (Remedy(kind="wait"),)})
     async with watching(tmp_path / "data", target) as (client, _):
         flags.down("web")
         await shown(client, "/incidents", lambda body: body["items"])
         flags.up("web")
-        await shown(client, "/recovery", lambda body: body["items"] and body["items"][0]["finished_at"])
+        await shown(client, "/recovery/history", lambda body: body["items"] and body["items"][0]["finished_at"])
         samples = await scraped(client)
         assert of(samples, "recoveries_total", service="web", outcome="recovered") == 1
         for phase in ("detection", "initiation", "repair", "proof"):
