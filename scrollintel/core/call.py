@@ -53,6 +53,7 @@ class Call:
         abandoned: Whether a worker thread still runs an attempt that was late.
         measured: Whether response times are recorded.
         ending: How the call ended, when a fallback is to answer it.
+        observed: What an observer keeps with the call.
     """
 
     # Defaults of the class instead of slots that every call would have to fill.
@@ -70,6 +71,7 @@ class Call:
     abandoned = False
     measured = True
     ending: Outcome | None = None
+    observed: Any = None
 
     def __init__(
         self, policy: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], started: float
@@ -103,6 +105,7 @@ class Call:
         copy.deadline = self.deadline
         copy.fallback = self.fallback
         copy.circuit = self.circuit
+        copy.observed = self.observed
         return copy
 
     def outcome(self, now: float, error: BaseException | None, value: object = None) -> Outcome:

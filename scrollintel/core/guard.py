@@ -133,7 +133,9 @@ class Guard:
         found: dict[str, Gate | None] = {
             "breaker": call.circuit, "rate_limit": parts.rate_limit, "bulkhead": parts.bulkhead,
         }  # fmt: skip
-        return [gate for layer in self._lane.order if (gate := found.get(layer)) is not None]
+        gates = [gate for layer in self._lane.order if (gate := found.get(layer)) is not None]
+        observer = self._lane.observer
+        return gates if observer is None else [observer.calls, *gates, observer.attempts]
 
     def _note(self, call: Call, gate: Gate, permit: object) -> None:
         if gate is call.circuit:

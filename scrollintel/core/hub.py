@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from .errors import ConfigError, Violation
 
@@ -19,6 +19,40 @@ if TYPE_CHECKING:
 
 Listener: TypeAlias = "Callable[[Event], object]"
 DEFAULT_QUEUE_SIZE = 10_000
+
+
+class Receiver(Protocol):
+    """What a hub hands events to, in the thread that emits and under its locks.
+
+    Nothing here may block, raise or call anything of the engine.
+    """
+
+    @property
+    def follows_calls(self) -> bool:
+        """True when it wants more than changes of states and configurations."""
+
+    @property
+    def idle(self) -> bool:
+        """True when everything offered so far has been handled."""
+
+    @property
+    def dropped(self) -> int:
+        """Events that were lost because it could not take them."""
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Tell whether events of `kind` are worth making."""
+
+    def offer(self, event: Event) -> None:
+        """Take an event, or let it pass."""
+
+    def start(self) -> None:
+        """Begin, again after a fork."""
+
+    def renew(self) -> None:
+        """Forget what the parent of a forked child had."""
+
+    def cancel(self) -> None:
+        """Take no further events."""
 
 
 class Subscription:
@@ -145,7 +179,7 @@ class EventHub:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._subscriptions: tuple[Subscription | EventBuffer, ...] = ()
+        self._subscriptions: tuple[Receiver, ...] = ()
         self._numbering = threading.RLock()  # emitters may hold a lock of theirs, so this is none of `new_lock`
         self._sequence = itertools.count(1)
         self._orphaned = False
@@ -191,8 +225,7 @@ class EventHub:
         from .event_buffer import EventBuffer
 
         buffer = EventBuffer(self._remove, size, wake)
-        with self._lock:
-            self._set((*self._subscriptions, buffer))
+        self.attach(buffer)
         return buffer
 
     @property
@@ -206,13 +239,22 @@ class EventHub:
         with self._lock:
             return self._dropped + sum(subscription.dropped for subscription in self._subscriptions)
 
-    def _remove(self, subscription: Subscription | EventBuffer) -> None:
+    def attach(self, receiver: Receiver) -> None:
+        """Hand later events to `receiver` at once; see there what it must not do. `detach` ends it."""
+        with self._lock:
+            self._set((*self._subscriptions, receiver))
+
+    def detach(self, receiver: Receiver) -> None:
+        """Hand nothing more to `receiver`."""
+        self._remove(receiver)
+
+    def _remove(self, subscription: Receiver) -> None:
         with self._lock:
             if subscription in self._subscriptions:
                 self._dropped += subscription.dropped
             self._set(tuple(item for item in self._subscriptions if item is not subscription))
 
-    def _set(self, subscriptions: tuple[Subscription | EventBuffer, ...]) -> None:
+    def _set(self, subscriptions: tuple[Receiver, ...]) -> None:
         self._subscriptions = subscriptions
         self.watched = bool(subscriptions)
         self.active = any(subscription.follows_calls for subscription in subscriptions)

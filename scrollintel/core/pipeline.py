@@ -19,6 +19,7 @@ from .machines.sketch import LatencySketch
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
 from .strategies.meter import summarise
+from .strategies.observer import Observer
 from .wrapping import wrap
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Home(Protocol):
 
     def arrived(self, circuit: Circuit) -> object:
         """Hear of a new circuit."""
+
+    def observer(self, name: str) -> Observer | None:
+        """Return who watches the calls of the policy of that name."""
 
 
 class PolicyFigures(NamedTuple):
@@ -119,6 +123,11 @@ class Pipeline:
     def name(self) -> str:
         """Name of the policy."""
         return self.lane.name
+
+    @property
+    def hub(self) -> EventHub:
+        """Where its events go."""
+        return self._hub
 
     @property
     def policy(self) -> Policy:
@@ -209,12 +218,18 @@ class Pipeline:
         with CONFIGURING:
             return self._put(self._in_force(self.own))
 
+    def observe(self, observer: Observer | None) -> None:
+        """Let `observer` watch every later call, in place of whoever did; None for nobody. Nothing else changes."""
+        with CONFIGURING:
+            if self.lane.observer is not observer:
+                self.lane = self._ready(Lane(self.lane.parts, observer))
+
     def _put(self, policy: Policy) -> tuple[str, ...]:
         old = self.lane.policy
         changed = tuple(f.name for f in fields(policy) if getattr(old, f.name) != getattr(policy, f.name))
         if not changed:
             return ()
-        self.lane = self._compile(policy, self.lane.parts)
+        self.lane = self._compile(policy, self.lane)
         self.revision += 1
         revision = self.revision
         if self._hub.watched:
@@ -302,14 +317,19 @@ class Pipeline:
     def _in_force(self, policy: Policy) -> Policy:
         return policy if self._home is None else self._home.in_force(policy)
 
-    def _compile(self, policy: Policy, before: Parts | None) -> Lane:
+    def _compile(self, policy: Policy, before: Lane | None) -> Lane:
         circuit = None
         if self._circuits is not None and policy.breaker is not None:
             circuit = self._circuits(policy.breaker)
         home = self._home
         arrived = None if home is None else home.arrived
-        parts = Parts(policy, self._clock, self._hub, self._budgets, circuit=circuit, before=before, arrived=arrived)
-        lane = Lane(parts)
+        old = None if before is None else before.parts
+        parts = Parts(policy, self._clock, self._hub, self._budgets, circuit=circuit, before=old, arrived=arrived)
+        observer = None if before is None else before.observer
+        return self._ready(Lane(parts, observer if home is None else home.observer(policy.name)))
+
+    def _ready(self, lane: Lane) -> Lane:
+        home = self._home
         if home is not None and home.on_first_call is not None:
             lane.await_first_call(home.on_first_call)
         return lane

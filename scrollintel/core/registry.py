@@ -18,6 +18,7 @@ from .pipeline import Pipeline
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
 from .strategies.meter import CircuitFigures
+from .strategies.observer import Observer
 
 if TYPE_CHECKING:
     from .snapshot import PolicySnapshot
@@ -51,6 +52,7 @@ class Registry:
         self._pipelines: dict[str, Pipeline] = {}
         self._circuits: dict[str, Circuit] = {}
         self._seen: dict[str, list[CircuitBreakerConfig | Policy]] = {}
+        self._observing: Callable[[str], Observer | None] | None = None
 
     def circuit(self, config: CircuitBreakerConfig, *, on_purpose: bool = False) -> Circuit:
         """Return the circuit of that name; a known one goes on under `config` when that differs.
@@ -140,6 +142,26 @@ class Registry:
         """Tell that a circuit is new."""
         if self.on_arrived is not None:
             self.on_arrived(circuit)
+
+    def observer(self, name: str) -> Observer | None:
+        """Return who watches the calls of the policy of that name, or None for nobody."""
+        return None if self._observing is None else self._observing(name)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether somebody watches calls."""
+        return self._observing is not None
+
+    def observe(self, choose: Callable[[str], Observer | None] | None) -> None:
+        """Let others watch the calls of all policies, those that come later included.
+
+        Arguments:
+            choose: Takes the name of a policy and returns who watches it, or None for nobody; None ends all watching.
+        """
+        with CONFIGURING:
+            self._observing = choose
+            for pipeline in self._all():
+                pipeline.observe(self.observer(pipeline.name))
 
     def await_first_call(self, begin: Callable[[], object]) -> None:
         """Call `begin` once when the next call through any pipeline of this registry comes; it must not raise."""

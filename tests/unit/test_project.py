@@ -94,6 +94,7 @@ SERVER_FLOORS = {
     "service": {"psutil", "pydantic_core"},
     "settings": {"psutil", "yaml"},
     "storage": {"alembic", "sqlalchemy"},
+    "telemetry": {"opentelemetry"},
     "serving.py": {"uvicorn"},
     "watch": {"grpc", "grpc_health", "psutil", "psycopg", "redis"},
 }

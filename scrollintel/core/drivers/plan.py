@@ -20,6 +20,7 @@ from ..strategies.bulkhead import Bulkhead
 from ..strategies.fallback import FallbackRule
 from ..strategies.hedge import HedgeRule
 from ..strategies.meter import SharedCounter
+from ..strategies.observer import Observer
 from ..strategies.rate_limit import RateLimit
 from ..strategies.retry import RetryRule
 
@@ -220,21 +221,23 @@ class Lane:
         attention: Seconds from which a success is more than a number: too slow, or too late.
         judges: Whether returned values are looked at.
         recovers: Whether a failed attempt may still be answered, by a retry or a fallback.
+        observer: Watches every call, all of which take the chain then; None for nobody.
         run, arun: The chains of the two drivers, compiled on first use.
     """
 
     __slots__ = (
         "arun", "attention", "bare", "circuit", "clock", "fast", "in_thread", "judges", "keyed", "limit", "measures",
         "name",
-        "order", "parts", "policy", "recovers", "run", "timed", "total",
+        "observer", "order", "parts", "policy", "recovers", "run", "timed", "total",
     )  # fmt: skip
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, observer: Observer | None = None) -> None:
         policy = parts.policy
         limits = policy.limits
         breaker = policy.breaker
         fallback: Any = policy.fallback
         self.parts = parts
+        self.observer = observer
         self.policy = policy
         self.name = policy.name
         self.clock = parts.clock.monotonic
@@ -262,7 +265,8 @@ class Lane:
         )
         budget = None if parts.retry is None else parts.retry.budget
         direct = (
-            self.order == DEFAULT_ORDER
+            observer is None
+            and self.order == DEFAULT_ORDER
             and not self.keyed
             and not self.judges
             and budget is None
@@ -297,7 +301,10 @@ def finish(lane: Lane, era: int, elapsed: float | None, attempt: int) -> None:
 def compose(lane: Lane, links: Mapping[str, Callable[..., Any]]) -> Any:
     """Return the chain of a policy's links, from the outermost to the operation, made of one driver's `links`."""
     parts = lane.parts
+    observer = lane.observer
     link = links["attempt"](lane)
+    if observer is not None:
+        link = links["gate"](observer.attempts, parts.clock, link)
     for layer in reversed(lane.order):
         if layer == "bulkhead" and parts.bulkhead is not None:
             link = links["gate"](parts.bulkhead, parts.clock, link)
@@ -311,7 +318,7 @@ def compose(lane: Lane, links: Mapping[str, Callable[..., Any]]) -> Any:
             link = links["retry"](parts.retry, parts.clock, link)
         elif layer == "fallback":
             link = links["fallback"](parts.fallback, parts.clock, link)
-    return link
+    return link if observer is None else links["gate"](observer.calls, parts.clock, link)
 
 
 class Holder(Protocol):
