@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status:status", "Show on one screen how everything is."),
     "circuits": ("circuits:circuits", "Circuit breakers: see, configure, operate."),
     "watch": ("watch:watch", "Watch targets and incidents live."),
+    "dashboard": ("dashboard:dashboard", "Show overview, circuits and incidents live in the terminal, and steer them."),
     "incidents": ("incidents:incidents", "Failures of watched targets, from detection to their end."),
     "approvals": ("incidents:approvals", "Plans that wait for a person."),
     "automation": ("automation:automation", "Automated recovery: how it stands, and what stops it."),

@@ -18,6 +18,7 @@ _EXTRAS = {
     "server": ("alembic", "cryptography", "fastapi", "joserfc", "psutil", "sqlalchemy", "uvicorn", "yaml"),
     "postgres": ("psycopg",),
     "cli": ("click", "rich"),
+    "dashboard": ("textual",),
 }
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..client import Client, path
+from ..marks import CONDITIONS, mark_of
 from ..output import parts, plain, span
 from ..problems import UnreachableError
 from ..program import Command
@@ -30,8 +31,6 @@ STYLES = {
     "validating": "cyan",
     "quarantined": "bold magenta",
 }
-MARKS = {"healthy": "●", "suspect": "◐", "failed": "✖", "recovering": "↻", "validating": "◎", "quarantined": "■"}
-"""A condition is told by shape and word as well as by colour."""
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -74,7 +73,7 @@ def _picture(client: Client, checks: Json, incidents: Json, automation: Json) ->
         bad = [look for look in looks if not look.get("good")] or looks
         told = plain(bad[0].get("detail")) if bad else ""
         age = "" if item.get("since") is None else span(float(item["since"]))
-        mark = Text(f"{MARKS.get(condition, '?')} {condition}", style=STYLES.get(condition, ""))
+        mark = Text(f"{mark_of(CONDITIONS, condition).text}", style=STYLES.get(condition, ""))
         table.add_row(plain(item.get("target")), mark, age, told)
     lines: list[Text | Table] = [_standing(automation), Text(""), table, Text("")]
     open_ones = [item for item in parts(incidents, "items") if item.get("ended_at") is None]

@@ -1,0 +1,171 @@
+"""One circuit in full, and what an operator can do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from textual.binding import Binding, BindingType
+
+from ..client import Client, path
+from ..marks import CIRCUITS, Tone, mark_of
+from ..output import part, parts, plain
+from . import orders, wording
+from .access import OPERATE
+from .detail import DetailScreen
+from .view import Paint
+
+Json = Mapping[str, Any]  # Any: JSON values
+_ORDERS = {"isolate": orders.isolate, "close": orders.close, "reset": orders.reset}
+
+
+class CircuitScreen(DetailScreen):
+    """State, why, since, next probe, counters, response times, transitions, configuration.
+
+    Arguments:
+        circuit: Its name.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "order('isolate')", "Isolate"),
+        Binding("c", "order('close')", "Close"),
+        Binding("r", "order('reset')", "Reset"),
+    ]
+
+    def __init__(self, circuit: str) -> None:
+        super().__init__()
+        self._circuit = circuit
+        self._item: dict[str, Any] | None = None
+
+    def look(self, client: Client) -> Callable[[], None]:
+        """Ask for the circuit."""
+        return partial(self._found, client.get(path("circuit-breakers", self._circuit)))
+
+    def _found(self, item: dict[str, Any]) -> None:
+        self._item = item
+        self.show()
+
+    def picture(self, paint: Paint, passed: float) -> Group | None:
+        """Return the whole text, or None while nothing is known."""
+        return None if self._item is None else circuit_picture(self._item, paint, passed)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what the role may do."""
+        return self._may() if action == "order" else super().check_action(action, parameters)
+
+    def _may(self) -> bool:
+        if self._item is None:
+            return False
+        owners = {str(item.get("service")) for item in parts(self._item, "on_replicas")}
+        configured = part(self._item, "configured")
+        if configured.get("service") is not None:
+            owners.add(str(configured["service"]))
+        everywhere = bool(configured) and configured.get("service") is None
+        return self.dashboard.access.may(OPERATE, () if everywhere else owners)
+
+    def action_order(self, name: str) -> None:
+        """Ask for confirmation, and have it carried out."""
+        self.dashboard.order(_ORDERS[name](self._circuit))
+
+
+def circuit_picture(item: Json, paint: Paint, passed: float) -> Group:
+    """Return everything about a circuit.
+
+    Arguments:
+        item: The circuit as the control plane shows it.
+        paint: Styles.
+        passed: Seconds since the answer came.
+    """
+    return Group(
+        _facts(item, paint, passed),
+        Text(""),
+        paint.bold("Latest transitions"),
+        _transitions(item, paint),
+        Text(""),
+        paint.bold("On replicas"),
+        _replicas(item, paint, passed),
+        Text(""),
+        paint.bold("Configuration"),
+        _configuration(item),
+    )
+
+
+def _facts(item: Json, paint: Paint, passed: float) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    order, failure, times = part(item, "order"), part(item, "last_failure"), part(item, "response_times")
+    table.add_row("circuit", plain(item.get("name")))
+    table.add_row("state", paint.mark(mark_of(CIRCUITS, item.get("state"))))
+    table.add_row("why", plain(item.get("why")))
+    table.add_row("for", wording.age(item.get("since")))
+    if item.get("next_probe") is not None:
+        wait = wording.countdown(item.get("next_probe"), passed)
+        table.add_row("next probe", Text(wait, style=paint.style(Tone.WARNING)))
+    if order:
+        table.add_row(
+            "ordered", f"{plain(order.get('order'))} by {plain(order.get('by'))}: {plain(order.get('reason'))}"
+        )
+    if item.get("services"):
+        table.add_row("services", ", ".join(map(plain, item["services"])))
+    table.add_row("calls", wording.calls(part(item, "counters")))
+    names = ("mean", "p50", "p95", "p99", "maximum")
+    table.add_row("response times", "  ".join(f"{name} {wording.lasting(times.get(name))}" for name in names))
+    if failure:
+        table.add_row("last failure", f"{plain(failure.get('type'))}, {wording.age(failure.get('at'))} ago")
+    return table
+
+
+def _transitions(item: Json, paint: Paint) -> Table | Text:
+    found = parts(item, "transitions")
+    if not found:
+        return Text("none", style=paint.style(Tone.QUIET))
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for change in found:
+        table.add_row(
+            wording.clock_time(change.get("at")),
+            paint.mark(mark_of(CIRCUITS, change.get("old"))),
+            Text("→ ").append_text(paint.mark(mark_of(CIRCUITS, change.get("new")))),
+            plain(change.get("reason")),
+        )
+    return table
+
+
+def _replicas(item: Json, paint: Paint, passed: float) -> Table | Text:
+    found = parts(item, "on_replicas")
+    if not found:
+        return Text("none reports it", style=paint.style(Tone.QUIET))
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
+    for _ in range(4):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for one in found:
+        heard = (wording.number(one.get("age")) or 0.0) + passed
+        said = f"{'silent for' if one.get('stale') else 'heard'} {wording.lasting(heard)}"
+        key = "" if one.get("key") is None else f"key {plain(one.get('key'))}"
+        table.add_row(
+            paint.mark(mark_of(CIRCUITS, one.get("state"))), plain(one.get("service")), key,
+            said if one.get("stale") else f"{said} ago", plain(one.get("reason")),
+        )  # fmt: skip
+    return table
+
+
+def _configuration(item: Json) -> Table | Text:
+    configured = part(item, "configured")
+    if not configured:
+        return Text("in the application's code only")
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    changed = f"{wording.age(configured.get('changed_at'))} ago by {plain(configured.get('changed_by'))}"
+    table.add_row("revision", f"{plain(configured.get('revision'))}, {changed}")
+    for name, value in part(configured, "configuration").items():
+        table.add_row(plain(name), plain(value))
+    return table

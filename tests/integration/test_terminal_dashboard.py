@@ -1,0 +1,200 @@
+"""The dashboard of the terminal with a real control plane, real circuits and real tokens."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrollintel import CircuitBreakerConfig, FaultToleranceManager, Policy, connect
+from scrollintel.cli.terminal.access import Access
+from scrollintel.core.fault_tolerance import CircuitIsolatedError, Pipeline
+from scrollintel.testing import ManualClock
+
+from ..servers.program import Program
+from ..unit.cli.rig import Reply, ScriptedPlane
+from .terminal_rig import PATIENCE, REPORTS, terminal
+
+WAIT = 60.0
+"""Seconds that an open circuit waits for its probe: longer than any test takes."""
+
+
+@dataclass
+class Shop:
+    """A control plane with tokens, and an application that has joined it."""
+
+    program: Program
+    manager: FaultToleranceManager
+
+    def token(self, *roles: str) -> str:
+        """Return a token with these roles for the service of the application."""
+        with self.program.client() as admin:
+            body = {"name": "-".join(roles), "bindings": [{"role": role, "services": ["orders"]} for role in roles]}
+            made = admin.post("/tokens", json=body)
+            assert made.status_code == 201, made.text
+            text: str = made.json()["token"]
+            return text
+
+    def circuit(self, name: str, **fields: Any) -> Pipeline:
+        """Return a protected operation whose circuit opens with its first failure."""
+        config = CircuitBreakerConfig(name, **{"failure_threshold": 1, "recovery_timeout": WAIT, **fields})
+        return self.manager.registry.pipeline(Policy(name, breaker=config))
+
+
+def works() -> str:
+    """Succeed."""
+    return "done"
+
+
+def breaks(circuit: Pipeline) -> None:
+    """Make one call fail."""
+
+    def call() -> None:
+        raise ConnectionError("nobody there")
+
+    with pytest.raises(ConnectionError):
+        circuit.call(call)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """Return a control plane with access control, and an application."""
+    folder = tmp_path_factory.mktemp("shop")
+    manager = FaultToleranceManager()
+    with Program(folder / "plane", {"access": {"enabled": True}}) as program:
+        shop = Shop(program, manager)
+        token = shop.token("replica")
+        connection = connect(program.url, token=token, service="orders", manager=manager, cache_dir=folder / "cache")
+        yield shop
+        connection.close()
+
+
+@pytest.mark.asyncio
+async def test_circuit_is_seen_to_open_and_its_countdown_ticks(shop: Shop) -> None:
+    """The table shows it by shape and word; opened, it tells why, and the wait gets shorter with the clock alone."""
+    circuit, clock = shop.circuit("cards"), ManualClock()
+    circuit.call(works)
+    async with terminal(shop.program.url, shop.token("viewer"), size=(100, 30), clock=clock.monotonic) as shown:
+        await shown.press("2")
+        await shown.sees("cards", "● closed")
+        breaks(circuit)
+        await shown.sees("✖ open", "in 5")
+        await shown.press("slash")
+        await shown.write("cards")
+        await shown.press("enter", "enter")
+        await shown.sees("next probe", "ConnectionError", "● closed", "→ ✖ open")
+        REPORTS.mkdir(exist_ok=True)
+        shown.app.save_screenshot("terminal-dashboard.svg", str(REPORTS))
+        shown.app.workers.cancel_group(shown.app, "looking")  # nobody asks any more: the clock alone
+        before = seconds_left(shown.text)
+        clock.advance(10.0)
+        await shown.until(lambda text: seconds_left(text) == before - 10)
+        clock.advance(WAIT)
+        await shown.until(lambda text: "next probe      now" in text)
+
+
+def seconds_left(text: str) -> int:
+    """Return the seconds to the next probe that stand on the screen."""
+    found = re.search(r"next probe +in (?:(\d+) min )?(\d+) s", text)
+    assert found is not None, text
+    return 60 * int(found[1] or 0) + int(found[2])
+
+
+@pytest.mark.asyncio
+async def test_isolate_is_confirmed_and_carried_out_everywhere(shop: Shop) -> None:
+    """The consequence is named, a reason is needed, and the application refuses calls before the screen says so."""
+    circuit = shop.circuit("stock")
+    circuit.call(works)
+    async with terminal(shop.program.url, shop.token("operator")) as shown:
+        await shown.press("2")
+        await shown.sees("stock")
+        await shown.press("slash")
+        await shown.write("stock")
+        await shown.press("enter")
+        await shown.sees("1 of ", "filter: stock")
+        await shown.press("enter")
+        await shown.sees("Calls pass", "Isolate")
+        await shown.press("i")
+        await shown.sees("Every call of stock is refused on all replicas", "Do nothing")
+        await shown.press("enter")
+        await shown.sees("A reason is needed.")
+        assert circuit.call(works) == "done"
+        await shown.write("maintenance of the store")
+        await shown.press("enter", "enter")
+        await shown.sees("Circuit stock is held open on all replicas.")
+        await shown.sees("■ isolated", "maintenance of the store")
+        with pytest.raises(CircuitIsolatedError):
+            circuit.call(works)
+        await shown.press("c")
+        await shown.sees("so that calls reach what")
+        await shown.press("escape")
+        await shown.sees("Nothing was done.", "■ isolated")
+        await shown.press("r")
+        await shown.sees("its counts and history are")
+        await shown.press("enter", "enter")
+        await shown.sees("Circuit stock is reset on all replicas.", "● closed")
+        assert circuit.call(works) == "done"
+
+
+@pytest.mark.asyncio
+async def test_refusal_by_the_control_plane_is_shown_plainly(shop: Shop) -> None:
+    """Whoever only may look is told so in words, and nothing has happened."""
+    circuit = shop.circuit("mails")
+    circuit.call(works)
+    async with terminal(shop.program.url, shop.token("viewer")) as shown:
+        await shown.press("2", "slash")
+        await shown.write("mails")
+        await shown.sees("● closed", "1 of ")
+        await shown.press("enter", "enter")
+        await shown.sees("Calls pass")
+        shown.app.access = Access()  # as with a control plane that does not tell
+        shown.app.screen.refresh_bindings()
+        await shown.sees("Isolate")
+        await shown.press("i")
+        await shown.sees("refused on all replicas")
+        await shown.write("test")
+        await shown.press("enter", "enter")
+        await shown.sees("You may not do this", "circuits.operate")
+        assert circuit.call(works) == "done"
+
+
+@pytest.mark.asyncio
+async def test_token_that_is_not_valid_is_told(shop: Shop) -> None:
+    """The first line says what is wrong instead of showing nothing."""
+    async with terminal(shop.program.url, "sit_wrong") as shown:
+        await shown.sees("nothing to show", "token")
+
+
+@pytest.mark.asyncio
+async def test_server_that_goes_away_makes_the_screen_stale_until_it_is_back(tmp_path: Path) -> None:
+    """What was known stays on the screen, with its age; the next life of the server takes over by itself."""
+    with Program(tmp_path / "plane") as program:
+        url, port = program.url, int(program.url.rpartition(":")[2])
+        with program.client() as admin:
+            assert admin.post("/circuit-breakers", json={"configuration": {"name": "kept"}}).status_code == 201
+        async with terminal(url) as shown:
+            await shown.press("2")
+            await shown.sees("● live", "kept")
+            program.kill()
+            await shown.sees("✖ stale since", "cannot be reached", "kept")
+            with Program(tmp_path / "plane", {"server": {"port": port}}):
+                await shown.sees("● live", "kept", without="stale")
+
+
+@pytest.mark.asyncio
+async def test_quitting_does_not_wait_for_a_server_that_hangs() -> None:
+    """A question that is not answered is given up with the screen, long before its timeout."""
+    with ScriptedPlane() as plane:
+        plane.otherwise = Reply(hang=True)
+        async with asyncio.timeout(PATIENCE), terminal(plane.url, timeout=60.0) as shown:
+            await shown.sees("connecting")
+            async with asyncio.timeout(PATIENCE):
+                while not plane.asked:
+                    await asyncio.sleep(0.01)
+            await shown.press("q")
+        plane.closing.set()
