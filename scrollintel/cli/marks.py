@@ -47,6 +47,7 @@ CONDITIONS = {
     "suspect": Mark("◐", "suspect", Tone.WARNING),
     "recovering": Mark("↻", "recovering", Tone.BUSY),
     "validating": Mark("◎", "validating", Tone.BUSY),
+    "unknown": Mark("◌", "unknown", Tone.QUIET),
     "healthy": Mark("●", "healthy", Tone.GOOD),
 }
 """Conditions of targets, the worst first."""

@@ -72,5 +72,7 @@ def _scope(services: object) -> frozenset[str]:
 
 def _name(session: Mapping[str, Any]) -> str | None:  # Any: JSON values
     identity = session.get("identity")
-    name = identity.get("id") if isinstance(identity, Mapping) else identity
+    if not isinstance(identity, Mapping):
+        return None
+    name = identity.get("name") or identity.get("id")
     return name if isinstance(name, str) else None

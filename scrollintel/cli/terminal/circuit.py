@@ -17,7 +17,7 @@ from ..output import part, parts, plain
 from . import orders, wording
 from .access import OPERATE
 from .detail import DetailScreen
-from .view import Paint
+from .view import Paint, grid
 
 Json = Mapping[str, Any]  # Any: JSON values
 _ORDERS = {"isolate": orders.isolate, "close": orders.close, "reset": orders.reset}
@@ -95,77 +95,71 @@ def circuit_picture(item: Json, paint: Paint, passed: float) -> Group:
 
 
 def _facts(item: Json, paint: Paint, passed: float) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
     order, failure, times = part(item, "order"), part(item, "last_failure"), part(item, "response_times")
-    table.add_row("circuit", plain(item.get("name")))
-    table.add_row("state", paint.mark(mark_of(CIRCUITS, item.get("state"))))
-    table.add_row("why", plain(item.get("why")))
-    table.add_row("for", wording.age(item.get("since")))
+    rows: list[tuple[str, str | Text]] = [
+        ("circuit", plain(item.get("name"))),
+        ("state", paint.mark(mark_of(CIRCUITS, item.get("state")))),
+        ("why", plain(item.get("why"))),
+        ("for", wording.age(item.get("since"))),
+    ]
     if item.get("next_probe") is not None:
         wait = wording.countdown(item.get("next_probe"), passed)
-        table.add_row("next probe", Text(wait, style=paint.style(Tone.WARNING)))
+        rows.append(("next probe", Text(wait, style=paint.style(Tone.WARNING))))
     if order:
-        table.add_row(
-            "ordered", f"{plain(order.get('order'))} by {plain(order.get('by'))}: {plain(order.get('reason'))}"
-        )
-    if item.get("services"):
-        table.add_row("services", ", ".join(map(plain, item["services"])))
-    table.add_row("calls", wording.calls(part(item, "counters")))
+        said = f"{plain(order.get('order'))} by {plain(order.get('by'))}: {plain(order.get('reason'))}"
+        rows.append(("ordered", said))
+    services = item.get("services")
+    if isinstance(services, list) and services:
+        rows.append(("services", ", ".join(map(plain, services))))
+    rows.append(("calls", wording.calls(part(item, "counters"))))
     names = ("mean", "p50", "p95", "p99", "maximum")
-    table.add_row("response times", "  ".join(f"{name} {wording.lasting(times.get(name))}" for name in names))
+    rows.append(("response times", "  ".join(f"{name} {wording.lasting(times.get(name))}" for name in names)))
     if failure:
-        table.add_row("last failure", f"{plain(failure.get('type'))}, {wording.age(failure.get('at'))} ago")
-    return table
+        rows.append(("last failure", f"{plain(failure.get('type'))}, {wording.age(failure.get('at'))} ago"))
+    return grid(rows, bold=True)
 
 
 def _transitions(item: Json, paint: Paint) -> Table | Text:
     found = parts(item, "transitions")
     if not found:
         return Text("none", style=paint.style(Tone.QUIET))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    for _ in range(3):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for change in found:
-        table.add_row(
+    return grid(
+        (
             wording.clock_time(change.get("at")),
             paint.mark(mark_of(CIRCUITS, change.get("old"))),
             Text("→ ").append_text(paint.mark(mark_of(CIRCUITS, change.get("new")))),
             plain(change.get("reason")),
         )
-    return table
+        for change in found
+    )
 
 
 def _replicas(item: Json, paint: Paint, passed: float) -> Table | Text:
     found = parts(item, "on_replicas")
     if not found:
         return Text("none reports it", style=paint.style(Tone.QUIET))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    for _ in range(4):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for one in found:
-        heard = (wording.number(one.get("age")) or 0.0) + passed
-        said = f"{'silent for' if one.get('stale') else 'heard'} {wording.lasting(heard)}"
-        key = "" if one.get("key") is None else f"key {plain(one.get('key'))}"
-        table.add_row(
-            paint.mark(mark_of(CIRCUITS, one.get("state"))), plain(one.get("service")), key,
-            said if one.get("stale") else f"{said} ago", plain(one.get("reason")),
-        )  # fmt: skip
-    return table
+    return grid(
+        (
+            paint.mark(mark_of(CIRCUITS, one.get("state"))),
+            plain(one.get("service")),
+            "" if one.get("key") is None else f"key {plain(one.get('key'))}",
+            _heard(one, passed),
+            plain(one.get("reason")),
+        )
+        for one in found
+    )
+
+
+def _heard(one: Json, passed: float) -> str:
+    age = wording.lasting((wording.number(one.get("age")) or 0.0) + passed)
+    return f"silent for {age}" if one.get("stale") else f"heard {age} ago"
 
 
 def _configuration(item: Json) -> Table | Text:
     configured = part(item, "configured")
     if not configured:
         return Text("in the application's code only")
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
     changed = f"{wording.age(configured.get('changed_at'))} ago by {plain(configured.get('changed_by'))}"
-    table.add_row("revision", f"{plain(configured.get('revision'))}, {changed}")
-    for name, value in part(configured, "configuration").items():
-        table.add_row(plain(name), plain(value))
-    return table
+    fields = part(configured, "configuration").items()
+    rows = [("revision", f"{plain(configured.get('revision'))}, {changed}")]
+    return grid(rows + [(plain(name), plain(value)) for name, value in fields])

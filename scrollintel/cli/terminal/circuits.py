@@ -19,15 +19,16 @@ from ..output import part, parts, plain
 from . import wording
 from .choosing import ORDERS, Choice
 from .circuit import CircuitScreen
-from .table import LiveTable, Row
+from .table import Column, LiveTable, Row
 from .view import Paint, dashboard, paint_of
 
 Json = Mapping[str, Any]  # Any: JSON values
 LIMIT = 1000
 """Circuits that are asked for."""
 COLUMNS = (
-    ("circuit", "Circuit"), ("state", "State"), ("since", "For"), ("probe", "Probe"), ("failed", "Failed"),
-    ("refused", "Refused"), ("p99", "p99"), ("ok", "OK"), ("replicas", "Replicas"),
+    Column("circuit", "Circuit"), Column("state", "State", 14), Column("since", "For", 6), Column("probe", "Probe", 12),
+    Column("failed", "Failed", 8), Column("refused", "Refused", 9), Column("p99", "p99", 6), Column("ok", "OK", 11),
+    Column("replicas", "Replicas", 14),
 )  # fmt: skip
 """Keys, which are those of `ORDERS`, and headings."""
 
@@ -45,6 +46,7 @@ class Circuits(Vertical):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._items: list[dict[str, Any]] = []
+        self._chosen: list[Json] = []
         self._at = 0.0
         self._more = False
         self._known = False
@@ -67,8 +69,10 @@ class Circuits(Vertical):
 
     def tick(self) -> None:
         """Count the waits for probes down."""
-        if any(item.get("next_probe") is not None for item in self._items):
-            self._fill()
+        passed = dashboard(self).clock() - self._at
+        for item in self._chosen:
+            if item.get("next_probe") is not None:
+                self._table.put(str(item.get("name")), "probe", _probe(item, passed))
 
     def settle(self) -> None:
         """Give the table the focus."""
@@ -82,10 +86,13 @@ class Circuits(Vertical):
     def _fill(self) -> None:
         if not self._known:
             return
-        found = self._choice.of(self._items)
+        found = self._chosen = self._choice.of(self._items)
         paint, passed = paint_of(self), dashboard(self).clock() - self._at
         arrow = "▲" if self._choice.backwards else "▼"
-        columns = [(key, f"{text} {arrow}" if key == self._choice.order else text) for key, text in COLUMNS]
+        columns = [
+            column._replace(heading=f"{column.heading} {arrow}") if column.key == self._choice.order else column
+            for column in COLUMNS
+        ]
         self._table.fill([_row(item, paint, passed) for item in found], columns)
         self._line.update(self._said(len(found)))
 
@@ -111,7 +118,7 @@ class Circuits(Vertical):
 
     def action_sort(self) -> None:
         """Sort by the next column."""
-        keys = [key for key, _ in COLUMNS]
+        keys = [column.key for column in COLUMNS]
         following = keys[(keys.index(self._choice.order) + 1) % len(keys)]
         self._choose(replace(self._choice, order=following, backwards=False))
 
@@ -143,18 +150,22 @@ class Circuits(Vertical):
             await self.app.push_screen(CircuitScreen(event.row_key.value))
 
 
+def _probe(item: Json, passed: float) -> Text:
+    wait = item.get("next_probe")
+    return Text("" if wait is None else wording.countdown(wait, passed))
+
+
 def _row(item: Json, paint: Paint, passed: float) -> Row:
     counters, times = part(item, "counters"), part(item, "response_times")
     stale = wording.number(item.get("stale_replicas"))
     replicas = wording.count(item.get("replicas")) + (f" ({stale:.0f} silent)" if stale else "")
     name = str(item.get("name"))
-    wait = item.get("next_probe")
     failed, refused = counters.get("failures"), counters.get("rejections")
     return name, (
-        Text(plain(name), no_wrap=True),
+        Text(plain(name), no_wrap=True, overflow="ellipsis"),
         paint.mark(mark_of(CIRCUITS, item.get("state"))),
         Text(wording.age(item.get("since"))),
-        Text("" if wait is None else wording.countdown(wait, passed)),
+        _probe(item, passed),
         Text(wording.count(failed), justify="right", style=paint.style(Tone.WARNING) if failed else ""),
         Text(wording.count(refused), justify="right", style=paint.style(Tone.WARNING) if refused else ""),
         Text(wording.lasting(times.get("p99")), justify="right"),

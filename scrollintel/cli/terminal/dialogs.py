@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,7 +13,7 @@ from textual.widgets import Button, Input, Static
 
 from ..marks import CIRCUITS, CONDITIONS, INCIDENTS
 from .orders import Order
-from .view import Paint, paint_of
+from .view import grid, paint_of
 
 MAX_REASON = 1000
 """Characters of a reason that the control plane takes."""
@@ -102,22 +101,12 @@ class Help(ModalScreen[None]):
     def on_mount(self) -> None:
         """Write the text."""
         paint = paint_of(self)
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for keys, text in KEYS:
-            table.add_row(keys, text)
-        table.add_row("", "")
+        rows: list[tuple[str, str | Text]] = [*KEYS, ("", "")]
         for title, marks in (("circuits", CIRCUITS), ("targets", CONDITIONS), ("incidents", INCIDENTS)):
-            table.add_row(title, _shown(list(marks), paint, title))
-        self.query_one("#help-text", Static).update(table)
+            rows.append((title, Text("   ").join(paint.mark(mark) for mark in marks.values())))
+        self.query_one("#help-text", Static).update(grid(rows, bold=True))
         self.query_one("#dialog", VerticalScroll).focus()
 
     def action_leave(self) -> None:
         """Go back."""
         _ = self.dismiss(None)
-
-
-def _shown(states: list[str], paint: Paint, title: str) -> Text:
-    marks = {"circuits": CIRCUITS, "targets": CONDITIONS, "incidents": INCIDENTS}[title]
-    return Text("   ").join(paint.mark(marks[state]) for state in states)

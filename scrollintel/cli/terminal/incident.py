@@ -18,7 +18,7 @@ from . import orders, wording
 from .access import APPROVE, START
 from .detail import DetailScreen
 from .overview import severity
-from .view import Paint
+from .view import Paint, grid
 
 Json = Mapping[str, Any]  # Any: JSON values
 
@@ -102,38 +102,28 @@ class IncidentScreen(DetailScreen):
             self.dashboard.order(orders.refuse(self._question))
 
 
-def _facts(pairs: list[tuple[str, RenderableType]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in pairs:
-        table.add_row(name, value)
-    return table
-
-
 def _question(item: Json, paint: Paint) -> list[RenderableType]:
     plan = part(item, "plan")
-    actions = plan.get("actions")
-    pairs: list[tuple[str, RenderableType]] = [
+    actions, expires = plan.get("actions"), wording.clock_time(item.get("expires_at"))
+    pairs: list[tuple[str, str | Text]] = [
         ("target", plain(item.get("target"))),
         ("why", plain(item.get("why"))),
         ("strategy", f"{plain(plan.get('strategy'))}, because {plain(plan.get('reason'))}"),
         *(("step", plain(action)) for action in (actions if isinstance(actions, list) else ())),
-        ("asked", f"{wording.age(item.get('requested_at'))} ago; no answer until then is a no: "
-                  f"{wording.clock_time(item.get('expires_at'))}"),
-    ]  # fmt: skip
+        ("asked", f"{wording.age(item.get('requested_at'))} ago; no answer until {expires} is a no"),
+    ]
     heading = Text("? A plan waits for a person", style=paint.style(Tone.WARNING))
     if item.get("decision") is not None:
         heading = paint.bold(f"The plan was {plain(item.get('decision'))}")
         pairs.append(("answered", plain(item.get("decided_by"))))
-    return [heading, _facts(pairs), Text("")]
+    return [heading, grid(pairs, bold=True), Text("")]
 
 
 def _story(item: Json, paint: Paint) -> list[RenderableType]:
     ended, taken = item.get("ended_at"), item.get("acknowledged_by")
     sentence = part(item, "impact").get("sentence")
-    pairs: list[tuple[str, RenderableType]] = [
-        ("target", f"{plain(item.get('target'))} of {plain(item.get('service'))}"),
+    pairs: list[tuple[str, str | Text]] = [
+        ("target", _whose(item)),
         ("state", paint.mark(mark_of(INCIDENTS, item.get("state")))),
         ("severity", severity(item, paint)),
         ("failure", plain(item.get("failure_type"))),
@@ -145,31 +135,39 @@ def _story(item: Json, paint: Paint) -> list[RenderableType]:
     ]
     timeline = _timeline(parts(item, "timeline"), paint)
     recoveries = _recoveries(parts(item, "recoveries"), paint)
-    return [_facts(pairs), Text(""), paint.bold("Timeline"), timeline, Text(""), paint.bold("Recoveries"), recoveries]
+    return [
+        grid(pairs, bold=True),
+        Text(""),
+        paint.bold("Timeline"),
+        timeline,
+        Text(""),
+        paint.bold("Recoveries"),
+        recoveries,
+    ]
+
+
+def _whose(item: Json) -> str:
+    target, service = plain(item.get("target")), plain(item.get("service"))
+    return target if service == target else f"{target} of {service}"
 
 
 def _timeline(found: list[dict[str, Any]], paint: Paint) -> Table | Text:
     if not found:
         return Text("none", style=paint.style(Tone.QUIET))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    for _ in range(2):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for event in found:
-        table.add_row(wording.clock_time(event.get("at")), plain(event.get("kind")), plain(event.get("detail")))
-    return table
+    return grid(
+        (wording.clock_time(event.get("at")), plain(event.get("kind")), plain(event.get("detail"))) for event in found
+    )
 
 
 def _recoveries(found: list[dict[str, Any]], paint: Paint) -> Table | Text:
     if not found:
         return Text("none", style=paint.style(Tone.QUIET))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    for _ in range(3):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for run in found:
-        table.add_row(
-            wording.clock_time(run.get("started_at")), plain(run.get("status")), plain(run.get("strategy")),
+    return grid(
+        (
+            wording.clock_time(run.get("started_at")),
+            plain(run.get("status")),
+            plain(run.get("strategy")),
             plain(run.get("id")),
-        )  # fmt: skip
-    return table
+        )
+        for run in found
+    )

@@ -18,15 +18,16 @@ from ..output import parts, plain
 from . import wording
 from .incident import IncidentScreen
 from .overview import severity
-from .table import LiveTable, Row
-from .view import Paint, paint_of
+from .table import Column, LiveTable, Row
+from .view import Paint, dashboard, paint_of
 
 Json = Mapping[str, Any]  # Any: JSON values
 LIMIT = 200
 """Incidents that are asked for, the newest."""
 COLUMNS = (
-    ("target", "Target"), ("severity", "Severity"), ("state", "State"), ("age", "For"), ("failure", "Failure"),
-    ("taken", "Taken by"), ("detail", "Detail"),
+    Column("target", "Target"), Column("severity", "Severity", 8), Column("state", "State", 12),
+    Column("age", "For", 16), Column("failure", "Failure"), Column("taken", "Taken by"),
+    Column("detail", "Detail", 120),
 )  # fmt: skip
 _ASKS = Mark("?", "asks", Tone.WARNING)
 _QUESTION = "question "
@@ -43,6 +44,7 @@ class Incidents(Vertical):
         self._incidents: list[dict[str, Any]] = []
         self._questions: list[dict[str, Any]] = []
         self._known = False
+        self._second = -1
         self._only_open = False
         self._table = LiveTable(COLUMNS, id="incidents-table")
         self._line = Static("connecting …", id="incidents-said", markup=False)
@@ -58,8 +60,11 @@ class Incidents(Vertical):
         return partial(self._show, incidents, client.get(path("approvals"), limit=LIMIT))
 
     def tick(self) -> None:
-        """Let the ages grow."""
-        self._fill()
+        """Let the ages grow, once a second."""
+        second = int(dashboard(self).clock())
+        if second != self._second:
+            self._second = second
+            self._fill()
 
     def settle(self) -> None:
         """Give the table the focus."""
@@ -108,23 +113,23 @@ def _row(item: Json, paint: Paint) -> Row:
     ended = item.get("ended_at")
     since = wording.age(item.get("declared_at"))
     return str(item.get("id")), (
-        Text(plain(item.get("target")), no_wrap=True),
+        Text(plain(item.get("target")), no_wrap=True, overflow="ellipsis"),
         severity(item, paint),
         paint.mark(mark_of(INCIDENTS, item.get("state"))),
         Text(since if ended is None else f"over, {wording.age(ended)} ago"),
         Text(plain(item.get("failure_type"))),
         Text("" if item.get("acknowledged_by") is None else plain(item.get("acknowledged_by"))),
-        Text(plain(item.get("detail"))),
+        Text(plain(item.get("detail")), no_wrap=True, overflow="ellipsis"),
     )
 
 
 def _asked(item: Json, paint: Paint) -> Row:
     return f"{_QUESTION}{item.get('id')}", (
-        Text(plain(item.get("target")), no_wrap=True),
+        Text(plain(item.get("target")), no_wrap=True, overflow="ellipsis"),
         Text(""),
         paint.mark(_ASKS),
         Text(wording.age(item.get("requested_at"))),
         Text(""),
         Text(""),
-        Text(plain(item.get("why"))),
+        Text(plain(item.get("why")), no_wrap=True, overflow="ellipsis"),
     )

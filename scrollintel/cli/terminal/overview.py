@@ -17,7 +17,7 @@ from ..client import Client, path
 from ..marks import AUTOMATION, CIRCUITS, CONDITIONS, INCIDENTS, Mark, Tone, mark_of
 from ..output import part, parts, plain
 from . import wording
-from .view import Paint, paint_of
+from .view import Paint, grid, paint_of
 
 Json = Mapping[str, Any]  # Any: JSON values
 SHOWN = 10
@@ -73,26 +73,21 @@ def _tone(summary: Json) -> Tone:
 
 
 def _facts(summary: Json, paint: Paint) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, show_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("circuits", _counted(CIRCUITS, part(summary, "circuits"), paint))
-    for title, field in (("refusing", "refusing"), ("degraded", "degraded")):
-        if summary.get(field):
-            table.add_row(title, _names(summary.get(field), paint))
-    table.add_row("success rate", wording.share(summary.get("success_rate")))
-    table.add_row("calls", wording.rate(summary.get("calls_per_second")))
+    rows: list[tuple[str, str | Text]] = [("circuits", _counted(CIRCUITS, part(summary, "circuits"), paint))]
+    rows += [(name, _names(summary.get(name), paint)) for name in ("refusing", "degraded") if summary.get(name)]
+    rows.append(("success rate", wording.share(summary.get("success_rate"))))
+    rows.append(("calls", wording.rate(summary.get("calls_per_second"))))
     times = part(summary, "response_times")
     if times:
         shown = (f"{name} {wording.lasting(times[name])}" for name in ("p50", "p95", "p99") if name in times)
-        table.add_row("response times", "  ".join(shown))
-    table.add_row("targets", _counted(CONDITIONS, part(summary, "targets"), paint))
-    table.add_row("automation", paint.mark(mark_of(AUTOMATION, summary.get("automation"))))
-    table.add_row("recoveries", _recoveries(summary))
+        rows.append(("response times", "  ".join(shown)))
+    rows.append(("targets", _counted(CONDITIONS, part(summary, "targets"), paint)))
+    rows.append(("automation", paint.mark(mark_of(AUTOMATION, summary.get("automation")))))
+    rows.append(("recoveries", _recoveries(summary)))
     stale = wording.number(summary.get("stale_replicas"))
     silent = f", {stale:.0f} of them silent" if stale else ""
-    table.add_row("replicas", f"{wording.count(summary.get('replicas'))}{silent}")
-    return table
+    rows.append(("replicas", f"{wording.count(summary.get('replicas'))}{silent}"))
+    return grid(rows, bold=True)
 
 
 def _counted(marks: dict[str, Mark], counts: Json, paint: Paint) -> Text:
@@ -125,16 +120,18 @@ def _incidents(summary: Json, declared: Mapping[str, object], paint: Paint) -> l
     found = parts(summary, "incidents")
     if not found:
         return [Text("● No open incidents.", style=paint.style(Tone.GOOD))]
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, header_style="bold")
-    for heading in ("Severity", "State", "For", "Target", "Failure"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("Detail", overflow="fold")
-    for item in found[:SHOWN]:
-        since = item.get("declared_at") or declared.get(str(item.get("id")))
-        table.add_row(
-            severity(item, paint), paint.mark(mark_of(INCIDENTS, item.get("state"))), wording.age(since),
-            plain(item.get("target")), plain(item.get("failure_type")), plain(item.get("detail")),
-        )  # fmt: skip
+    rows = [
+        (
+            severity(item, paint),
+            paint.mark(mark_of(INCIDENTS, item.get("state"))),
+            wording.age(item.get("declared_at") or declared.get(str(item.get("id")))),
+            plain(item.get("target")),
+            plain(item.get("failure_type")),
+            plain(item.get("detail")),
+        )
+        for item in found[:SHOWN]
+    ]
+    table = grid(rows, headings=("Severity", "State", "For", "Target", "Failure", "Detail"))
     more = [Text(f"and {len(found) - SHOWN} more: press 3")] if len(found) > SHOWN else []
     return [paint.bold(f"Open incidents ({len(found)})"), table, *more]
 

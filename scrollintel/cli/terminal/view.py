@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
+from rich.table import Table
 from rich.text import Text
 from textual.widget import Widget
 
@@ -72,6 +73,27 @@ class Paint:
     def bold(self, text: str) -> Text:
         """Return a heading."""
         return Text(text, style="bold")
+
+
+def grid(rows: Iterable[Sequence[str | Text]], *, headings: Sequence[str] = (), bold: bool = False) -> Table:
+    """Return texts in columns, of which the last one is wrapped.
+
+    Arguments:
+        rows: Cells; what they say is never taken for markup.
+        headings: What stands above the columns, or nothing.
+        bold: Whether the first column is.
+    """
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=bool(headings), show_edge=False, header_style="bold")
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    width = max((len(row) for row in cells), default=len(headings))
+    for place in range(width):
+        heading = Text(headings[place]) if headings else Text()
+        last = place == width - 1
+        style = "bold" if bold and place == 0 else ""
+        table.add_column(heading, style=style, no_wrap=not last, overflow="fold" if last else "ellipsis")
+    for row in cells:
+        table.add_row(*row)
+    return table
 
 
 def paint_of(widget: Widget) -> Paint:

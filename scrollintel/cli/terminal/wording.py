@@ -9,11 +9,14 @@ from typing import Any
 from ..output import plain, span
 
 NOTHING = "–"
+_MOST = 1e15
 
 
 def number(value: object) -> float | None:
-    """Return a JSON number, or None for anything else."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return a JSON number, or None for anything else, also for one that no count or duration is as large as."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_MOST < value < _MOST:
+        return None
+    return float(value)
 
 
 def count(value: object) -> str:
@@ -56,7 +59,7 @@ def countdown(value: object, passed: float) -> str:
     if left <= 0:
         return "now"
     minutes, seconds = divmod(left, 60)
-    return f"in {minutes} min {seconds:02d} s" if minutes else f"in {seconds} s"
+    return f"in {minutes} min {seconds:02d} s" if left >= 600 else f"in {left} s"
 
 
 def age(value: object, now: datetime | None = None) -> str:
@@ -79,7 +82,10 @@ def clock_time(value: object) -> str:
     moment = moment_of(value)
     if moment is None:
         return NOTHING
-    local = moment.astimezone()
+    try:
+        local = moment.astimezone()
+    except (OverflowError, ValueError):  # the ends of the calendar
+        return NOTHING
     today = datetime.now(UTC).astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
 

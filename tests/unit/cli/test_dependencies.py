@@ -81,12 +81,24 @@ def test_client_alone_names_the_extra_of_the_server(tmp_path: Path, command: str
     assert told["hint"] == 'pip install "scrollintel[server]"'
 
 
+def test_dashboard_names_its_own_extra(tmp_path: Path) -> None:
+    """The command is listed without Textual, and says what to type."""
+    for arguments in (["--help"], ["dashboard", "--help"]):
+        done = run(tmp_path, ("textual",), *arguments)
+        assert (done.returncode, "live in the terminal" in done.stdout) == (0, True), done.stderr
+    done = run(tmp_path, ("textual",), "dashboard")
+    assert (done.returncode, done.stdout) == (1, "")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("Error: this command needs textual")
+    assert second == '  pip install "scrollintel[dashboard]"'
+
+
 def test_help_loads_neither_rich_nor_anything_of_the_server(tmp_path: Path) -> None:
     """`scrollintel --help` and the completion of a line stay fast."""
-    for command in (["--help"], ["circuits", "--help"], ["version"]):
+    for command in (["--help"], ["circuits", "--help"], ["dashboard", "--help"], ["version"]):
         loaded = set(run(tmp_path, ("--modules",), *command).stdout.split())
         assert "click" in loaded
-        assert not loaded & {*SERVER, "rich", "asyncio", "scrollintel.storage", "scrollintel.settings"}
+        assert not loaded & {*SERVER, "rich", "textual", "asyncio", "scrollintel.storage", "scrollintel.settings"}
 
 
 def test_modules_of_the_command_line_import_nothing_of_the_server() -> None:
@@ -99,4 +111,4 @@ def test_modules_of_the_command_line_import_nothing_of_the_server() -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
                 found.add(node.module.partition(".")[0])
     assert found & set(SERVER) == set()
-    assert found - set(sys.stdlib_module_names) == set(CLI)
+    assert found - set(sys.stdlib_module_names) == {*CLI, "textual"}

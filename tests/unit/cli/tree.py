@@ -95,8 +95,9 @@ LOCAL = {
     "init",
     "completion",
     "version",
+    "dashboard",
 }
-"""Commands that do their work on this machine."""
+"""Commands that do their work on this machine, or on a terminal only."""
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:
