@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import html
+import os
+import pty
 import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from fcntl import ioctl
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +25,10 @@ from scrollintel.cli.terminal.app import Dashboard
 
 PATIENCE = 20.0
 INTERVAL = 0.1
-REPORTS = Path(__file__).parents[2] / "reports"
+ROOT = Path(__file__).parents[2]
+REPORTS = ROOT / "reports"
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")
+"""What gives a terminal a colour; back to its own (39, 49) is none."""
 _CELL = 12.2
 """Width of a character in Rich's picture of a terminal."""
 _TEXT = re.compile(r'<text class="[^"]*-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>')
@@ -72,10 +82,39 @@ class Terminal:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not so(self.text):
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(self.text) from None
         return self.text
+
+
+def on_a_terminal(arguments: list[str], variables: dict[str, str], *, until: str, typed: str) -> tuple[int, str]:
+    """Run `scrollintel` on a terminal, type once a text is on it, and return exit code and everything written.
+
+    Arguments:
+        arguments: Those of `scrollintel`.
+        variables: Further variables of its environment.
+        until: What is waited for.
+        typed: What is typed then.
+    """
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("SCROLLINTEL_", "NO_COLOR", "COL"))}
+    environment = {**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(ROOT), **variables}
+    master, slave = pty.openpty()
+    ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = [sys.executable, "-m", "scrollintel", *arguments]
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=ROOT) as child:
+        os.close(slave)
+        written, told = b"", False
+        try:
+            while piece := os.read(master, 65_536):
+                written += piece
+                if not told and until.encode() in written:
+                    os.write(master, typed.encode())
+                    told = True
+        except OSError:  # how Linux says that the other end has been closed
+            pass
+        os.close(master)
+        return child.wait(PATIENCE), written.decode(errors="replace")
 
 
 def _line(pieces: list[tuple[float, str]]) -> str:

@@ -18,7 +18,7 @@ from scrollintel.testing import ManualClock
 
 from ..servers.program import Program
 from ..unit.cli.rig import Reply, ScriptedPlane
-from .terminal_rig import PATIENCE, REPORTS, terminal
+from .terminal_rig import COLOUR, PATIENCE, REPORTS, on_a_terminal, terminal
 
 WAIT = 60.0
 """Seconds that an open circuit waits for its probe: longer than any test takes."""
@@ -198,3 +198,154 @@ async def test_quitting_does_not_wait_for_a_server_that_hangs() -> None:
                     await asyncio.sleep(0.01)
             await shown.press("q")
         plane.closing.set()
+
+
+ASKING = """
+[[services]]
+name = "web"
+mode = "recover"
+
+[[services.checks]]
+name = "flag"
+kind = "command"
+depth = "alive"
+interval = 0.2
+options = {{ command = ["/usr/bin/test", "-e", "{flag}"] }}
+
+[services.strategies]
+default = [{{ kind = "wait", approval = true }}]
+"""
+"""A target that is well while its flag is there, and for whose repair a person is asked."""
+
+
+@pytest.mark.asyncio
+async def test_incident_is_acknowledged_approved_and_seen_to_end(tmp_path: Path) -> None:
+    """The overview has it, its plan is shown, and as nobody is told apart here a second confirmation is needed."""
+    flag = tmp_path / "flag"
+    flag.touch()
+    with Program(tmp_path / "plane", more=ASKING.format(flag=flag)) as program:
+        async with terminal(program.url, size=(100, 40)) as shown:
+            await shown.sees("● 1 healthy", "No open incidents.", "● watching")
+            flag.unlink()
+            await shown.sees("Open incidents (1)", "SEV", "? waiting", "a person has to agree")
+            await shown.press("3")
+            await shown.sees("1 open incident", "1 plan waits for a person")
+            await shown.press("enter")
+            await shown.sees("? A plan waits for a person", "Timeline", "detected", "Acknowledge", "Approve")
+            await shown.press("a")
+            await shown.sees("Everybody sees that you look after web")
+            await shown.press("enter", "enter")
+            await shown.sees("The incident of web is acknowledged.", without="Acknowledge")
+            await shown.press("y")
+            await shown.sees("This plan is carried out on web: wait")
+            await shown.write("it is known to come back")
+            await shown.press("enter", "enter")
+            await shown.sees("you stand in for a second person")
+            await shown.write("sure")
+            await shown.press("enter", "enter")
+            await shown.sees("The plan for web is approved.", without="Approve")
+            flag.touch()
+            await shown.until(lambda text: "◎ watched" in text or "● resolved" in text)
+            await shown.press("x")
+            await shown.sees("Nothing more is done about web")
+            await shown.write("done with it")
+            await shown.press("enter", "enter")
+            await shown.sees("The incident of web is cancelled.", "○ cancelled", without="Cancel  ")
+            await shown.press("1")
+            await shown.sees("No open incidents.", "● 1 healthy")
+
+
+@pytest.mark.asyncio
+async def test_viewer_is_not_offered_what_an_operator_may_do() -> None:
+    """Where the control plane tells what the session may do, keys that it would refuse are neither shown nor heard."""
+    session: dict[str, Any] = {"identity": {"id": "tok_1", "kind": "token", "name": "on-call"}, "permissions": {}}
+    item = {"name": "cards", "state": "closed", "services": ["orders"], "on_replicas": [{"service": "orders"}]}
+    with ScriptedPlane() as plane:
+        plane.on("GET", "/circuit-breakers", Reply(body={"items": [item], "next_cursor": None}))
+        plane.on("GET", "/circuit-breakers/cards", Reply(body=item))
+        for scope, offered in ((["orders"], True), (["billing"], False)):
+            session["permissions"] = {"circuits.operate": scope}
+            plane.on("GET", "/session", Reply(body=session))
+            async with terminal(plane.url) as shown:
+                await shown.press("2")
+                await shown.sees("cards", "as on-call")
+                await shown.press("enter")
+                await shown.sees("response times")
+                assert ("Isolate" in shown.keys) is offered
+                await shown.press("i")
+                await shown.sees("is refused on all replicas" if offered else "response times")
+                assert ("Do nothing" in shown.text) is offered
+
+
+@pytest.mark.asyncio
+async def test_answers_of_another_shape_and_names_that_look_like_markup_do_no_harm() -> None:
+    """Whatever comes is shown as text or left out; the dashboard goes on."""
+    nasty = "[bold red]x[/] [link=file:///]y \x1b[2J\n{z}"
+    odd: list[Any] = [
+        {}, {"items": [3, None, {}, {"name": 4, "state": [], "counters": "x", "since": 1, "services": 5}]},
+        {"sentence": nasty, "circuits": {"open": "many", nasty: 1}, "refusing": [nasty, 3],
+         "incidents": [{"id": nasty}]},
+        {"items": [{"name": nasty, "id": nasty, "target": nasty, "state": nasty, "detail": nasty, "next_probe": "x"}]},
+        {"name": nasty, "state": nasty, "why": nasty, "services": "x", "on_replicas": [{"key": nasty, "age": "x"}],
+         "transitions": [{"at": "9999-12-31T23:59:59-12:00"}], "configured": {"configuration": {nasty: nasty}},
+         "counters": {nasty: 1}, "response_times": [], "timeline": [{"kind": nasty}], "recoveries": [nasty, {}]},
+    ]  # fmt: skip
+    with ScriptedPlane() as plane:
+        async with terminal(plane.url, interval=0.05) as shown:
+            for body in odd:
+                plane.otherwise = Reply(body=body)
+                for keys in (
+                    ("1",),
+                    ("2",),
+                    ("enter",),
+                    ("escape",),
+                    ("3",),
+                    ("enter",),
+                    ("a",),
+                    ("escape",),
+                    ("question_mark",),
+                ):
+                    before = len(plane.asked)
+                    await shown.press(*keys)
+                    async with asyncio.timeout(PATIENCE):
+                        while len(plane.asked) < before + 2:
+                            await asyncio.sleep(0.01)
+                await shown.press("escape", "escape")
+            plane.otherwise = Reply(body=b"<html>")
+            await shown.sees("stale since", "not JSON")
+            plane.otherwise = Reply(body={})
+            await shown.sees("● live")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_screen_fits_and_tells_states_apart_without_colours(size: tuple[int, int]) -> None:
+    """Each state has a shape and a word, and the last line names the keys at any size."""
+    listed = [{"name": f"circuit-{state}", "state": state, "services": []} for state in ("closed", "open", "half_open")]
+    with ScriptedPlane() as plane:
+        plane.on("GET", "/circuit-breakers", Reply(body={"items": listed, "next_cursor": None}))
+        async with terminal(plane.url, size=size, no_color=True) as shown:
+            await shown.press("2")
+            text = await shown.sees("● closed", "✖ open", "◐ half open", "3 of 3 circuits")
+            assert max(map(len, text.splitlines())) <= size[0]
+            assert all(word in shown.keys for word in ("Open", "Filter", "Sort", "Help", "Quit"))
+            await shown.press("question_mark")
+            await shown.sees("isolate, close, reset")
+            await shown.press("end")
+            await shown.sees("metrics only", "quarantined", "escalated")
+            await shown.press("q")
+            await shown.sees("3 of 3 circuits", without="metrics only")
+
+
+@pytest.mark.parametrize(("arguments", "variables"), [(["--no-color"], {}), ([], {"NO_COLOR": "1"}), ([], {})])
+def test_command_runs_on_a_real_terminal_and_leaves_it(arguments: list[str], variables: dict[str, str]) -> None:
+    """It shows the control plane, sends no colour when it is told so, and `q` ends it with 0."""
+    with ScriptedPlane() as plane:
+        plane.on(
+            "GET", "/health/summary", Reply(body={"sentence": "All is well.", "circuits": {"open": 1, "closed": 2}})
+        )
+        command = ["--url", plane.url, "dashboard", *arguments]
+        code, written = on_a_terminal(command, variables, until="1 open", typed="q")
+    assert code == 0, written
+    assert "All is well." in written
+    assert bool(COLOUR.findall(written)) is not bool(arguments or variables)
