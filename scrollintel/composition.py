@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .control.alerts import AlertRules
 from .control.declared import Declarations, PolicyDeclaration, ServiceDeclaration
 from .control.records import Dependency
 from .core.clock import SYSTEM_CLOCK, Clock
@@ -70,6 +71,7 @@ def wire(
     runner: RecoveryRunner | None = None,
     automation: AutomationConfig | None = None,
     max_metric_circuits: int = MAX_CIRCUITS,
+    alerts: AlertRules | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> UseCases:
     """Return the use cases of a control plane that is not started yet.
@@ -94,6 +96,7 @@ def wire(
         automation: What is watched and repaired; nothing by default, and recoveries end with the process then.
         max_metric_circuits: Circuits, policies, services and targets that metrics tell of one by one, of each so many
             at most; default 1,000.
+        alerts: When the platform itself alerts; the defaults of `AlertRules`.
         clock: Source of time.
     """
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -121,6 +124,7 @@ def wire(
         runner=runner,
         automation=automation,
         max_circuits=max_metric_circuits,
+        alerts=alerts,
     )
 
 
@@ -144,6 +148,7 @@ def from_settings(settings: Settings) -> UseCases:
         checkpoint_interval=settings.audit.checkpoint_interval,
         retention=RetentionPolicy.from_dict(settings.retention),
         automation=automation(settings),
+        alerts=settings.alerts.rules,
     )
 
 

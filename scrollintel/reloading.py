@@ -80,6 +80,7 @@ class Reloading:
             new = await asyncio.to_thread(read_anew, self.settings)
             await self._use_cases.declarations.replace(declarations(new.declared))
             await self._use_cases.automation.apply(automation(new))
+            self._use_cases.alerting.rules = new.alerts.rules
             waits = needs_restart(self.settings, new)
             self.settings, self._refused = new, None
             logger.info("the settings file has been taken over: %d targets are watched", len(new.targets))

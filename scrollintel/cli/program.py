@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dashboard": ("dashboard:dashboard", "Show overview, circuits and incidents live in the terminal, and steer them."),
     "incidents": ("incidents:incidents", "Failures of watched targets, from detection to their end."),
     "approvals": ("incidents:approvals", "Plans that wait for a person."),
+    "alerts": ("alerts:alerts", "List what fires or is about to, the worst first."),
+    "silences": ("alerts:silences", "Alerts that nobody is told of for a while."),
     "automation": ("automation:automation", "Automated recovery: how it stands, and what stops it."),
     "checks": ("automation:checks", "List watched targets with what their checks found last."),
     "topology": ("automation:topology", "Show who needs whom, and how each target is."),

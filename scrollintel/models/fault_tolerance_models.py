@@ -1,6 +1,6 @@
 """FRONT DOOR of the database models: the ten tables that users read and extend, and the metadata of all tables."""
 
-from . import access_tables, audit_tables, incident_tables  # noqa: F401 - their tables belong to the metadata
+from . import access_tables, alert_tables, audit_tables, incident_tables  # noqa: F401 - their tables belong to the metadata
 from .base import Base
 from .circuit_tables import CircuitBreakerState
 from .configuration_tables import FaultToleranceConfiguration

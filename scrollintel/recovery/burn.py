@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 HOUR = 3600.0
@@ -32,7 +32,12 @@ class Burn:
 
 
 def burning(buckets: Iterable[Bucket], objective: float) -> Burn | None:
-    """Return the fastest pair of windows that burns the budget of an objective, or None.
+    """Return the fastest pair of windows that burns the budget of an objective, or None; see `all_burning`."""
+    return next(all_burning(buckets, objective), None)
+
+
+def all_burning(buckets: Iterable[Bucket], objective: float) -> Iterator[Burn]:
+    """Yield every pair of windows that burns the budget of an objective, the fastest first.
 
     Arguments:
         buckets: Counts of calls by age, in any order.
@@ -42,8 +47,7 @@ def burning(buckets: Iterable[Bucket], objective: float) -> Burn | None:
     for threshold, long, short in PAIRS:
         rates = [_rate(kept, window, objective) for window in (long, short)]
         if rates[0] is not None and rates[1] is not None and min(rates[0], rates[1]) >= threshold:
-            return Burn(threshold, rates[0], rates[1])
-    return None
+            yield Burn(threshold, rates[0], rates[1])
 
 
 def _rate(buckets: list[Bucket], window: float, objective: float) -> float | None:

@@ -48,6 +48,8 @@ class Ingest:
         self._has_former = False
         self.on_circuit: Callable[[str, CircuitReport], object] = lambda instance, report: None
         """Is told of every report of a circuit, with the replica that sends it."""
+        self.on_transition: Callable[[dict[str, Any]], object] = lambda row: None
+        """Is told of every change of a circuit's state, as a row of the history."""
         self.on_left: Callable[[str], object] = lambda instance: None
         """Is told of every replica that has left for good."""
 
@@ -169,6 +171,7 @@ class Ingest:
         }
         self._rows.add(("circuit_transitions", row))
         self._plane.transitions.note(row)
+        self.on_transition(row)
         if fact["new"] in OPENED and fact["old"] not in OPENED:
             self._rows.add(("system_failures", _failure(row)))
         elif fact["new"] == CircuitState.CLOSED.value:

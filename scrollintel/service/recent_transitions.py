@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from ..storage.engine import Database
@@ -33,6 +34,14 @@ class RecentTransitions:
     def of(self, circuit: str) -> list[Row]:
         """Return those of a circuit, oldest first."""
         return list(self._kept.get(circuit, ()))
+
+    def since(self, moment: datetime) -> Iterator[Row]:
+        """Yield those of all circuits from a moment on, each circuit's newest first."""
+        for kept in self._kept.values():
+            for row in reversed(kept):
+                if row["at"] < moment:
+                    break
+                yield row
 
     def note(self, row: Row) -> None:
         """Keep one that happens now."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from ..control.alerts import AlertRules
 from ..control.declared import Declarations
 from ..recovery.runner import RecoveryRunner
 from ..security.code_flow import OidcClient
@@ -17,6 +18,9 @@ from ..storage.retention import RetentionPolicy
 from ..telemetry.families import MAX_CIRCUITS
 from . import recovery
 from .access import BAD_TOKENS_PER_MINUTE, Access
+from .alerts.alerting import Alerting
+from .alerts.gathering import Gathering
+from .alerts.silences import Silences
 from .audit import AuditLog
 from .automation.automation import Automation
 from .automation.configured import AutomationConfig
@@ -69,6 +73,7 @@ class UseCases:
         bad_tokens_per_minute: Requests without a valid token that one address may send in a minute.
         runner: Recovery strategies of this process; none by default.
         automation: What is watched and repaired; nothing by default.
+        alerts: When the platform itself alerts; the defaults of `AlertRules`.
         retention: How long histories are kept; the defaults of `RetentionPolicy`.
         checkpoint_file: Where checkpoints of the audit log are kept outside the database; by default in the directory.
         checkpoint_records: Records after which one is signed.
@@ -93,6 +98,7 @@ class UseCases:
         bad_tokens_per_minute: int = BAD_TOKENS_PER_MINUTE,
         runner: RecoveryRunner | None = None,
         automation: AutomationConfig | None = None,
+        alerts: AlertRules | None = None,
         retention: RetentionPolicy | None = None,
         max_circuits: int = MAX_CIRCUITS,
     ) -> None:
@@ -164,6 +170,10 @@ class UseCases:
             plane.clock,
             on_look=lambda error: self.loops.note("look for pages", error),
         )
+        self.silences = Silences(plane)
+        gathering = Gathering(plane, self.circuits, self.automation, self.checkpoints, lambda: self.loops.last_errors)
+        self.alerting = Alerting(plane, gathering, self.silences, self.automation.notifier.send, alerts or AlertRules())
+        self.ingest.on_transition = self.alerting.took
         self.full_disk = FullDisk(plane)
         self._add_loops(Housekeeping(plane, retention))
 
@@ -190,6 +200,8 @@ class UseCases:
         self.loops.add("forget strangers", 60.0, housekeeping.forget_strangers)
         self.loops.add("end interrupted recoveries", 1.0, self.recovery.mark_interrupted)
         self.loops.add("watch and repair", 0.5, self.automation.adjust)
+        self.loops.add("look for alerts", 1.0, self.alerting.look)
+        self.loops.add("expire silences", 5.0, self.silences.expire)
 
     async def start(self) -> None:
         """Start the control plane and its background work."""

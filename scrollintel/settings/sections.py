@@ -11,6 +11,7 @@ from ..core.config.base import Config, choice, integer, number
 from ..core.errors import Violation
 from . import rules
 from .access_section import AccessSettings
+from .alert_section import AlertSettings
 from .recovery_sections import OutboundSettings, RecoverySettings
 from .rules import is_loopback, parse_list, parse_number, parse_whole, setting
 
@@ -216,5 +217,6 @@ SECTIONS: dict[str, type[Config]] = {
     "logging": LoggingSettings,
     "recovery": RecoverySettings,
     "outbound": OutboundSettings,
+    "alerts": AlertSettings,
 }
 """Tables of the settings file and the classes that read them; `retention` is read by the storage."""

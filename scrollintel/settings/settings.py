@@ -12,6 +12,7 @@ from ..recovery.runbook import Runbook
 from ..recovery.target import Target
 from ..telemetry.notify.config import ChannelConfig
 from .access_section import AccessSettings
+from .alert_section import AlertSettings
 from .declared import Declared
 from .recovery_sections import OutboundSettings, RecoverySettings
 from .secrecy import without_password
@@ -46,7 +47,7 @@ class Settings:
     """What `load` found, one attribute for each table of `scrollintel.toml`.
 
     Arguments:
-        server, database, data, access, keys, audit, replicas, logging, recovery, outbound: The tables.
+        server, database, data, access, keys, audit, replicas, logging, recovery, outbound, alerts: The tables.
         retention: What RetentionPolicy takes, as given.
         declared: Policies, circuit breakers, services and targets of the file.
         runbooks: Programs that recoveries may run, by name.
@@ -68,6 +69,7 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     outbound: OutboundSettings = field(default_factory=OutboundSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     retention: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # Any: TOML values
     declared: Declared = field(default_factory=Declared)
     runbooks: Mapping[str, Runbook] = field(default_factory=lambda: MappingProxyType({}))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from ..control.alerts import TOLD_ALERTS, ToldAlertRecord
 from ..control.incidents import APPROVALS, INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
 from ..control.records import (
     CIRCUIT_ORDERS,
@@ -34,7 +35,9 @@ from ..control.records import (
     ServiceRecord,
     Source,
 )
+from ..control.silences import SILENCES, Matcher, SilenceRecord
 from ..models.access_tables import ApiTokenRow, DataKeyRow, IdempotencyKeyRow, RoleBindingRow, SubjectRow
+from ..models.alert_tables import SilenceRow, ToldAlertRow
 from ..models.circuit_tables import CircuitBreakerState, CircuitOrderRow
 from ..models.configuration_tables import ControlStateRow, FaultToleranceConfiguration
 from ..models.incident_tables import ApprovalRow, EndpointRow, IncidentRow
@@ -213,6 +216,18 @@ def _approval_row(record: ApprovalRecord) -> Row:
     return {**_same(record), "plan": dict(record.plan)}
 
 
+def _silence(row: Mapping[str, Any]) -> SilenceRecord:
+    return SilenceRecord(**{**row, "matchers": tuple(Matcher.from_dict(item) for item in row["matchers"])})
+
+
+def _silence_row(record: SilenceRecord) -> Row:
+    return {**_same(record), "matchers": [matcher.to_dict() for matcher in record.matchers]}
+
+
+def _told_alert_row(record: ToldAlertRecord) -> Row:
+    return {**_same(record), "evidence": dict(record.evidence)}
+
+
 def _binding(row: Mapping[str, Any]) -> RoleBindingRecord:
     return RoleBindingRecord(**{**row, "services": tuple(row["services"])})
 
@@ -234,6 +249,8 @@ CODECS: tuple[Codec[Any], ...] = (
     Codec(RECOVERIES, RecoveryOperation, _recovery, _recovery_row),
     Codec(INCIDENTS, IncidentRow, incident, _incident_row, {"group": "replica_group"}),
     Codec(APPROVALS, ApprovalRow, lambda row: ApprovalRecord(**row), _approval_row),
+    Codec(SILENCES, SilenceRow, _silence, _silence_row),
+    Codec(TOLD_ALERTS, ToldAlertRow, lambda row: ToldAlertRecord(**row), _told_alert_row),
     Codec(ENDPOINT_ORDERS, EndpointRow, lambda row: EndpointOrder(**row), renamed=_SEQUENCE),
     Codec(CONTROL_STATE, ControlStateRow, lambda row: ControlStateRecord(**row)),
     Codec(TOKENS, ApiTokenRow, _token, _token_row),

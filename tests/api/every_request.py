@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -95,7 +95,7 @@ async def watched(use_cases: UseCases, service: str) -> None:
 async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], service: str) -> list[Sent]:
     """Make what the requests are about, and return them in an order in which each can succeed."""
     circuit, policy, key = f"{service}-circuit", f"{service}-policy", f"{service}-key"
-    await _made(client, admin, "/services", {"name": service})
+    made = await _made(client, admin, "/services", {"name": service})
     configuration = {"name": circuit}
     await _made(client, admin, "/circuit-breakers", {"configuration": configuration, "service": service})
     content = {"policy": {"name": policy, "retry": {"max_attempts": 2}}, "service": service}
@@ -110,6 +110,9 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
     operation = f"/recovery/{recovery['id']}"
     while (await client.get(operation, headers=admin)).json()["finished_at"] is None:
         await asyncio.sleep(0.005)
+    until = (datetime.fromisoformat(made["updated_at"]) + timedelta(hours=1)).isoformat()
+    silence = {"matchers": [{"label": "service", "value": service}], "until": until, "reason": "test"}
+    silenced = await _made(client, admin, "/silences", silence)
     level = {"service": service, "level": "minimal", "reason": "test"}
     reason = {"reason": "test"}
     breaker = {"configuration": {**configuration, "failure_threshold": 2}, "service": service}
@@ -136,6 +139,10 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
             "decision": "refuse", "digest": "0" * 64,
         }),
         Sent("POST /recovery/{operation}/cancel", f"/recovery/rec_{service}/cancel", reason),
+        Sent("GET /alerts", "/alerts"),
+        Sent("GET /silences", "/silences"),
+        Sent("POST /silences", "/silences", silence),
+        Sent("DELETE /silences/{silence}", f"/silences/{silenced['id']}"),
         Sent("GET /automation", "/automation"),
         Sent("POST /automation/dry-run", "/automation/dry-run", {"target": service}),
         Sent("PUT /automation/stop-switch", "/automation/stop-switch", reason, everything=True),

@@ -32,6 +32,8 @@ CHOICES: dict[tuple[str, str], Any] = {
     ("incidents", "state"): "recovering",
     ("incidents", "severity"): 2,
     ("approvals", "decision"): "approved",
+    ("told_alerts", "severity"): 2,
+    ("told_alerts", "group_severity"): 1,
     ("idempotency_keys", "status"): 201,
     ("fault_tolerance_metrics", "resolution"): 60,
     ("retry_statistics", "resolution"): 60,

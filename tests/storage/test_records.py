@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from scrollintel.control.alerts import TOLD_ALERTS, ToldAlertRecord
 from scrollintel.control.incidents import APPROVALS, INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
 from scrollintel.control.records import (
     CIRCUIT_ORDERS,
@@ -38,6 +39,7 @@ from scrollintel.control.records import (
     ServiceRecord,
     Source,
 )
+from scrollintel.control.silences import SILENCES, Match, Matcher, SilenceLabel, SilenceRecord
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.retry import RetryConfig
 from scrollintel.models.fault_tolerance_models import metadata
@@ -162,6 +164,28 @@ ENDPOINT = EndpointOrder(
     changed_by="system",
     sequence=2**40,
 )
+SILENCE = SilenceRecord(
+    id="sil_1",
+    matchers=(Matcher(SilenceLabel.SERVICE, ODD_TEXT), Matcher(SilenceLabel.TARGET, "shop/", Match.PREFIX)),
+    reason=ODD_TEXT,
+    created_by="token:tok_1",
+    created_at=AT,
+    until=LATER,
+)
+TOLD = ToldAlertRecord(
+    fingerprint="0" * 32,
+    name="circuit_open_too_long",
+    service="shop",
+    target="orders",
+    variant="",
+    severity=2,
+    summary=ODD_TEXT,
+    evidence={"replicas": ["r1"], "bound": 300.0},
+    since=AT,
+    fired_at=AT,
+    told_at=LATER,
+    group_severity=1,
+)
 CONFIGURED = ConfigurationRecord(
     key="limits",
     value={"a": [1, 2.5, None, True], "b": ODD_TEXT},
@@ -203,6 +227,8 @@ RECORDS: list[tuple[Kind[Any], list[Any]]] = [
     (RECOVERIES, [RECOVERY, RECOVERY_OF_AN_INCIDENT]),
     (INCIDENTS, [INCIDENT]),
     (APPROVALS, [APPROVAL]),
+    (SILENCES, [SILENCE]),
+    (TOLD_ALERTS, [TOLD, replace(TOLD, fingerprint="1" * 32, service=None, target=None, variant="1h")]),
     (ENDPOINT_ORDERS, [ENDPOINT]),
     (CONTROL_STATE, [ControlStateRecord(key="fact", value=[1, {"x": None}])]),
     (

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 
 from ..context import PREFIX
 from . import (
+    alerts,
     audit,
     automation,
     circuits,
@@ -41,6 +42,7 @@ _PARTS = (
     live,
     degradation,
     incidents,
+    alerts,
     automation,
     recovery,
     policies,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ...control.incidents import INCIDENTS, ApprovalRecord, IncidentRecord, Inci
 from ...control.records import RecoveryOperationRecord
 from ...durable.local import LocalEngine
 from ...durable.performing import Engine, Halted
-from ...recovery.burn import Burn, burning
+from ...recovery.burn import Burn, all_burning
 from ...recovery.runner import RecoveryConfig, RecoveryRunner
 from ...recovery.symptom import Condition, ConditionChange, Depth, Look
 from ...recovery.target import Target
@@ -429,11 +429,15 @@ class Automation:
         ]
 
     def _burn(self, target: Target) -> Burn | None:
+        return next(self.burns(target), None)
+
+    def burns(self, target: Target) -> Iterator[Burn]:
+        """Yield every pair of windows over which the error budget of a target burns, the fastest first."""
         if target.objective is None:
-            return None
+            return
         topology = self.judgement.topology
         names = {target.service, target.group or target.service, *topology.members(target.service)}
-        return burning(self._passive.calls(names), target.objective)
+        yield from all_burning(self._passive.calls(names), target.objective)
 
 
 def _move_pidfiles(former: Iterable[Target], targets: Iterable[Target], directory: Path) -> None:

@@ -114,6 +114,7 @@ def _message(config: EmailChannel, notice: Notice) -> EmailMessage:
     lines += [f"Service: {notice.service}"] if notice.service else []
     lines += [f"At: {notice.at.isoformat(timespec='seconds')}"]
     lines += [f"{key}: {value}" for key, value in notice.details.items()]
+    lines += ["", *notice.lines] if notice.lines else []
     lines += ["", notice.link] if notice.link else []
     message.set_content("\n".join(lines))
     return message

@@ -21,22 +21,35 @@ class NoticeKind(StrEnum):
     RESOLVED = "incident_resolved"
     BRAKE_ENGAGED = "brake_engaged"
     BRAKE_RELEASED = "brake_released"
+    ALERT_FIRING = "alert_firing"
+    ALERT_RESOLVED = "alert_resolved"
     TOLD = "told"
 
     @property
     def ends(self) -> bool:
         """Whether it ends what was told before."""
-        return self in (NoticeKind.RESOLVED, NoticeKind.BRAKE_RELEASED)
+        return self in (NoticeKind.RESOLVED, NoticeKind.BRAKE_RELEASED, NoticeKind.ALERT_RESOLVED)
 
     @property
     def recurs(self) -> bool:
         """Whether it can happen to one subject again and again, so that its moment tells one from the next."""
-        return self in (NoticeKind.BRAKE_ENGAGED, NoticeKind.BRAKE_RELEASED, NoticeKind.TOLD)
+        return self in _RECURRING
 
     @property
     def words(self) -> str:
         """The kind as a reader sees it."""
         return self.value.replace("_", " ").capitalize()
+
+
+_RECURRING = frozenset(
+    {
+        NoticeKind.BRAKE_ENGAGED,
+        NoticeKind.BRAKE_RELEASED,
+        NoticeKind.ALERT_FIRING,
+        NoticeKind.ALERT_RESOLVED,
+        NoticeKind.TOLD,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +58,17 @@ class Notice:
 
     Arguments:
         kind: What happened.
-        subject: What it belongs to: the incident's id, or the group of a brake. Notices of one kind about one subject
-            are told once, and PagerDuty keeps them as one incident.
+        subject: What it belongs to: the incident's id, the group of a brake, or `alerts:` and a group of alerts.
+            Notices of one kind about one subject are told once, and PagerDuty keeps them as one incident.
         summary: One sentence, without secrets.
         at: When it happened, in UTC.
         target, service: What failed, or None.
         severity: 1 (worst) to 4; default 3.
         occasion: Tells notices of the same kind about one subject apart, such as the id of an approval; by default
-            the moment for brakes and free texts.
+            the moment for brakes, alerts and free texts.
         details: Further JSON values.
         link: Where to look, or None.
+        alerts: The alerts that it is about, each a JSON object with at least `state`, `name`, `summary` and `runbook`.
 
     Raises:
         ConfigError: when `at` is not in UTC or `severity` is not 1 to 4.
@@ -70,6 +84,7 @@ class Notice:
     occasion: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values of mixed types
     link: str | None = None
+    alerts: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no channel could say."""
@@ -84,9 +99,19 @@ class Notice:
         occasion = self.occasion or (self.at.isoformat() if self.kind.recurs else "")
         return ":".join(part for part in (self.subject, self.kind.value, occasion) if part)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One line for each alert that it is about, for people."""
+        return tuple(
+            f"[{alert['state']}] {alert['name']}: {alert['summary']} (runbook: {alert['runbook']})"
+            for alert in self.alerts
+        )
+
     def text(self) -> dict[str, Any]:  # Any: JSON values of mixed types
-        """Return the notice as a JSON object."""
+        """Return the notice as a JSON object; `alerts` is there for notices about alerts only."""
+        listed = {"alerts": [dict(alert) for alert in self.alerts]} if self.alerts else {}
         return {
+            **listed,
             "kind": self.kind.value,
             "subject": self.subject,
             "summary": self.summary,

@@ -50,7 +50,7 @@ def event(notice: Notice, routing_key: str) -> dict[str, Any]:  # Any: JSON valu
             "timestamp": notice.at.isoformat(),
             "component": notice.service,
             "class": notice.kind.value,
-            "custom_details": dict(notice.details),
+            "custom_details": {**notice.details, **({"alerts": list(notice.lines)} if notice.lines else {})},
         }
         found["links"] = [{"href": notice.link, "text": "Open"}] if notice.link else []
     return found

@@ -41,6 +41,8 @@ def payload(notice: Notice) -> dict[str, Any]:  # Any: JSON values of mixed type
         _section(escaped(notice.summary)),
         _section(listed),
     ]
+    if notice.lines:
+        blocks.append(_section("\n".join(f"• {escaped(line)}" for line in notice.lines)))
     if notice.link:
         blocks.append(_section(f"<{escaped(notice.link)}|Open>"))
     return {"text": escaped(f"{title}. {notice.summary}")[:MAX_SECTION], "blocks": blocks}

@@ -1,0 +1,1 @@
+"""Alerts of the platform itself: what is gathered, what people are told, and silences."""

@@ -1,0 +1,70 @@
+"""What people are told of a group of alerts, as a notice."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from ...control.alert_machine import Alert, Message
+from ...control.alerts import runbook
+from ...telemetry.notify.notice import Notice, NoticeKind
+
+LISTED = 50
+"""Alerts of one message that are named; of the others the number is told."""
+
+
+def notice_of(message: Message, at: datetime, runbook_url: str | None) -> Notice:
+    """Return a message as a notice, which PagerDuty keeps as one incident for each group from beginning to end.
+
+    Arguments:
+        message: What is told.
+        at: When.
+        runbook_url: Where the page of runbooks is published, or None.
+    """
+    named = [
+        *((alert, "firing") for alert in message.begun),
+        *((alert, "still firing") for alert in message.still),
+        *((alert, "resolved") for alert in message.resolved),
+    ]
+    worst = min(message.begun or message.still or message.resolved, key=lambda alert: alert.condition.severity)
+    counts = {
+        "firing": len(message.begun) + len(message.still), "new": len(message.begun), "resolved": len(message.resolved),
+    }  # fmt: skip
+    return Notice(
+        kind=NoticeKind.ALERT_RESOLVED if message.ends else NoticeKind.ALERT_FIRING,
+        subject=f"alerts:{message.group}",
+        summary=_sentence(message, worst),
+        at=at,
+        service=message.service,
+        severity=message.severity,
+        details=counts if len(named) <= LISTED else {**counts, "not_listed": len(named) - LISTED},
+        link=None if runbook_url is None else runbook(worst.labels.name, runbook_url),
+        alerts=tuple(_line(alert, state, runbook_url) for alert, state in named[:LISTED]),
+    )
+
+
+def _sentence(message: Message, worst: Alert) -> str:
+    more = len(message.begun or message.still or message.resolved) - 1
+    said = f"{worst.labels.name.heading}: {worst.condition.summary}"
+    if more:
+        said = f"{more + 1} alerts, the worst {said}"
+    if message.ends:
+        said = f"over: {said}"
+    elif not message.begun:
+        said = f"{'still firing' if message.still else 'over'}: {said}"
+    return said[:500]
+
+
+def _line(alert: Alert, state: str, runbook_url: str | None) -> dict[str, Any]:  # Any: JSON values
+    labels, condition = alert.labels, alert.condition
+    return {
+        "state": state,
+        "name": labels.name.heading,
+        "fingerprint": labels.fingerprint,
+        "service": labels.service,
+        "target": labels.target,
+        "variant": labels.variant,
+        "severity": condition.severity,
+        "summary": condition.summary,
+        "runbook": runbook(labels.name, runbook_url),
+    }
