@@ -233,8 +233,8 @@ class AlertMachine:
 
     @staticmethod
     def _is_to_be_told(now: float, alert: Alert) -> bool:
-        """Tell whether people have to hear of an alert; not of one that is not true at this moment."""
-        if alert.told is not None or alert.muted is not None or alert.gone is not None or alert.fired is None:
+        """Tell whether people have to hear of an alert, be it gone at this moment: it may come and go for hours."""
+        if alert.told is not None or alert.muted is not None or alert.fired is None:
             return False
         return now - alert.fired >= alert.condition.quiet
 
