@@ -214,6 +214,7 @@ class UseCases:
             await self.plane.transitions.load()
         await self._apply_declarations()
         await self.automation.start()
+        await self.loops.attempt("look for alerts", self.alerting.look)
         self.loops.start()
 
     def close_streams(self) -> None:

@@ -100,6 +100,8 @@ class People(RuleBasedStateMachine):
         silenced = {labels: "sil" for labels in self.silent}
         for message in self.machine.look(self.now, seen, silenced.get, self.blind):
             self.hear(message)
+        ended = {alert.labels.name for event, alert in self.machine.news if event == "resolved"}
+        assert not ended & self.blind, "over, though nobody can tell"
 
     # ------------------------------------------------------------------ what people hear
 
