@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -97,7 +99,7 @@ class People(RuleBasedStateMachine):
         self.now += TICK
         seen = [condition(labels) for labels in self.wrong if labels.name not in self.blind]
         self.ripe |= {item.labels for item in seen if self.now - self.wrong[item.labels] >= item.hold}
-        silenced = {labels: "sil" for labels in self.silent}
+        silenced = dict.fromkeys(self.silent, "sil")
         for message in self.machine.look(self.now, seen, silenced.get, self.blind):
             self.hear(message)
         ended = {alert.labels.name for event, alert in self.machine.news if event == "resolved"}
@@ -140,7 +142,7 @@ class People(RuleBasedStateMachine):
         """Of one group there are never two messages within its window."""
         for group in {name for _, name in self.sent}:
             times = [at for at, name in self.sent if name == group]
-            assert all(later - earlier >= RULES.group_window for earlier, later in zip(times, times[1:], strict=False))
+            assert all(later - earlier >= RULES.group_window for earlier, later in pairwise(times))
 
     @invariant()
     def what_people_know_is_kept(self) -> None:

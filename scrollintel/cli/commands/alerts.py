@@ -22,7 +22,7 @@ NAMES = (
 
 
 @click.command(cls=Command)
-@click.option("--name", type=click.Choice(NAMES), help="Only those of this name.")
+@click.option("--name", type=click.Choice(NAMES), metavar="NAME", help="Only those of this name.")
 @click.option("--service", help="Only those of this service.")
 @click.option("--state", type=click.Choice(("pending", "firing")), help="Only those in this state.")
 @paged

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scrollintel.control.alerts import AlertRules
 from scrollintel.core.errors import ConfigError
 from scrollintel.outbound.policy import OutboundPolicy
 from scrollintel.recovery.runbook import Runbook
@@ -124,3 +125,14 @@ def test_recovery_tables_mistake_is_named(loaded: Load, text: str, told: str) ->
 def test_notifications_secret_in_clear_is_refused_and_not_shown(loaded: Load, row: str) -> None:
     """A secret stands in a variable or a file; who writes it into the settings is told so without it."""
     assert "s3cret" not in refused(loaded, f"[[notifications]]\n{row}\n")
+
+
+def test_alerts_are_read_and_bounded(loaded: Load) -> None:
+    """Times, counts and the address of the runbooks; a variable wins."""
+    file = '[alerts]\nopen_for = 120\nflap_openings = 5\nrunbook_url = "https://docs.example.com/runbooks"\n'
+    rules = loaded(file, SCROLLINTEL_ALERTS_OPEN_FOR="60").alerts.rules
+    assert (rules.open_for, rules.flap_openings, rules.runbook_url) == (60.0, 5, "https://docs.example.com/runbooks")
+    assert loaded("").alerts.rules == AlertRules()
+    for mistake in ("repeat_interval = 1", "flap_openings = 0", "flap_window = 9999", "enabled = 1", "open_for = -1"):
+        name = mistake.partition(" ")[0]
+        assert name in refused(loaded, f"[alerts]\n{mistake}\n")

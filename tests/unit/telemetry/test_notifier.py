@@ -166,3 +166,47 @@ def test_channels_that_change_tell_at_once_and_those_that_stay_lose_nothing(serv
         ("/stays", "incident_opened"), ("/stays", "incident_resolved"),
     ]  # fmt: skip
     assert set(notifier.figures()) == {"stays", "new"}
+
+
+def alerts(kind: NoticeKind, state: str, seconds: int) -> Notice:
+    """Return a notice about a group of alerts."""
+    alert = {"state": state, "name": "CircuitOpenTooLong", "summary": "calls <fail>", "runbook": "docs/runbooks.md#x"}
+    at = AT + timedelta(seconds=seconds)
+    return Notice(kind=kind, subject="alerts:service:orders", summary="it is open", at=at, severity=2, alerts=(alert,))
+
+
+def test_alerts_are_one_incident_at_pagerduty_from_the_first_to_the_last(
+    server: HttpRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Triggered, told again, resolved under one key, each time with the alerts; the moment tells messages apart."""
+    monkeypatch.setenv("SI_TEST_KEY", "k")
+    channel = PagerDutyChannel(routing_key="{env:SI_TEST_KEY}", url=server.url)
+    told(
+        channel,
+        alerts(NoticeKind.ALERT_FIRING, "firing", 0),
+        alerts(NoticeKind.ALERT_FIRING, "still firing", 9),
+        alerts(NoticeKind.ALERT_RESOLVED, "resolved", 20),
+        alerts(NoticeKind.ALERT_RESOLVED, "resolved", 20),
+    )
+    events = [asked.json() for asked in server.asked]
+    assert [event["event_action"] for event in events] == ["trigger", "trigger", "resolve"]
+    assert {event["dedup_key"] for event in events} == {"scrollintel:alerts:service:orders"}
+    assert events[0]["payload"]["custom_details"]["alerts"] == [
+        "[firing] CircuitOpenTooLong: calls <fail> (runbook: docs/runbooks.md#x)"
+    ]
+
+
+def test_alerts_are_listed_at_slack_without_what_it_would_take_for_a_mention(
+    server: HttpRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for each."""
+    monkeypatch.setenv("SI_TEST_HOOK", server.url)
+    told(SlackChannel(url="{env:SI_TEST_HOOK}"), alerts(NoticeKind.ALERT_FIRING, "firing", 0))
+    texts = [block["text"]["text"] for block in server.asked[0].json()["blocks"]]
+    assert texts[0] == "Alert firing: alerts:service:orders"
+    assert texts[-1] == "• [firing] CircuitOpenTooLong: calls &lt;fail&gt; (runbook: docs/runbooks.md#x)"
+
+
+def test_notice_about_no_alert_has_no_list_of_them() -> None:
+    """What receivers of incidents get stays as it is."""
+    assert "alerts" not in notice().text()
