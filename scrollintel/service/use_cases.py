@@ -145,8 +145,6 @@ class UseCases:
             is_open=not enforced,
             max_local=recovery.MAX_RUNNING,
         )
-        self.ingest.on_circuit = self.automation.took
-        self.ingest.on_left = self.automation.left
         self.incidents = Incidents(plane, self.automation.keeper)
         self.recovery = Recoveries(
             plane,
@@ -155,12 +153,8 @@ class UseCases:
             performer=self.automation.performer,
             engine=self.automation.engine,
         )
-        self.automation.overseer.on_finished = self.recovery.finished
-        self.recovery.waiting = self.automation.waiting
-        self.recovery.stopped = self.automation.judgement.stopped
         self.health = Health(self)
         self.metrics = Metrics(self, max_circuits=max_circuits)
-        self.recovery.on_ended = self.metrics.ended
         self.rendered = Rendered(plane.clock, lambda: (plane.records.version, plane.fleet.version))
         self.loops = Loops()
         self.live = LiveStream(
@@ -173,9 +167,19 @@ class UseCases:
         self.silences = Silences(plane)
         gathering = Gathering(plane, self.circuits, self.automation, self.checkpoints, lambda: self.loops.last_errors)
         self.alerting = Alerting(plane, gathering, self.silences, self.automation.notifier.send, alerts or AlertRules())
-        self.ingest.on_transition = self.alerting.took
         self.full_disk = FullDisk(plane)
+        self._introduce()
         self._add_loops(Housekeeping(plane, retention))
+
+    def _introduce(self) -> None:
+        """Let those hear of each other that were made without knowing each other."""
+        self.ingest.on_circuit = self.automation.took
+        self.ingest.on_left = self.automation.left
+        self.ingest.on_transition = self.alerting.took
+        self.automation.overseer.on_finished = self.recovery.finished
+        self.recovery.waiting = self.automation.waiting
+        self.recovery.stopped = self.automation.judgement.stopped
+        self.recovery.on_ended = self.metrics.ended
 
     def _add_loops(self, housekeeping: Housekeeping) -> None:
         """Name what is done again and again."""

@@ -14,7 +14,7 @@ from .world import World
 pytestmark = pytest.mark.needs("chromium")
 
 VIEWS = ("", "circuits", "circuits?as=tiles", "circuits/payments", "services", "services/payments", "incidents",
-         "recoveries", "audit", "settings")  # fmt: skip
+         "recoveries", "alerts", "audit", "settings")  # fmt: skip
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 SHOTS = Path(__file__).resolve().parents[2] / "reports" / "screenshots"

@@ -8,6 +8,7 @@ import { choice, type Choice } from "./parts/theme";
 import { Toasts } from "./parts/toasts";
 import { path, to } from "./router";
 import { connected, heardAt, isStale, may, now, session, summary, unreachable } from "./store";
+import { AlertsView } from "./views/alerts";
 import { AuditView } from "./views/audit";
 import { CircuitView } from "./views/circuit";
 import { CircuitsView } from "./views/circuits";
@@ -34,6 +35,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "Services", parts: ["services"], permission: "services.read", icon: "M10 3v5M10 8L4.5 12M10 8l5.5 4M3 12h3v4H3zM14 12h3v4h-3zM8.5 2h3v3h-3z" },
   { name: "Incidents", parts: ["incidents"], permission: "recovery.read", icon: "M10 3l8 14H2zM10 8.5v4M10 14.8v.2" },
   { name: "Recoveries", parts: ["recoveries"], permission: "recovery.read", icon: "M16.5 10a6.5 6.5 0 1 1-2-4.7M16.5 2.5v4h-4" },
+  { name: "Alerts", parts: ["alerts"], permission: "health.read", icon: "M5 14V9a5 5 0 0 1 10 0v5l1.5 2h-13zM8.5 17.5h3" },
   { name: "Audit", parts: ["audit"], permission: "audit.read", icon: "M5 2.5h7l3 3V17.5H5zM8 9h5M8 12h5" },
   { name: "Settings", parts: ["settings"], permission: "health.read", icon: "M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4" },
 ];
@@ -98,6 +100,8 @@ function View() {
       return name ? <IncidentView key={name} id={name} /> : <IncidentsView />;
     case "recoveries":
       return <RecoveriesView />;
+    case "alerts":
+      return <AlertsView />;
     case "audit":
       return <AuditView />;
     case "settings":

@@ -4,6 +4,32 @@ export interface Acknowledgement {
   "reason": string | null;
 }
 
+export type AlertName = "circuit_open_too_long" | "circuit_flapping" | "retry_budget_exhausted" | "error_budget_burn" | "recovery_failing" | "storm_brake_engaged" | "automation_stopped" | "audit_chain_broken" | "platform_degraded" | "replica_stale";
+
+export interface AlertPage {
+  "items": (AlertShown)[];
+  "left_out": number;
+  "next_cursor": string | null;
+}
+
+export interface AlertShown {
+  "fingerprint": string;
+  "name": AlertName;
+  "state": "pending" | "firing";
+  "service": string | null;
+  "target": string | null;
+  "variant": string;
+  "severity": number;
+  "summary": string;
+  "since": string;
+  "fired_at": string | null;
+  "told_at": string | null;
+  "ending": boolean;
+  "muted": string | null;
+  "evidence": Record<string, unknown>;
+  "runbook": string;
+}
+
 export interface ApprovalDecision {
   "decision": "approve" | "refuse";
   "digest": string;
@@ -464,6 +490,20 @@ export interface KeysView {
 
 export type LevelName = "none" | "minimal" | "moderate" | "severe" | "critical";
 
+export type Match = "exact" | "prefix";
+
+export interface MatcherBody {
+  "label": SilenceLabel;
+  "value": string;
+  "match": Match;
+}
+
+export interface MatcherShown {
+  "label": SilenceLabel;
+  "value": string;
+  "match": Match;
+}
+
 export interface NodeView {
   "target": string;
   "service": string;
@@ -884,6 +924,29 @@ export interface SessionShown {
   "idle_expires_at": string | null;
   "expires_at": string | null;
   "version": string;
+}
+
+export interface SilenceCreate {
+  "matchers": (MatcherBody)[];
+  "until": string;
+  "reason": string;
+}
+
+export type SilenceLabel = "name" | "service" | "target";
+
+export interface SilencePage {
+  "items": (SilenceShown)[];
+  "next_cursor": string | null;
+}
+
+export interface SilenceShown {
+  "id": string;
+  "matchers": (MatcherShown)[];
+  "service": string | null;
+  "reason": string;
+  "created_by": string;
+  "created_at": string;
+  "until": string;
 }
 
 export type Sort = "name" | "state" | "failures" | "rejections";
