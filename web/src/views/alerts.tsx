@@ -79,9 +79,9 @@ function Alert({ item, changed }: { item: AlertShown; changed: () => void }) {
 function silence(item: AlertShown, changed: () => void): void {
   const until = new Date(Date.now() + 4 * 3_600_000).toISOString();
   const matchers = [
-    { label: "name", value: item.name },
-    ...(item.service === null ? [] : [{ label: "service", value: item.service }]),
-    ...(item.target === null ? [] : [{ label: "target", value: item.target }]),
+    { label: "name", value: item.name, match: "exact" },
+    ...(item.service === null ? [] : [{ label: "service", value: item.service, match: "exact" }]),
+    ...(item.target === null ? [] : [{ label: "target", value: item.target, match: "exact" }]),
   ];
   confirm({
     title: `Silence ${item.name}${item.service === null ? "" : ` of ${item.service}`} for 4 hours?`,
@@ -97,7 +97,7 @@ function silence(item: AlertShown, changed: () => void): void {
 }
 
 function Silenced({ item, changed }: { item: SilenceShown; changed: () => void }) {
-  const words = item.matchers.map((matcher) => Object.values(matcher).join(" ")).join(", ");
+  const words = item.matchers.map((matcher) => `${matcher.label} ${matcher.value}`).join(", ");
   const end = () =>
     confirm({
       title: "End this silence?",
