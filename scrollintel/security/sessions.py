@@ -12,6 +12,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from ..core.errors import ConfigError, Violation
@@ -20,6 +21,7 @@ from .access import Identity
 SECRET_LENGTH: Final = 43
 """Characters of 256 bits in base64url without padding."""
 MAX_SECONDS: Final = 30 * 86_400.0
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CSRF: Final = b"scrollintel csrf"
 
 
@@ -66,12 +68,14 @@ class Session:
         identity: Who signed in.
         began: When, in seconds of the clock.
         used: When its last request came.
+        opened_at: When it began, in UTC, for whoever is told when it ends; no decision looks at it.
     """
 
     digest: bytes = field(repr=False)
     identity: Identity
     began: float
     used: float
+    opened_at: datetime
 
 
 def digest_of(secret: str) -> bytes:
@@ -103,8 +107,14 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, identity: Identity, now: float) -> tuple[str, Session]:
-        """Begin a session and return its secret, which nobody is told again."""
+    def open(self, identity: Identity, now: float, *, at: datetime = EPOCH) -> tuple[str, Session]:
+        """Begin a session and return its secret, which nobody is told again.
+
+        Arguments:
+            identity: Who signs in.
+            now: Seconds.
+            at: The same moment in UTC.
+        """
         self.sweep(now)
         own = self._of.setdefault(identity.id, OrderedDict())
         if len(own) >= self.limits.per_identity:
@@ -112,7 +122,7 @@ class Sessions:
         elif len(self._sessions) >= self.limits.total:
             self._drop(next(iter(self._sessions)))
         secret = secrets.token_urlsafe(32)
-        session = Session(digest_of(secret), identity, now, now)
+        session = Session(digest_of(secret), identity, now, now, at)
         self._sessions[session.digest] = session
         # Dropping may have taken the identity's last session away, and the mapping with it.
         self._of.setdefault(identity.id, OrderedDict())[session.digest] = None

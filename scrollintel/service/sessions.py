@@ -108,7 +108,7 @@ class BrowserSessions:
         """Open a session under a secret of its own, whatever the browser had before; noted as a login."""
         if former is not None:
             self._sessions.close(digest_of(former))
-        secret, session = self._sessions.open(identity, self._plane.clock.monotonic())
+        secret, session = self._sessions.open(identity, self._plane.clock.monotonic(), at=self._plane.now)
         self._access.logins.note_session("access.login", identity, way, peer, request_id)
         return Opened(secret, session)
 
@@ -144,8 +144,10 @@ class BrowserSessions:
 
     def ends(self, session: Session) -> Ends:
         """Return when a session ends, in UTC."""
-        now = self._plane.clock.monotonic()
-        idle, last = (self._plane.now + timedelta(seconds=at - now) for at in self._sessions.ends(session))
+        # From where it began, and not from now: the two clocks go apart a little between two requests.
+        idle, last = (
+            session.opened_at + timedelta(seconds=end - session.began) for end in self._sessions.ends(session)
+        )
         token = session.identity.expires_at
         return Ends(idle, last) if token is None else Ends(min(idle, token), min(last, token))
 
