@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 HOUR = 3600.0
@@ -45,12 +46,19 @@ def all_burning(buckets: Iterable[Bucket], objective: float) -> Iterator[Burn]:
     """
     kept = list(buckets)
     for threshold, long, short in PAIRS:
-        rates = [_rate(kept, window, objective) for window in (long, short)]
+        rates = [burn_rate(kept, window, objective) for window in (long, short)]
         if rates[0] is not None and rates[1] is not None and min(rates[0], rates[1]) >= threshold:
             yield Burn(threshold, rates[0], rates[1])
 
 
-def _rate(buckets: list[Bucket], window: float, objective: float) -> float | None:
+def burn_rate(buckets: Sequence[Bucket], window: float, objective: float) -> float | None:
+    """Return how many times as fast as an objective allows its budget burns; None of too few calls.
+
+    Arguments:
+        buckets: Counts of calls by age, in any order.
+        window: Seconds up to now that count.
+        objective: As for `burning`.
+    """
     calls = sum(bucket.calls for bucket in buckets if bucket.age <= window)
     if calls < MIN_EVENTS:
         return None

@@ -8,6 +8,7 @@ from ..core.manager import FaultToleranceManager
 from ..core.strategies.breaker import Circuit
 from ..core.strategies.meter import ReportMark
 from .attempts import CallCounts
+from .durations import Durations
 from .protocol import CircuitReport, LevelReport, PolicyReport, plain
 
 Place = tuple[str, str | None]
@@ -23,6 +24,8 @@ class Figures:
         self._seen: dict[Place, Circuit] = {}
         self._rows: dict[str, PolicyReport | LevelReport] = {}
         self._calls = CallCounts(manager.registry)
+        self._durations = Durations()
+        self._has_read = False
 
     def circuits(self, *, full: bool = False, only: Iterable[Place] | None = None) -> list[CircuitReport]:
         """Return the circuits that have changed since the last time, or all.
@@ -31,23 +34,34 @@ class Figures:
         """
         if only is not None:
             some = [self._seen[at] for at in only if at in self._seen]
-            return [row for circuit in some if (row := self._row(circuit, self._marks, self._marks)) is not None]
+            return [row for one in some if (row := self._row(one, self._marks, self._marks, begins=False)) is not None]
         marks: dict[int, tuple[Circuit, ReportMark]] = {}
         circuits = self._manager.registry.all_circuits()
         former = {} if full else self._marks
-        found = [row for circuit in circuits if (row := self._row(circuit, former, marks)) is not None]
+        begins, self._has_read = full or not self._has_read, True
+        found = [row for one in circuits if (row := self._row(one, former, marks, begins=begins)) is not None]
         if marks.keys() != self._marks.keys() or full:
+            self._durations.keep(set(marks))
             self._seen = {(circuit.name, circuit.key): circuit for circuit in circuits}
         self._marks = marks
         return found
 
-    @staticmethod
+    def durations(self) -> list[tuple[int, int]]:
+        """Return how long the calls took that the circuits have been told with since the last time, by buckets."""
+        return self._durations.take()
+
     def _row(
+        self,
         circuit: Circuit,
         former: dict[int, tuple[Circuit, ReportMark]],
         marks: dict[int, tuple[Circuit, ReportMark]],
+        *,
+        begins: bool,
     ) -> CircuitReport | None:
-        """Return a circuit's row and note its mark, or None when it stands as `former` says."""
+        """Return a circuit's row and note its mark, or None when it stands as `former` says.
+
+        With `begins`, how long its calls have taken so far is not told.
+        """
         known = former.get(id(circuit))
         if known is not None and known[0] is not circuit:
             known = None
@@ -58,6 +72,7 @@ class Figures:
             return None
         _, tally, failures, openings, probes = reading.mark
         marks[id(circuit)] = (circuit, reading.mark)
+        self._durations.read(id(circuit), reading.durations, begins=begins, is_fresh=known is None)
         times, last = reading.response_times, reading.last_failure
         return CircuitReport(
             circuit.name, circuit.key, reading.state.value, plain(reading.reason), reading.since,

@@ -91,12 +91,13 @@ class Reporter:
 
     def _send(self, channel: Channel, path: str, sequence: int, timeout: float, rows: list[Row], full: bool) -> None:
         rows = [*rows, *_rows("facts", self._facts)]
+        durations = self._replica.figures.durations()
         parts = deque(rows[start : start + MAX_ROWS] for start in range(0, len(rows) or 1, MAX_ROWS))
         refusals = 0
         while parts:
             part = parts.popleft()
             try:
-                channel.call("POST", f"{path}/report", self._message(part, sequence, full), timeout)
+                channel.call("POST", f"{path}/report", self._message(part, sequence, full, durations), timeout)
             except ExchangeError as error:
                 if error.code not in REFUSED or not part:
                     raise
@@ -107,14 +108,16 @@ class Reporter:
                     continue
                 self._lost += len(part)
             else:
-                full = False
+                full, durations = False, []
             for kind, _ in part:
                 if kind == "facts":
                     self._facts.popleft()
         if full:  # whatever was to be told first is lost, and what was known before is no longer so
-            channel.call("POST", f"{path}/report", self._message([], sequence, True), timeout)
+            channel.call("POST", f"{path}/report", self._message([], sequence, True, []), timeout)
 
-    def _message(self, part: list[Row], sequence: int, full: bool) -> dict[str, Any]:  # Any: JSON values
+    def _message(
+        self, part: list[Row], sequence: int, full: bool, durations: list[tuple[int, int]]
+    ) -> dict[str, Any]:  # Any: JSON values
         message: dict[str, Any] = {
             "sequence": sequence,
             "sent_at": datetime.now(UTC).isoformat(),
@@ -123,6 +126,7 @@ class Reporter:
             "policies": [],
             "levels": [],
             "facts": [],
+            "durations": durations,
             "dropped": self.dropped,
         }
         for kind, row in part:

@@ -38,7 +38,7 @@ class CircuitCounts:
         before, now = news
         calls = 0
         for name in ("successes", "failures", "slow", "rejections", "timeouts"):
-            value = _risen(0 if before is None else getattr(before, name), getattr(now, name))
+            value = risen(0 if before is None else getattr(before, name), getattr(now, name))
             setattr(self, name, min(getattr(self, name) + value, LARGEST_SUM))
             if name in ("successes", "failures"):
                 calls += value
@@ -88,8 +88,8 @@ class RetryCounts:
     def add(self, before: PolicyReport | None, now: PolicyReport) -> None:
         """Add the difference between two reports of a replica; None before its first one."""
         for name in ("calls", "attempts", "retries", "given_up", "hedges", "fallbacks"):
-            risen = _risen(0 if before is None else getattr(before, name), getattr(now, name))
-            setattr(self, name, min(getattr(self, name) + risen, LARGEST_SUM))
+            value = risen(0 if before is None else getattr(before, name), getattr(now, name))
+            setattr(self, name, min(getattr(self, name) + value, LARGEST_SUM))
         if now.budget is not None:
             budget = _figure(now.budget)
             self.budget = budget if self.budget is None else min(self.budget, budget)
@@ -110,7 +110,7 @@ class RetryCounts:
         }
 
 
-def _risen(before: int, now: int) -> int:
+def risen(before: int, now: int) -> int:
     """Return by how much a counter has risen; one that fell was reset and began anew."""
     return now - before if now >= before else now
 

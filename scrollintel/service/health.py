@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -19,6 +19,7 @@ from ..storage.transaction import Transaction
 from ..storage.writer import WriterState
 from .caller import SYSTEM, Caller
 from .errors import MissingError
+from .recovery_times import RecoveryTimes
 
 if TYPE_CHECKING:
     from .use_cases import UseCases
@@ -33,6 +34,7 @@ class Health:
         self._use_cases = use_cases
         self._plane = use_cases.plane
         self._known: dict[str, ServiceHealth] = {}
+        self.recovery_times = RecoveryTimes(use_cases.plane)
 
     def names(self, caller: Caller) -> list[str]:
         """Return all services that the caller may see: registered ones, and those whose replicas have joined.
@@ -160,7 +162,8 @@ class Health:
         incidents = use_cases.incidents.open_ones(caller)
         targets = Counter(view.condition.value for view in use_cases.automation.seen_by(caller))
         sessions = [s for s in plane.fleet.sessions() if caller.sees(Permission.REPLICAS_READ, s.service)]
-        calls, failures = use_cases.ingest.last_minute(lambda service: caller.sees(Permission.METRICS_READ, service))
+        second, measured = int(plane.clock.time()), _seen(caller, Permission.METRICS_READ)
+        calls, failures = use_cases.ingest.minute.calls(second, measured)
         away = None if plane.serving else _away(plane.writer.state, plane.database.name)
         return {
             "sentence": away
@@ -181,6 +184,9 @@ class Health:
             "recoveries": recoveries[:50],
             "calls_per_second": round(calls / 60.0, 3),
             "success_rate": None if not calls else round(1.0 - failures / calls, 6),
+            "response_times": use_cases.ingest.minute.response_times(second, measured),
+            "mean_time_to_recovery": self.recovery_times.mean(_seen(caller, Permission.RECOVERY_READ)),
+            "error_budgets": use_cases.automation.error_budgets(caller)[:50],
             "replicas": len(sessions),
             "stale_replicas": sum(plane.fleet.is_stale(session) for session in sessions),
             "storage": plane.writer.state.value,
@@ -212,6 +218,10 @@ class Health:
 
         await self._plane.change(decide)
         self._known = {name: found.status for name, found in now.items()}
+
+
+def _seen(caller: Caller, permission: Permission) -> Callable[[str], bool]:
+    return lambda service: caller.sees(permission, service)
 
 
 def _worsen(states: dict[str, CircuitState], circuit: str, reported: str) -> None:

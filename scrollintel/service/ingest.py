@@ -6,7 +6,7 @@ database is away, metrics are dropped oldest first and counted, while changes of
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +18,10 @@ from ..replica.protocol import CircuitReport, PolicyReport
 from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import RowUpdate, Transaction
 from .backlog import Backlog
-from .counts import CircuitCounts, RetryCounts
+from .counts import CircuitCounts, RetryCounts, risen
 from .fleet import News, Session
 from .grown import Grown
+from .last_minute import LastMinute
 from .plane import ControlPlane
 from .reports import Report
 
@@ -44,6 +45,7 @@ class Ingest:
         self._dropped_counts = 0
         self.grown = Grown()
         self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
+        self.minute = LastMinute()
         self._instances: OrderedDict[str, None] = OrderedDict()
         self._has_former = False
         self.on_circuit: Callable[[str, CircuitReport], object] = lambda instance, report: None
@@ -85,6 +87,9 @@ class Ingest:
                 before = former_policies.get(policy.name)
                 self._count_retries(before, policy, second)
                 self.grown.policy(session.service, before, policy)
+                self._count_retries(former_policies.get(policy.name), policy, second)
+        if report.durations:
+            self.minute.add_durations(second, session.service, report.durations)
         for fact in report.facts:
             self._fact(session, fact)
 
@@ -110,6 +115,11 @@ class Ingest:
                 self._dropped_counts += 1
             bucket = self._buckets[place] = CircuitCounts(session.service)
         bucket.add(session.instance, news)
+        before, now = news
+        failures = risen(0 if before is None else before.failures, now.failures)
+        calls = failures + risen(0 if before is None else before.successes, now.successes)
+        if calls:
+            self.minute.add_calls(second, session.service, calls, failures)
 
     def _count_retries(self, before: PolicyReport | None, now: PolicyReport, second: int) -> None:
         place = (now.name, second - second % 10)
@@ -177,16 +187,6 @@ class Ingest:
         elif fact["new"] == CircuitState.CLOSED.value:
             self._resolved.add((row["circuit"], at))
 
-    def last_minute(self, sees: Callable[[str], bool]) -> tuple[int, int]:
-        """Return the calls and failures of the last minute, of services that `sees` tells."""
-        begin = int(self._plane.clock.time()) - 60
-        calls = failures = 0
-        for second, service, successes, failed in self._minute:
-            if second >= begin and sees(service):
-                calls += successes + failed
-                failures += failed
-        return calls, failures
-
     # ------------------------------------------------------------------ out
 
     async def flush(self) -> None:
@@ -222,9 +222,8 @@ class Ingest:
             if isinstance(error, StoreUnavailableError):
                 return
             raise
-        for place, bucket in buckets.items():
+        for place in buckets:
             self._buckets.pop(place, None)
-            self._minute.append((place[1], bucket.service, bucket.successes, bucket.failures))
         for place in retries:
             self._retries.pop(place, None)
         for circuit, record in states.items():

@@ -96,6 +96,7 @@ class LocalSession:
             levels=figures.levels(),
             facts=[event.to_dict() for event in self._buffer.take()],
             dropped=self._buffer.dropped,
+            durations=figures.durations(),
         )
         self._forget_what_is_reported(report)
         if report.circuits or report.policies or report.levels or report.facts:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.config.base import name_problem
+from ..core.machines.sketch import SIZE
 from ..core.states import CircuitState
 from ..replica.protocol import CircuitReport, LevelReport, PolicyReport, ProtocolError
 from ..replica.reading import read_circuits, read_levels, read_policies
 
+MAX_COUNT = 2**40
+"""Calls of one bucket of durations in one report at most."""
 MAX_FACTS = 10_000
 """Facts of one report at most."""
 _EVENT_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40}){1,3}")
@@ -26,6 +29,7 @@ class Report:
         full: Whether it holds everything; otherwise what has changed since the report before.
         facts: Events as `Event.to_dict` gives them, oldest first.
         dropped: Facts that were lost on the replica since it started.
+        durations: How long calls took since the report before: buckets of `LatencySketch`, and how many fell into each.
     """
 
     circuits: list[CircuitReport] = field(default_factory=list)
@@ -34,6 +38,7 @@ class Report:
     facts: list[dict[str, Any]] = field(default_factory=list)  # Any: JSON values
     full: bool = False
     dropped: int = 0
+    durations: list[tuple[int, int]] = field(default_factory=list)
 
 
 def read_report(data: Mapping[str, Any]) -> Report:  # Any: JSON values
@@ -45,6 +50,9 @@ def read_report(data: Mapping[str, Any]) -> Report:  # Any: JSON values
     facts = data.get("facts", [])
     if not isinstance(facts, list) or len(facts) > MAX_FACTS or not all(_is_fact(fact) for fact in facts):
         raise ProtocolError("a fact is malformed")
+    durations = data.get("durations", [])
+    if not isinstance(durations, list) or len(durations) > SIZE or not all(map(_is_count, durations)):
+        raise ProtocolError("a count of durations is malformed")
     dropped = data.get("dropped", 0)
     return Report(
         circuits=read_circuits(data.get("circuits", [])),
@@ -52,8 +60,17 @@ def read_report(data: Mapping[str, Any]) -> Report:  # Any: JSON values
         levels=read_levels(data.get("levels", [])),
         facts=facts,
         full=data.get("full") is True,
+        durations=[(bucket, number) for bucket, number in durations],
         dropped=dropped if type(dropped) is int and 0 <= dropped < 2**53 else 0,
     )
+
+
+def _is_count(item: object) -> bool:
+    """Tell whether an item is a bucket and a number."""
+    if not isinstance(item, list) or len(item) != 2:
+        return False
+    bucket, number = item
+    return type(bucket) is int and type(number) is int and 0 <= bucket < SIZE and 0 < number < MAX_COUNT
 
 
 def _is_fact(fact: object) -> bool:

@@ -187,6 +187,7 @@ class UseCases:
         self.loops.add("sweep replicas", 1.0, self._sweep)
         self.loops.add("forget silent replicas", 5.0, self.circuits.remembered.sweep)
         self.loops.add("note health", 5.0, self.health.note_changes)
+        self.loops.add("recovery times", 15.0, self.health.recovery_times.load)
         self.loops.add("expire levels", 1.0, self.degradation.expire)
         self.loops.add("record access", 1.0, self.access.record)
         self.loops.add("forget sessions", 10.0, self.sessions.sweep)
@@ -216,6 +217,7 @@ class UseCases:
         self.circuits.remembered.load()
         if self.plane.serving:
             await self.plane.transitions.load()
+        await self.loops.attempt("recovery times", self.health.recovery_times.load)
         await self._apply_declarations()
         await self.automation.start()
         await self.loops.attempt("look for alerts", self.alerting.look)

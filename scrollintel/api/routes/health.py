@@ -110,6 +110,26 @@ class OpenIncident(BaseModel):
     detail: str | None
 
 
+class RecentTimes(BaseModel):
+    """How long calls took that have ended within the last minute, in seconds; within 3.2 %."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class ErrorBudget(BaseModel):
+    """How fast a service uses up the failures that its objective allows, as its callers count them."""
+
+    service: str
+    objective: float = Field(description="share of calls that should succeed")
+    burn_1h: float | None = Field(description="times as fast as allowed over the last hour; null of too few calls")
+    burn_6h: float | None = Field(description="times as fast as allowed over the last six hours")
+    left: float | None = Field(
+        description="share of the budget of the last three days that is left, 0 to 1, as far as this process knows them"
+    )
+
+
 class SummaryView(BaseModel):
     """One screen."""
 
@@ -124,6 +144,13 @@ class SummaryView(BaseModel):
     recoveries: list[RunningRecovery]
     calls_per_second: float
     success_rate: float | None
+    response_times: RecentTimes | None = Field(
+        description="over the last minute; null while no replica has told of any"
+    )
+    mean_time_to_recovery: float | None = Field(
+        description="seconds from detection to proven health, over the last 30 days"
+    )
+    error_budgets: list[ErrorBudget] = Field(description="the worst 50 of watched services with an objective")
     replicas: int
     stale_replicas: int
     storage: str

@@ -46,6 +46,7 @@ def status(session: Session) -> int:
             ("recoveries", _recoveries(item) or "none running"),
             ("calls", _rate(item.get("calls_per_second"))),
             ("succeeded", f"{100 * rate:.2f} %" if isinstance(rate, int | float) else "–"),
+            ("response times", _times(item.get("response_times"))),
             ("replicas", f"{item.get('replicas', 0)}, {item.get('stale_replicas', 0)} stale"),
             ("storage", item.get("storage")),
             ("access", item.get("access")),
@@ -71,6 +72,16 @@ def _recoveries(item: Mapping[str, Any]) -> str:  # Any: JSON values
         f"{plain(entry.get('service'))} ({plain(entry.get('id'))}, {plain(entry.get('status'))})"
         for entry in parts(item, "recoveries")
     )
+
+
+def _times(found: object) -> str:
+    times = found if isinstance(found, dict) else {}
+    shown = [f"{name} {_milliseconds(value)} ms" for name, value in times.items() if isinstance(value, int | float)]
+    return ", ".join(shown) or "–"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.0f}" if seconds >= 0.1 else f"{1000 * seconds:.3g}"
 
 
 def _rate(found: object) -> str:

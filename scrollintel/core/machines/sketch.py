@@ -50,6 +50,16 @@ class LatencySketch:
         self._tops = array("H")
         self.count = 0
 
+    @classmethod
+    def of(cls, counts: Iterable[tuple[int, int]]) -> LatencySketch:
+        """Return a sketch of numbers of durations by bucket; buckets that there are none of count as the last one."""
+        made = cls()
+        made._counts = array("Q", bytes(8 * SIZE))
+        for bucket, number in counts:
+            made._counts[min(bucket, SIZE - 1)] += number
+            made.count += number
+        return made
+
     def add(self, durations: array[float]) -> None:
         """Add an `array('d')` of durations in seconds."""
         tops = self._tops

@@ -417,6 +417,7 @@ class Circuit:
                 response_times=summarise(self._sketch),
                 last_failure=self._failure,
                 buckets=self._buckets()[0],
+                durations=None if self._sketch is None else self._sketch.counts[:],
             )
 
     def figures(self) -> CircuitFigures:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from operator import add
+from array import array
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..locks import new_lock
@@ -133,6 +135,7 @@ class CircuitReading(NamedTuple):
         response_times: Quantiles in seconds.
         last_failure: Class, text and time of the failure seen last, or None.
         buckets: Response times in each of the buckets of `CLASSIC_BOUNDS`, those beyond last.
+        durations: How many calls have taken how long, by the buckets of `LatencySketch`; or None.
     """
 
     mark: ReportMark
@@ -143,3 +146,4 @@ class CircuitReading(NamedTuple):
     response_times: ResponseTimes
     last_failure: tuple[str, str, float] | None
     buckets: Sequence[int]
+    durations: array[int] | None = None

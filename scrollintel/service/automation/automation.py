@@ -41,6 +41,7 @@ from .answers import Answers
 from .configured import AutomationConfig
 from .dependents import Dependents
 from .desk import Desk
+from .error_budgets import error_budgets, names_of_calls
 from .incident_book import IncidentBook
 from .judgement import Judgement
 from .orders import PlaneOrders
@@ -54,6 +55,8 @@ from .storm_brake import StormBrake
 
 RECALLED = 1000
 """Recoveries of the life before that are looked through for when each target was recovered last."""
+BUDGETS_FOR = 5.0
+"""Seconds for which error budgets count as known."""
 LOOK_TIMEOUT = 10.0
 """Seconds that a strategy waits for the event loop."""
 
@@ -123,6 +126,8 @@ class Automation:
             submit=self.engine.submit, cancel=self.cancel, aftermath=self._consequences,
         )  # fmt: skip
         self._passive = PassiveSignals(self._names, self.watcher.report, plane.clock.monotonic)
+        self._budgets: list[dict[str, Any]] = []  # Any: JSON values
+        self._budgets_until = float("-inf")
         self._heartbeats: HeartbeatSocket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._has_begun = False
@@ -324,6 +329,17 @@ class Automation:
         """Return how the targets stand that the caller may see."""
         return [view for view in self.views() if caller.sees(Permission.RECOVERY_READ, view.target.service)]
 
+    def error_budgets(self, caller: Caller) -> list[dict[str, Any]]:  # Any: JSON values
+        """Return how much of their error budgets the services have left that the caller may see, worst first.
+
+        They are those of `BUDGETS_FOR` seconds ago at most: three days of counts are summed up for each.
+        """
+        now = self._plane.clock.monotonic()
+        if now >= self._budgets_until:
+            self._budgets_until = now + BUDGETS_FOR
+            self._budgets = error_budgets(self.judgement.topology, self._passive.calls)
+        return [item for item in self._budgets if caller.sees(Permission.RECOVERY_READ, item["service"])]
+
     @property
     def standing(self) -> str:
         """How automation stands, in a word or two: `watching`, `stopped`, `braked` or `nothing to watch`."""
@@ -438,6 +454,9 @@ class Automation:
         topology = self.judgement.topology
         names = {target.service, target.group or target.service, *topology.members(target.service)}
         yield from all_burning(self._passive.calls(names), target.objective)
+            return None
+        names = names_of_calls(self.judgement.topology, target)
+        return burning(self._passive.calls(names), target.objective)
 
 
 def _move_pidfiles(former: Iterable[Target], targets: Iterable[Target], directory: Path) -> None:

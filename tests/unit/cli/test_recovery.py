@@ -38,3 +38,11 @@ def test_status_shows_recoveries_that_have_not_ended(remote: Run, plane: Scripte
     )
     assert "orders (rec_1, running)" in remote("status").out
     assert "none running" in remote("status").out
+
+
+def test_status_shows_response_times(remote: Run, plane: ScriptedPlane) -> None:
+    """In milliseconds, and a dash while none are known."""
+    times = {"p50": 0.0123, "p95": 0.25, "p99": 1.5}
+    plane.on("GET", "/health/summary", Reply(body={"response_times": times}), Reply(body={"response_times": None}))
+    assert "p50 12.3 ms, p95 250 ms, p99 1500 ms" in " ".join(remote("status").out.split())
+    assert "response times –" in " ".join(remote("status").out.split())
