@@ -44,7 +44,6 @@ class Ingest:
         self._resolved: Backlog[tuple[str, datetime]] = Backlog(MAX_PENDING)
         self._dropped_counts = 0
         self.grown = Grown()
-        self._minute: deque[tuple[int, str, int, int]] = deque(maxlen=200_000)
         self.minute = LastMinute()
         self._instances: OrderedDict[str, None] = OrderedDict()
         self._has_former = False
@@ -87,7 +86,6 @@ class Ingest:
                 before = former_policies.get(policy.name)
                 self._count_retries(before, policy, second)
                 self.grown.policy(session.service, before, policy)
-                self._count_retries(former_policies.get(policy.name), policy, second)
         if report.durations:
             self.minute.add_durations(second, session.service, report.durations)
         for fact in report.facts:

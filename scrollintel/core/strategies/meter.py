@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Callable, Sequence
 from operator import add
-from array import array
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..locks import new_lock

@@ -451,12 +451,8 @@ class Automation:
         """Yield every pair of windows over which the error budget of a target burns, the fastest first."""
         if target.objective is None:
             return
-        topology = self.judgement.topology
-        names = {target.service, target.group or target.service, *topology.members(target.service)}
-        yield from all_burning(self._passive.calls(names), target.objective)
-            return None
         names = names_of_calls(self.judgement.topology, target)
-        return burning(self._passive.calls(names), target.objective)
+        yield from all_burning(self._passive.calls(names), target.objective)
 
 
 def _move_pidfiles(former: Iterable[Target], targets: Iterable[Target], directory: Path) -> None:
