@@ -3,7 +3,7 @@
 A table stands between two markers, `<!-- table: NAME -->` and `<!-- end of table -->`. All of its columns but the last
 come from the code. The last column, when it is called Meaning, is written by hand and kept, row by row, unless the code
 says what a row means. Those of the control plane are made in `docs/control_plane.py`, those of
-checks and strategies in `docs/kinds.py`.
+checks and strategies in `docs/kinds.py`, those of metrics in `docs/metrics.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from docs import control_plane, kinds
+from docs import control_plane, kinds, metrics
 from docs.table import Row, Table, default
 from scrollintel.core import config, errors, events, snapshot
 from scrollintel.core.config.order import _RULES
@@ -112,7 +112,7 @@ def build(name: str) -> Table:
     kind, _, what = name.partition("_")
     if kind == "declared":
         return _declared(what)
-    for others in (control_plane.KINDS, kinds.KINDS):
+    for others in (control_plane.KINDS, kinds.KINDS, metrics.KINDS):
         if kind in others:
             return others[kind](what)
     return _KINDS[name]() if name in _KINDS else _config(name)

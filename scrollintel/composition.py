@@ -149,6 +149,7 @@ def from_settings(settings: Settings) -> UseCases:
         retention=RetentionPolicy.from_dict(settings.retention),
         automation=automation(settings),
         alerts=settings.alerts.rules,
+        max_metric_circuits=settings.metrics.max_circuits,
     )
 
 

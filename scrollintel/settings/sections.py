@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ..core.config.base import Config, choice, integer, number
 from ..core.errors import Violation
+from ..security.signing_key_cache import KEY_TYPES
+from ..telemetry.families import MAX_CIRCUITS
 from . import rules
 from .access_section import AccessSettings
 from .alert_section import AlertSettings
@@ -206,6 +208,21 @@ class LoggingSettings(Config):
     level: LogLevel = field(default=LogLevel.INFO, metadata=setting(choice(LogLevel)))
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsSettings(Config):
+    """What `GET /metrics` tells.
+
+    Arguments:
+        max_circuits: Circuits, policies, services and targets that are told of one by one, of each so many at most; the
+            rest is in sums only, and counted.
+    """
+
+    _: KW_ONLY
+    max_circuits: int = field(
+        default=MAX_CIRCUITS, metadata=setting(integer(minimum=1, maximum=100_000, unit="circuits"), parse=parse_whole)
+    )
+
+
 SECTIONS: dict[str, type[Config]] = {
     "server": ServerSettings,
     "database": DatabaseSettings,
@@ -215,6 +232,7 @@ SECTIONS: dict[str, type[Config]] = {
     "audit": AuditSettings,
     "replicas": ReplicaSettings,
     "logging": LoggingSettings,
+    "metrics": MetricsSettings,
     "recovery": RecoverySettings,
     "outbound": OutboundSettings,
     "alerts": AlertSettings,

@@ -23,6 +23,7 @@ from .sections import (
     DataSettings,
     KeySettings,
     LoggingSettings,
+    MetricsSettings,
     ReplicaSettings,
     ServerSettings,
 )
@@ -48,6 +49,7 @@ class Settings:
 
     Arguments:
         server, database, data, access, keys, audit, replicas, logging, recovery, outbound, alerts: The tables.
+        server, database, data, access, keys, audit, replicas, logging, metrics, recovery, outbound: The tables.
         retention: What RetentionPolicy takes, as given.
         declared: Policies, circuit breakers, services and targets of the file.
         runbooks: Programs that recoveries may run, by name.
@@ -67,6 +69,7 @@ class Settings:
     audit: AuditSettings = field(default_factory=AuditSettings)
     replicas: ReplicaSettings = field(default_factory=ReplicaSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     outbound: OutboundSettings = field(default_factory=OutboundSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

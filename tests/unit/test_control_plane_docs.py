@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from docs import control_plane, kinds, tables
+from scrollintel.control.incidents import IncidentState
 from scrollintel.models.fault_tolerance_models import metadata
+from scrollintel.recovery.strategy import RecoveryOutcome
+from scrollintel.recovery.symptom import Condition
 from scrollintel.storage.retention import RetentionPolicy
+from scrollintel.storage.writer import WriterState
+from scrollintel.telemetry import platform_families
+from scrollintel.telemetry.families import LIBRARY
+from scrollintel.telemetry.platform_families import OWN
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -37,6 +44,21 @@ def test_docs_database_page_has_every_table() -> None:
     """Each table of the schema is on the page, once, behind the overview."""
     wanted = ["retention_all", *(f"columns_{table}" for table in sorted(metadata.tables))]
     assert markers("reference/database.md") == wanted
+
+
+def test_docs_metrics_page_has_every_family_once() -> None:
+    """What a process tells and what only the control plane tells, none of it under a name that is taken."""
+    assert markers("reference/metrics.md") == ["metrics_process", "metrics_platform"]
+    names = [definition.family for definition in (*LIBRARY, *OWN)]
+    assert len(set(names)) == len(names)
+
+
+def test_docs_metrics_of_the_control_plane_name_every_state_that_there_is() -> None:
+    """A state that is added to the code shows on dashboards as well."""
+    assert set(platform_families.CONDITIONS) == {condition.value for condition in Condition}
+    assert set(platform_families.INCIDENT_STATES) == {state.value for state in IncidentState if not state.is_over}
+    assert set(platform_families.OUTCOMES) == {outcome.value for outcome in RecoveryOutcome}
+    assert set(platform_families.STORAGE_STATES) == {state.value for state in WriterState}
 
 
 def test_docs_expiry_settings_name_every_setting_of_the_retention() -> None:

@@ -96,6 +96,7 @@ SERVER_FLOORS = {
     "storage": {"alembic", "sqlalchemy"},
     "telemetry": {"opentelemetry"},
     "serving.py": {"uvicorn"},
+    "telemetry": {"prometheus_client"},
     "watch": {"grpc", "grpc_health", "psutil", "psycopg", "redis"},
 }
 """What each part of the server may import beside the standard library; every other part may import nothing."""

@@ -360,6 +360,14 @@ export interface Erasure {
   "reason": string;
 }
 
+export interface ErrorBudget {
+  "service": string;
+  "objective": number;
+  "burn_1h": number | null;
+  "burn_6h": number | null;
+  "left": number | null;
+}
+
 export interface Failure {
   "type": string;
   "at": string;
@@ -651,6 +659,12 @@ export interface Reason {
 
 export interface Reasoned {
   "reason": string;
+}
+
+export interface RecentTimes {
+  "p50": number;
+  "p95": number;
+  "p99": number;
 }
 
 export type RecoveryOutcome = "recovered" | "not_needed" | "refused" | "failed";
@@ -1029,6 +1043,9 @@ export interface SummaryView {
   "recoveries": (RunningRecovery)[];
   "calls_per_second": number;
   "success_rate": number | null;
+  "response_times": RecentTimes | null;
+  "mean_time_to_recovery": number | null;
+  "error_budgets": (ErrorBudget)[];
   "replicas": number;
   "stale_replicas": number;
   "storage": string;
