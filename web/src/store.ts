@@ -153,11 +153,7 @@ function merged<T>(
   return next;
 }
 
-interface Measured {
-  response_times?: { p99: number | null } | null;
-}
-
-function note(shown: SummaryView & Measured): void {
+function note(shown: SummaryView): void {
   const point = {
     at: Date.now(),
     calls: shown.calls_per_second,

@@ -35,7 +35,7 @@ STREAM = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": MESS
     response_class=StreamingResponse,
     responses={200: {"content": STREAM, "description": "Batches"}},
 )
-@requires(Permission.EVENTS_READ)
+@requires(Permission.EVENTS_READ, unattended=True)
 async def follow_live(
     ask: Ask,
     last_event_id: Annotated[str | None, Header(max_length=100)] = None,
@@ -49,7 +49,7 @@ async def follow_live(
         caller,
         RENDERING,
         last_id=last_event_id or after,
-        alive=lambda: use_cases.access.still_valid(caller.identity),
+        alive=lambda: use_cases.sessions.holds(caller),
     )
 
     async def stream() -> AsyncIterator[bytes]:

@@ -47,9 +47,16 @@ function address(path: string, query: Query = {}): string {
   return `${ROOT}${path}${given.length ? `?${words}` : ""}`;
 }
 
+const ATTENDED = 60_000;
+let touchedAt = Date.now();
+for (const event of ["pointerdown", "pointermove", "keydown", "wheel"])
+  addEventListener(event, () => (touchedAt = Date.now()), { passive: true, capture: true });
+
 function headersOf(options: Options): Record<string, string> {
   const method = options.method ?? "GET";
   const headers: Record<string, string> = { Accept: options.text ? "*/*" : "application/json" };
+  // What the page reads by itself is no sign that somebody is there, so a session that is left alone ends.
+  if (Date.now() - touchedAt > ATTENDED) headers["X-ScrollIntel-Background"] = "1";
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   if (options.revision !== undefined) headers["If-Match"] = `"${options.revision}"`;
   if (method === "GET") return headers;

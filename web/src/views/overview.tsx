@@ -13,22 +13,8 @@ import { to } from "../router";
 import { circuits, course, facts, type LiveCircuit, may, mayEverywhere, storyVersion, summary } from "../store";
 import { clock, count, inUtc, lookOf, lookOfIncident, NONE, plural, rate, reasonOf, share, span, type Tone, words } from "../words";
 
-interface ErrorBudget {
-  service: string;
-  objective: number;
-  burn_1h: number | null;
-  burn_6h: number | null;
-  left: number | null;
-}
-
-interface Overview extends SummaryView {
-  response_times?: { p50: number | null; p95: number | null; p99: number | null } | null;
-  mean_time_to_recovery?: number | null;
-  error_budgets?: ErrorBudget[];
-}
-
 export function OverviewView() {
-  const shown = summary.value as Overview | null;
+  const shown = summary.value;
   if (shown === null) return <Page title="Overview">Loading …</Page>;
   return (
     <>
@@ -74,7 +60,7 @@ function Verdict({ shown }: { shown: SummaryView }) {
   );
 }
 
-function Figures({ shown }: { shown: Overview }) {
+function Figures({ shown }: { shown: SummaryView }) {
   const points = course.value;
   const times = shown.response_times;
   const budget = shown.error_budgets?.[0];

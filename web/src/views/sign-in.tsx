@@ -7,8 +7,12 @@ import { go, query, to } from "../router";
 import { ended, session } from "../store";
 
 const PROBLEMS: Record<string, string> = {
-  refused: "The identity provider did not let you in.",
-  expired: "That took too long. Try again.",
+  provider_off: "There is no identity provider to sign in at.",
+  provider_unavailable: "The identity provider does not answer. Try again, or sign in with a token.",
+  provider_busy: "Too many people are signing in at this moment. Try again.",
+  provider_refused: "The identity provider did not let you in.",
+  state_mismatch: "That took too long, or began in another window. Try again.",
+  rate_limited: "There were too many wrong attempts. Wait a minute.",
 };
 
 export async function signOut(): Promise<void> {
