@@ -24,7 +24,7 @@ from scrollintel.cli.target import Target
 from scrollintel.cli.terminal.app import Dashboard
 
 PATIENCE = 20.0
-INTERVAL = 0.1
+INTERVAL = 0.2
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;\d+)*m")

@@ -15,6 +15,7 @@ class Head(Static):
 
     def __init__(self) -> None:
         super().__init__("", classes="head", markup=False)
+        self._text = Text()
 
     def on_mount(self) -> None:
         """Show it at once."""
@@ -35,7 +36,9 @@ class Head(Static):
         else:
             text = Text(f"✖ {plain(stale)}", style=paint.style(Tone.BAD), overflow="fold")
         self.set_class(stale is not None, "stale")
-        self.update(text)
+        if text != self._text:
+            self._text = text
+            self.update(text)
 
 
 class Said(Static):

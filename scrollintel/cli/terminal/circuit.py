@@ -30,6 +30,7 @@ class CircuitScreen(DetailScreen):
         circuit: Its name.
     """
 
+    orders = ("order",)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "order('isolate')", "Isolate"),
         Binding("c", "order('close')", "Close"),

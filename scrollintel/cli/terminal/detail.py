@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 class DetailScreen(Screen[None]):
     """Looks at one thing until it is left; a subclass asks, paints and offers orders."""
 
+    orders: ClassVar[tuple[str, ...]] = ()
+    """Actions that are offered only when they fit and the role may take them."""
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back")]
 
     def __init__(self) -> None:
         super().__init__()
         self._at = 0.0
+        self._offered: list[bool | None] = []
         self._text = Static("asking …", id="detail-text", markup=False)
 
     @property
@@ -69,7 +72,10 @@ class DetailScreen(Screen[None]):
         """Show an answer that has just come."""
         self._at = self.dashboard.clock()
         self.tick()
-        self.refresh_bindings()
+        offered = [self.check_action(name, ()) for name in self.orders]
+        if offered != self._offered:  # the footer is built anew, which is not for every answer
+            self._offered = offered
+            self.refresh_bindings()
 
     def tick(self) -> None:
         """Write the text anew: countdowns and ages change."""

@@ -31,6 +31,7 @@ class IncidentScreen(DetailScreen):
         question: Id of a question that belongs to no incident; not both.
     """
 
+    orders = ("acknowledge", "approve", "refuse", "cancel")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "acknowledge", "Acknowledge"),
         Binding("y", "approve", "Approve"),
