@@ -57,7 +57,9 @@ def ask_access(client: Client) -> Access:
 
 
 def access_of(session: Mapping[str, Any]) -> Access:  # Any: JSON values
-    """Return the access that a session document tells of."""
+    """Return the access that a session document tells of; one about nobody tells nothing of who asks with a token."""
+    if session.get("signed_in") is False:
+        return Access()
     found = session.get("permissions")
     if not isinstance(found, Mapping):
         return Access(_name(session))

@@ -156,6 +156,7 @@ def test_access_offers_what_the_session_may_do() -> None:
     assert not told.may("recovery.approve", ["orders"])
     assert Access().may("recovery.approve")
     assert access_of({"identity": None, "permissions": None}) == Access()
+    assert access_of({"signed_in": False, "identity": None, "permissions": {}}) == Access()
 
 
 def test_access_that_nobody_tells_of_means_that_everything_may_be_tried(plane: ScriptedPlane) -> None:
