@@ -87,6 +87,7 @@ SERVER_FLOORS = {
     "api": {"fastapi", "pydantic", "pydantic_core", "starlette"},
     "cli": {"alembic", "click", "rich", "sqlalchemy"},
     "dashboard": {"fastapi", "starlette"},
+    "cli": {"alembic", "click", "rich", "sqlalchemy", "textual"},
     "durable": {"dbos", "sqlalchemy"},
     "models": {"sqlalchemy"},
     "outbound": {"h11"},

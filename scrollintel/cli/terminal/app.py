@@ -76,6 +76,7 @@ class Dashboard(App[None]):
         self.said: tuple[str, Tone] = ("", Tone.QUIET)
         self._interval = interval
         self._asking = Asking()
+        self._ordering = False
         self._access_asked: float | None = None
         self.no_color = self.no_color or no_color
         self.theme = NO_COLOR if self.no_color else LIGHT if light else DARK
@@ -149,10 +150,19 @@ class Dashboard(App[None]):
             show()
 
     def order(self, order: Order) -> None:
-        """Have something carried out once somebody has confirmed it."""
-        self.run_worker(self._carry_out(order), group="orders", exclusive=True)
+        """Have something carried out once somebody has confirmed it; one thing at a time."""
+        if not self._ordering:
+            self._ordering = True
+            self.run_worker(self._carry_out(order), group="orders")
 
-    async def _carry_out(self, order: Order | None) -> None:
+    async def _carry_out(self, order: Order) -> None:
+        try:
+            await self._confirmed(order)
+        finally:
+            self._ordering = False
+        self.look_at_once()
+
+    async def _confirmed(self, order: Order | None) -> None:
         while order is not None:
             reason = await self.push_screen_wait(Confirm(order))
             if reason is None:
@@ -167,7 +177,6 @@ class Dashboard(App[None]):
                     self.say("  ".join(error.lines()), Tone.BAD)
             except CommandError as error:
                 self.say("  ".join(error.lines()), Tone.BAD)
-        self.look_at_once()
 
     def say(self, sentence: str, tone: Tone) -> None:
         """Show what came of an order, until the next one."""
