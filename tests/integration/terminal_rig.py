@@ -23,7 +23,7 @@ from scrollintel.cli.client import Client
 from scrollintel.cli.target import Target
 from scrollintel.cli.terminal.app import Dashboard
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 INTERVAL = 0.2
 ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"

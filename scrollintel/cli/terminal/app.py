@@ -77,6 +77,7 @@ class Dashboard(App[None]):
         self._interval = interval
         self._asking = Asking()
         self._ordering = False
+        self._views: dict[str, Overview | Circuits | Incidents] = {}
         self._access_asked: float | None = None
         self.no_color = self.no_color or no_color
         self.theme = NO_COLOR if self.no_color else LIGHT if light else DARK
@@ -87,14 +88,14 @@ class Dashboard(App[None]):
 
     def compose(self) -> ComposeResult:
         """Give the bars and the three views."""
+        # Kept, because they are still asked for while the screen is taken down.
+        self._views = {"overview": Overview(id="overview-view"), "circuits": Circuits(id="circuits-view"),
+                       "incidents": Incidents(id="incidents-view")}  # fmt: skip
         yield Head()
-        with TabbedContent(*_TABS.values(), id="views"):
-            with TabPane(_TABS["overview"], id="overview"):
-                yield Overview(id="overview-view")
-            with TabPane(_TABS["circuits"], id="circuits"):
-                yield Circuits(id="circuits-view")
-            with TabPane(_TABS["incidents"], id="incidents"):
-                yield Incidents(id="incidents-view")
+        with TabbedContent(id="views") as self._tabs:
+            for name, view in self._views.items():
+                with TabPane(_TABS[name], id=name):
+                    yield view
         yield Said()
         yield Footer(show_command_palette=False)
 
@@ -112,10 +113,7 @@ class Dashboard(App[None]):
                 continue
             if isinstance(screen, View):
                 return screen
-        active = self.screen_stack[0].query_one("#views", TabbedContent).active
-        view = self.screen_stack[0].query_one(f"#{active}-view")
-        assert isinstance(view, View)
-        return view
+        return self._views.get(self._tabs.active, self._views["overview"])
 
     def tick(self) -> None:
         """Show what changes with time alone."""
@@ -194,7 +192,7 @@ class Dashboard(App[None]):
         """Show one of the three views, from wherever somebody is."""
         while len(self.screen_stack) > 1:
             await self.pop_screen()
-        self.screen_stack[0].query_one("#views", TabbedContent).active = name
+        self._tabs.active = name
 
     async def action_explain(self) -> None:
         """Show the keys."""
