@@ -31,6 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
 .PHONY: help setup demo dashboard serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection requirements clean distclean
+.PHONY: help setup demo serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection bench-metrics requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -156,6 +157,9 @@ bench-control-plane: $(VENV)/.dev ## measure the control plane beside a bare Fas
 
 bench-detection: $(VENV)/.dev ## measure how fast failures are noticed and repaired, and how often wrongly; options by ARGS
 	@$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-metrics: $(VENV)/.dev ## measure a scrape of 1,000 circuits, and a call with metrics on; options by ARGS
+	@$(BIN)/python -m benchmarks.metrics $(ARGS)
 
 coverage: $(VENV)/.dev ## run the tests in one process under branch coverage and report
 	@$(BIN)/coverage erase

@@ -19,7 +19,7 @@ from scrollintel import (
 from scrollintel.core.hub import EventHub
 from scrollintel.core.registry import Registry
 from scrollintel.replica.figures import Figures
-from scrollintel.replica.protocol import PolicyReport
+from scrollintel.replica.protocol import CircuitReport, PolicyReport
 from scrollintel.testing import ManualClock
 
 RETRY = RetryConfig(max_attempts=3, base_delay=0.0, jitter=False)
@@ -213,7 +213,12 @@ def test_figures_cut_texts_that_no_message_may_hold(manager: FaultToleranceManag
 
 def test_figures_of_a_policy_have_the_order_of_its_row() -> None:
     """Rows are read by position, so what is new stands at the end."""
-    assert PolicyReport._fields[-4:] == ("rejections", "calls", "attempts", "given_up")
+    assert PolicyReport._fields[-7:] == (
+        "rejections", "calls", "attempts", "given_up", "slots", "capacity", "reserve",
+    )  # fmt: skip
+    assert CircuitReport._fields[6:14] == (
+        "successes", "failures", "slow", "rejections", "timeouts", "late", "ignored", "abandoned",
+    )  # fmt: skip
     assert Figures(FaultToleranceManager(hub=EventHub())).policies() == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrollintel.core.machines.sketch import CLASSIC_BOUNDS
 from scrollintel.core.states import CircuitState
 from scrollintel.replica.protocol import (
     MAX_BODY,
@@ -39,6 +40,7 @@ CIRCUIT: list[Any] = [
     "a", None, "open", "down", 1.5, 3, 1, 2, 0, 0, 0, 0, 0, 0, 2, 1, None, None, None, None, None, "OSError", 1.0, 0,
 ]  # fmt: skip
 POLICY: list[Any] = ["p", 3, None, None, None, 9.5, 4, 0, 1, 0]
+BUCKETS: list[Any] = list(range(len(CLASSIC_BOUNDS) + 1))
 LEVEL: list[Any] = ["search", 2, "slow", False, 1.5]
 
 
@@ -211,15 +213,29 @@ def test_read_rows_of_a_later_replica_ignores_what_it_adds() -> None:
     """Items at the end of a row, and fields beside the rows, are those of a version to come."""
     report = read_report(
         {
-            "circuits": [[*CIRCUIT, "later", 1]],
-            "policies": [[*POLICY, 7, 10, 13, 1, "later"]],
+            "circuits": [[*CIRCUIT, BUCKETS, "later", 1]],
+            "policies": [[*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0, "later"]],
             "levels": [[*LEVEL, {"later": 1}]],
             "later": [1],
         }
     )
-    assert report.circuits == [CircuitReport(*CIRCUIT)]
-    assert report.policies == [PolicyReport._make([*POLICY, 7, 10, 13, 1])]
+    assert report.circuits == [CircuitReport(*CIRCUIT, BUCKETS)]
+    assert report.policies == [PolicyReport._make([*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0])]
     assert [level.service for level in report.levels] == ["search"]
+
+
+def test_read_circuits_of_another_version_are_read_without_response_times() -> None:
+    """An older replica tells none, and one with other bounds tells what nobody here can read."""
+    for row in (CIRCUIT, [*CIRCUIT, None], [*CIRCUIT, [*BUCKETS, 1]], [*CIRCUIT, []]):
+        assert read_circuits([row]) == [CircuitReport(*CIRCUIT)]
+
+
+@pytest.mark.parametrize("value", ["1", 1, {}, [*BUCKETS[1:], -1], [*BUCKETS[1:], 0.5], [*BUCKETS[1:], True],
+                                   [*BUCKETS[1:], 2**53], [*BUCKETS[1:], None]])  # fmt: skip
+def test_read_circuits_with_response_times_that_are_no_counts_are_refused(value: object) -> None:
+    """What would make a sum wrong is told to the replica, and nothing of the message is taken."""
+    with pytest.raises(ProtocolError):
+        read_circuits([[*CIRCUIT, value]])
 
 
 def test_read_policies_of_an_older_replica_fills_in_what_it_does_not_report() -> None:

@@ -6,12 +6,13 @@ import math
 import random
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrollintel.core.machines.sketch import SIZE, LatencySketch
+from scrollintel.core.machines.sketch import CLASSIC_BOUNDS, SIZE, LatencySketch
 
 BOUND = 0.032
 """The relative error that the documentation promises."""
@@ -150,3 +151,31 @@ def test_sketch_memory_is_two_kibibytes() -> None:
     """The counts of a sketch take 416 times four bytes, however much was measured."""
     sketch = sketch_of([random.Random(1).uniform(0.001, 10.0) for _ in range(5_000)])
     assert sketch.counts.itemsize * len(sketch.counts) == 1_664
+
+
+def test_sketch_classic_of_nothing_is_nothing() -> None:
+    """Every bucket is there and empty."""
+    assert LatencySketch().classic() == ([0] * (len(CLASSIC_BOUNDS) + 1), 0)
+
+
+@given(st.lists(st.floats(2**-18, 200.0), max_size=60), st.integers(0, 3))
+def test_sketch_classic_puts_every_duration_into_its_bucket(durations: list[float], wide: int) -> None:
+    """As counting them one by one does; bounds are ends of the sketch's own buckets, so nothing is a guess."""
+    sketch = LatencySketch()
+    sketch.add(array("d", durations))
+    for _ in range(wide):  # merging takes wider counts
+        sketch = sketch.merge([])
+    buckets, total = sketch.classic()
+    assert buckets == [
+        sum(low <= each < high for each in durations) for low, high in pairwise((0.0, *CLASSIC_BOUNDS, float("inf")))
+    ]
+    assert total == pytest.approx(sketch.total)
+    assert total == pytest.approx(sum(durations), rel=0.032)
+
+
+def test_sketch_classic_of_outermost_durations_counts_them_all() -> None:
+    """What is shorter or longer than the sketch can tell apart is in the first or last bucket."""
+    sketch = LatencySketch()
+    sketch.add(array("d", [0.0, -1.0, 1e-9, 1e9]))
+    buckets, _ = sketch.classic()
+    assert (buckets[0], buckets[-1], sum(buckets)) == (3, 1, 4)
