@@ -210,7 +210,12 @@ async def test_scrape_needs_a_token_where_access_is_enforced_and_shows_what_it_m
         for instance, service in (("one", "orders"), ("two", "billing")):
             replica = await token(use_cases, Binding(Role.REPLICA, (service,)))
             client.headers.update(replica)
-            await report(client, await joined(client, instance, service), row("shared", successes=2), full=True)
+            policies = [[f"of-{service}", 1, None, None, None, None, 0, 0, 0, 0]]
+            levels = [[f"level-of-{service}", 2, "slow", True, 1.0]]
+            session = await joined(client, instance, service)
+            await report(client, session, row("shared", successes=2), policies=policies, levels=levels, full=True)
+            body = {"configuration": {"name": f"idle-{service}"}, "service": service}
+            (await client.post("/circuit-breakers", json=body, headers=admin)).raise_for_status()
         refused = await client.get(URL)
         assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
         del client.headers["Authorization"]
@@ -219,10 +224,14 @@ async def test_scrape_needs_a_token_where_access_is_enforced_and_shows_what_it_m
         assert stranger.headers["WWW-Authenticate"] == "Bearer"
         viewer = await token(use_cases, Binding(Role.VIEWER, ("orders",)))
         some, everything = await scraped(client, **viewer), await scraped(client, **admin)
-        for samples, seen in ((some, {"orders"}), (everything, {"orders", "billing"})):
-            found = {dict(labels)["service"] for _, labels in samples if "service" in dict(labels)}
-            assert found == seen
-            assert of(samples, "circuits", state="closed") == len(seen)
+        levels = {"level-of-orders", "level-of-billing"}
+        for samples, seen, others in ((some, {"orders"}, set()), (everything, {"orders", "billing"}, levels)):
+            found = [dict(labels) for _, labels in samples]
+            assert {labels["service"] for labels in found if "service" in labels} == seen | others
+            assert {labels["policy"] for labels in found if "policy" in labels} == {f"of-{each}" for each in seen}
+            idle = {f"idle-{each}" for each in seen}
+            assert {labels["circuit"] for labels in found if "circuit" in labels} == {"shared", *idle}
+            assert of(samples, "circuits", state="closed") == 2 * len(seen)
 
 
 @pytest.mark.asyncio

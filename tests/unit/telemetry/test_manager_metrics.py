@@ -95,9 +95,10 @@ def test_metrics_of_a_keyed_circuit_are_merged_and_never_fall(manager: FaultTole
     assert of(manager, "circuit_state", **place, state="open") == 1
     assert of(manager, "circuit_instances", **place, state="open") == 1
     assert of(manager, "circuit_instances", **place, state="closed") == 1
-    succeed("c")  # drops "a"
-    assert of(manager, "circuit_attempts_total", **place, outcome="success") == 3
-    assert of(manager, "circuit_response_time_seconds_count", **place) == 4
+    for host in ("c", "d"):  # each drops the one before, and "b" is open
+        succeed(host)
+    assert of(manager, "circuit_attempts_total", **place, outcome="success") == 4
+    assert of(manager, "circuit_response_time_seconds_count", **place) == 5
     assert of(manager, "circuit_state_changes_total", **place) == 1
 
 
