@@ -49,7 +49,7 @@ def settings(receiver: HttpRecorder, port: int) -> dict[str, Any]:
     return {"settings": tables, "more": notifications}
 
 
-def told(receiver: HttpRecorder) -> list[tuple[str, list[tuple[str, str, str]]]]:
+def told(receiver: HttpRecorder) -> list[tuple[str, list[tuple[str, str, str | None]]]]:
     """Return the kinds of the notices so far, each with state, name and target of its alerts."""
     with receiver.news:
         notices = [asked.json() for asked in receiver.asked]
@@ -128,3 +128,18 @@ def test_failure_is_told_once_over_a_restart_and_so_is_its_end(
         assert told(receiver) == [firing, resolved]
     subjects = {asked.json()["data"]["subject"] for asked in receiver.asked}
     assert subjects == {"alerts:service:orders"}
+
+
+def test_thresholds_are_taken_over_without_a_restart(tmp_path: Path, receiver: HttpRecorder) -> None:
+    """A stop switch that is on for a moment is pending; with a shorter bound it fires, and people hear of it."""
+    folder = tmp_path / "plane"
+    with Program(folder, **settings(receiver, free_port())) as server, server.client() as client:
+        client.put("/automation/stop-switch", json={"reason": "a test"}).raise_for_status()
+        assert eventually(lambda: client.get("/alerts", params={"state": "pending"}).json()["items"])
+        (pending,) = client.get("/alerts").json()["items"]
+        assert (pending["name"], pending["evidence"]["bound"]) == ("automation_stopped", 3600.0)
+        file = folder / "scrollintel.toml"
+        file.write_text(file.read_text().replace("[alerts]\n", "[alerts]\nstopped_for = 0\n"))
+        taken = client.post("/configuration-file/reload").json()
+        assert taken == {"applied": True, "targets": 0, "needs_restart": []}
+        assert eventually(lambda: told(receiver) == [("alert_firing", [("firing", "AutomationStopped", None)])])

@@ -116,3 +116,21 @@ def test_server_that_is_not_there_is_told(scrollintel: Command) -> None:
     """Exit code 3, and a sentence instead of a trace."""
     done = scrollintel("--url", "http://127.0.0.1:9", "circuits", "list", code=3)
     assert "Traceback" not in done.stderr
+
+
+def test_alerts_are_listed_and_silenced(scrollintel: Command) -> None:
+    """What is pending is seen with its silence; the silence is ended by its number."""
+    scrollintel("automation", "stop", "--reason", "a test")
+    made = scrollintel("silences", "add", "--name", "automation_*", "--for", "2h", "--reason", "we know", "--json")
+    number = json.loads(made.stdout)["id"]
+    assert f"{number}  name=automation_*" in scrollintel("silences", "list").stdout
+    for _ in range(50):
+        shown = json.loads(scrollintel("alerts", "--json").stdout)["items"]
+        if shown and shown[0]["muted"]:
+            break
+    assert [(item["name"], item["state"], item["muted"]) for item in shown] == [
+        ("automation_stopped", "pending", number)
+    ]
+    assert scrollintel("silences", "end", number).stdout == f"Silence {number} has ended.\n"
+    assert "No silences." in scrollintel("silences", "list").stdout + scrollintel("silences", "list").stderr
+    scrollintel("silences", "end", number, code=5)

@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("target", sa.String(length=401), nullable=True),
         sa.Column("variant", sa.String(length=64), nullable=False, comment="which of several about one thing"),
         sa.Column("severity", sa.Integer(), nullable=False, comment="1 (worst) to 4"),
-        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=False, comment="what people were told"),
         sa.Column("evidence", JsonDocument(), nullable=False, comment="what it rests on"),
         sa.Column("since", UtcDateTime(), nullable=False, comment="true since then"),
         sa.Column("fired_at", UtcDateTime(), nullable=False),
