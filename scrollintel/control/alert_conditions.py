@@ -38,7 +38,7 @@ class Budget(NamedTuple):
     policy: str
     replica: str
     tokens: float
-    floor: float
+    needed: float
 
 
 class Trouble(NamedTuple):
@@ -136,7 +136,7 @@ def empty_budgets(budgets: Iterable[Budget], rules: AlertRules) -> Iterator[Cond
             summary=f"calls of {service} under {policy} fail so often that its retry budget pays for no more retries",
             evidence={
                 "replicas": sorted({budget.replica for budget in empty})[:20], "tokens": least.tokens,
-                "needed": least.floor, "bound": rules.budget_for,
+                "needed": least.needed, "bound": rules.budget_for,
             },
             hold=rules.budget_for,
         )  # fmt: skip

@@ -229,6 +229,7 @@ class UseCases:
 
     async def stop(self) -> None:
         """Stop both, in reverse order."""
+        self.alerting.stop()
         await self.automation.stop_deciding()
         await self.recovery.stop()
         await self.automation.stop()

@@ -11,12 +11,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from scrollintel.control.alerts import AlertRules
+from scrollintel.control.alerts import TOLD_ALERTS, AlertRules
 from scrollintel.outbound.policy import OutboundPolicy
 from scrollintel.recovery.target import Mode
+from scrollintel.replica.protocol import PolicyReport
 from scrollintel.security.access import Binding, Role
 from scrollintel.service.automation.configured import AutomationConfig
+from scrollintel.storage.writer import WriterState
 from scrollintel.telemetry.notify.config import WebhookChannel
+from tests.servers.leading import other_leads
 from tests.servers.outage import outage
 from tests.servers.recorder import HttpRecorder
 
@@ -121,7 +124,7 @@ async def test_restart_tells_nothing_twice_and_still_tells_the_end(
         await client.post("/silences", json=silence(service="mail"))
         (before,) = await alerts(client, lambda items: items and items[0]["told_at"])
         async with asyncio.timeout(PATIENCE):
-            while not use_cases.plane.records.table(_told()):
+            while not use_cases.plane.records.table(TOLD_ALERTS):
                 await asyncio.sleep(0.02)
     async with serving(tmp_path, **options) as (client, _):
         (again,) = await alerts(client)
@@ -134,12 +137,6 @@ async def test_restart_tells_nothing_twice_and_still_tells_the_end(
         await until_heard(
             receiver, ("firing", "CircuitOpenTooLong", "payments"), ("resolved", "CircuitOpenTooLong", "payments")
         )
-
-
-def _told() -> Any:  # Any: a kind of record
-    from scrollintel.control.alerts import TOLD_ALERTS
-
-    return TOLD_ALERTS
 
 
 @pytest.mark.asyncio
@@ -336,3 +333,82 @@ async def test_alerts_that_are_switched_off_end(tmp_path: Path, receiver: HttpRe
             receiver, ("firing", "CircuitOpenTooLong", "payments"), ("resolved", "CircuitOpenTooLong", "payments")
         )
         assert await alerts(client, lambda items: not items) == []
+
+
+@pytest.mark.asyncio
+async def test_retry_budget_alerts_while_calls_are_made_and_by_what_the_policy_needs(tmp_path: Path) -> None:
+    """Less than the price of a retry, or no more than has to be left; nobody is harmed by what nobody uses."""
+    rules = AlertRules(budget_for=0.0, settle=0.0)
+    async with serving(tmp_path, alerts=rules) as (client, use_cases):
+        budget = {"reserve": 10.0, "threshold": 0.5, "deposit_on_success": True}
+        content = {"policy": {"name": "grpc", "retry": {"budget": budget}}, "service": None}
+        made = await client.put("/policies/grpc", json=content, headers={"If-None-Match": "*"})
+        assert made.is_success, made.text
+        session = await join(client)
+
+        async def left(calls: int, **tokens: float) -> list[str]:
+            rows = [
+                list(PolicyReport(name, 1, None, None, None, number, 0, 0, 0, 0, 0, calls, calls))
+                for name, number in tokens.items()
+            ]
+            answer = await client.post(f"/replicas/{session}/report", json={"full": True, "policies": rows})
+            assert answer.status_code == 204, answer.text
+            await use_cases.alerting.look()
+            items = (await client.get("/alerts")).json()["items"]
+            return [item["target"] for item in items if not item["ending"]]
+
+        assert await left(10, code=1.0, grpc=5.1) == []
+        assert await left(20, code=0.9, grpc=5.1) == ["code"]
+        assert sorted(await left(30, code=0.9, grpc=5.0)) == ["code", "grpc"]
+        assert await left(40, code=5.0, grpc=6.0) == []
+
+
+@pytest.mark.asyncio
+async def test_circuit_that_flaps_on_one_replica_is_told_apart_from_many_that_open_once(tmp_path: Path) -> None:
+    """Openings are counted for each replica, out of closed only."""
+    rules = AlertRules(flap_openings=2)
+    async with serving(tmp_path, alerts=rules) as (client, use_cases):
+        sessions = [await join(client, instance=name) for name in "abc"]
+
+        async def moved(session: str, old: str, new: str) -> list[str]:
+            fact = {"event": "circuit.state_changed", "policy": "pay", "key": None, "old": old, "new": new}
+            fact |= {"reason": "r", "at": datetime.now(UTC).timestamp()}
+            answer = await client.post(f"/replicas/{session}/report", json={"facts": [fact]})
+            assert answer.status_code == 204, answer.text
+            await use_cases.alerting.look()
+            return [item["name"] for item in (await client.get("/alerts")).json()["items"]]
+
+        for session in sessions:
+            assert await moved(session, "closed", "open") == []
+        assert await moved(sessions[0], "half_open", "open") == []
+        assert await moved(sessions[0], "closed", "open") == []
+        assert await moved(sessions[0], "closed", "open") == ["circuit_flapping"]
+        (found,) = (await client.get("/alerts")).json()["items"]
+        assert (found["evidence"]["openings"], found["evidence"]["replica"]) == (3, "orders-a")
+
+
+@pytest.mark.asyncio
+async def test_host_that_stands_by_tells_nobody_and_goes_on_from_what_was_told(
+    tmp_path: Path, postgres_url: str, receiver: HttpRecorder
+) -> None:
+    """While another host leads, the end is not told by this one; when it leads again it is."""
+    firing = ("firing", "CircuitOpenTooLong", "payments")
+    rules = AlertRules(open_for=0.0, settle=0.2, group_window=0.0, degraded_for=3600.0)
+    options: dict[str, Any] = {"database_url": postgres_url, "automation": people(receiver), "alerts": rules}
+    async with serving(tmp_path, **options) as (client, use_cases):
+        session = await join(client)
+        await report(client, session, payments="open")
+        await until_heard(receiver, firing)
+        async with asyncio.timeout(PATIENCE):
+            while not use_cases.plane.records.table(TOLD_ALERTS):
+                await asyncio.sleep(0.02)
+        with other_leads(postgres_url):
+            async with asyncio.timeout(PATIENCE):
+                while use_cases.plane.writer.state is not WriterState.STANDBY:
+                    await asyncio.sleep(0.02)
+            await report(client, session, payments="closed")
+            await use_cases.alerting.look()
+            assert (await client.get("/alerts")).json()["items"] == []
+            await asyncio.sleep(1.5)
+            assert heard(receiver) == [firing]
+        await until_heard(receiver, firing, ("resolved", *firing[1:]))

@@ -62,6 +62,11 @@ class Alerting:
         self._machine = AlertMachine(rules)
         self._recalled = False
         self._begun = plane.clock.monotonic()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Look no more: what would be found now could not be told any more, and would count as told."""
+        self._is_stopped = True
 
     @property
     def rules(self) -> AlertRules:
@@ -82,6 +87,8 @@ class Alerting:
     async def look(self) -> None:
         """Look once; while another control plane serves, nothing is looked at and nobody told."""
         plane = self._plane
+        if self._is_stopped:
+            return
         if plane.writer.state is WriterState.STANDBY:
             if self._recalled or self._machine.alerts:
                 self._machine, self._recalled = AlertMachine(self._rules), False

@@ -110,7 +110,6 @@ class Gathering:
     def conditions(self, rules: AlertRules) -> list[Condition]:
         """Return everything that is true now."""
         plane, automation = self._plane, self._automation
-        plane.fleet.bring_up_to_date()
         now = plane.now
         return [
             *open_circuits(self._not_closed(), rules),
@@ -130,9 +129,10 @@ class Gathering:
         return frozenset() if watches and not is_young else frozenset({AlertName.ERROR_BUDGET_BURN})
 
     def recall(self) -> None:
-        """Take over how often circuits opened in the life before."""
+        """Take over how often circuits opened in the life before; error budgets are not known of it."""
         plane = self._plane
         now, monotonic = plane.now, plane.clock.monotonic()
+        self._begun, self._burns, self._burns_at = monotonic, [], None
         self.openings = OpeningCounts()
         rows = plane.transitions.since(now - timedelta(seconds=LONGEST_FLAP_WINDOW))
         for row in sorted(rows, key=lambda row: row["at"]):
@@ -156,20 +156,21 @@ class Gathering:
 
     def _empty(self) -> Iterator[Budget]:
         now = self._plane.clock.monotonic()
-        floors: dict[str, float] = {}
+        needs: dict[str, tuple[float, float]] = {}
         seen: dict[tuple[str, str], _Use] = {}
         for session in self._plane.fleet.sessions():
             for name, report in session.policies.items():
                 if report.budget is None:
                     continue
-                if name not in floors:
-                    floors[name] = self._floor(name)
-                if report.budget >= floors[name]:
+                if name not in needs:
+                    needs[name] = self._needs(name)
+                floor, price = needs[name]
+                if report.budget > floor and report.budget >= price:
                     continue
                 use = self._use(now, session, report)
                 seen[session.instance, name] = use
                 if now - use.at <= IN_USE:
-                    yield Budget(session.service, name, session.instance, report.budget, floors[name])
+                    yield Budget(session.service, name, session.instance, report.budget, max(floor, price))
         self._uses = seen
 
     def _use(self, now: float, session: Session, report: PolicyReport) -> _Use:
@@ -177,13 +178,13 @@ class Gathering:
         known = self._uses.get((session.instance, report.name))
         return known if known is not None and known.total == total else _Use(total, now)
 
-    def _floor(self, policy: str) -> float:
-        """Return the tokens below which no retry is paid for; of a policy of the code's own what the defaults need."""
+    def _needs(self, policy: str) -> tuple[float, float]:
+        """Return how many tokens a retry has to leave behind, and what it costs; of the code's own what is default."""
         record = self._plane.records.get(POLICIES, policy)
         retry = None if record is None else record.content.get("retry")
         content = None if retry is None else retry.get("budget")
         budget = BudgetConfig() if content is None else BudgetConfig.from_dict(content)
-        return max(budget.reserve * budget.threshold, 0.0 if budget.deposit_on_success else budget.cost)
+        return budget.reserve * budget.threshold, 0.0 if budget.deposit_on_success else budget.cost
 
     def _burning(self) -> list[tuple[str, float, list[Burn]]]:
         now = self._plane.clock.monotonic()

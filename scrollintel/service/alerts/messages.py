@@ -44,14 +44,15 @@ def notice_of(message: Message, at: datetime, runbook_url: str | None) -> Notice
 
 
 def _sentence(message: Message, worst: Alert) -> str:
-    more = len(message.begun or message.still or message.resolved) - 1
+    """Return what has happened, and the worst of what it has happened to."""
     said = f"{worst.labels.name.heading}: {worst.condition.summary}"
-    if more:
-        said = f"{more + 1} alerts, the worst {said}"
-    if message.ends:
-        said = f"over: {said}"
-    elif not message.begun:
-        said = f"{'still firing' if message.still else 'over'}: {said}"
+    if message.begun:
+        said = said if len(message.begun) == 1 else f"{len(message.begun)} alerts, the worst {said}"
+    elif message.ends or not message.still:
+        said = f"over: {said}" if len(message.resolved) == 1 else f"{len(message.resolved)} over, the worst was {said}"
+    else:
+        over = f"{len(message.resolved)} over, " if message.resolved else ""
+        said = f"{over}still firing: {said}"
     return said[:500]
 
 
