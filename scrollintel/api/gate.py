@@ -67,11 +67,22 @@ async def admit(
     return Caller(identity, request_id, break_glass=local, address=peer(request), session=digest)
 
 
-def visitor(use_cases: UseCases, request: Request, request_id: str) -> Caller:
-    """Return who asks where anybody may: whoever has a session, whoever is at this machine, or nobody known.
+async def visitor(use_cases: UseCases, request: Request, request_id: str) -> Caller:
+    """Return who asks where anybody may: whoever sends a token or has a session or is at this machine, or nobody known.
 
-    A bearer token is not looked at, so that nobody can try tokens out where no attempt is counted.
+    Raises:
+        UnauthenticatedError: when the token is not valid; noted as it is everywhere, so that nobody tries tokens unseen.
     """
+    header = request.headers.get("authorization")
+    if header is not None:
+        identity = await use_cases.access.bearer(header)
+        if identity is None:
+            await use_cases.access.note_refusal(
+                ANONYMOUS, Permission.HEALTH_READ, peer(request), request_id, "unauthenticated"
+            )
+            raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
+        use_cases.access.logins.note(identity, header, peer(request), request_id)
+        return Caller(identity, request_id, address=peer(request))
     if is_local_socket(request):
         return Caller(LOCAL_OPERATOR, request_id, break_glass=True, address=peer(request))
     session = session_of(use_cases, request, active=False)

@@ -109,7 +109,7 @@ class ControlRoute(APIRoute):
             try:
                 use_cases = await use_cases_of(request)
                 if isinstance(permission, Anybody):
-                    caller = visitor(use_cases, request, request_id)
+                    caller = await visitor(use_cases, request, request_id)
                 else:
                     caller = await admit(use_cases, request, permission, request_id, unattended=unattended)
                 inbound = Ask(request.scope, request.receive, caller, use_cases)

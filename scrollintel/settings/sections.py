@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ..core.config.base import Config, choice, integer, number
 from ..core.errors import Violation
-from ..security.signing_key_cache import KEY_TYPES
 from ..telemetry.families import MAX_CIRCUITS
 from . import rules
 from .access_section import AccessSettings

@@ -85,7 +85,6 @@ def test_project_has_no_required_dependency() -> None:
 
 SERVER_FLOORS = {
     "api": {"fastapi", "pydantic", "pydantic_core", "starlette"},
-    "cli": {"alembic", "click", "rich", "sqlalchemy"},
     "dashboard": {"fastapi", "starlette"},
     "cli": {"alembic", "click", "rich", "sqlalchemy", "textual"},
     "durable": {"dbos", "sqlalchemy"},

@@ -106,8 +106,6 @@ function listen(): void {
     reset: () => {
       resetVersion.value += 1;
       storyVersion.value += 1;
-      circuits.value = new Map();
-      targets.value = new Map();
     },
     connected: (is) => {
       // What a view could not read while nobody answered is read now.
@@ -124,12 +122,16 @@ const STORY = /^(incident|recovery|approval|automation|alert|silence)\./;
 function take(news: Batch): void {
   batch(() => {
     heardAt.value = Date.now();
+    if (news.whole) {
+      circuits.value = new Map();
+      targets.value = new Map();
+    }
     if (news.circuits || news.gone) {
       const received = Date.now();
       const rows = (news.circuits ?? []).map((row) => ({ ...row, received }));
       circuits.value = merged(circuits.value, rows, (row) => row.name, news.gone);
     }
-    if (news.targets) targets.value = merged(targets.value, news.targets, (row) => row.target);
+    if (news.targets || news.gone_targets) targets.value = merged(targets.value, news.targets ?? [], (row) => row.target, news.gone_targets);
     if (news.summary) {
       summary.value = news.summary;
       note(news.summary);

@@ -18,12 +18,18 @@ from .events import EVENT, UNBUFFERED
 
 router = resource_router("events")
 
+NOTHING = {"type": "object", "maxProperties": 0}
+"""What comes with `stream.reset`."""
 MESSAGE: dict[str, Any] = {  # Any: a JSON Schema
     **EVENT,
     "properties": {
         **EVENT["properties"],
         "event": {"enum": ["batch", "stream.reset"]},
-        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": BATCH},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"anyOf": [BATCH, NOTHING]},
+        },
     },
 }
 STREAM = {"text/event-stream": {"schema": {"type": "string"}, "itemSchema": MESSAGE}}

@@ -12,10 +12,13 @@ export interface LiveFact {
 
 export interface Batch {
   at?: string;
+  /** Circuits and targets are all there are. */
+  whole?: boolean;
   facts?: LiveFact[];
   left_out?: number;
   circuits?: CircuitSummary[];
   gone?: string[];
+  gone_targets?: string[];
   targets?: TargetViewModel[];
   summary?: SummaryView;
 }
