@@ -71,7 +71,7 @@ async def visitor(use_cases: UseCases, request: Request, request_id: str) -> Cal
     """Return who asks where anybody may: whoever sends a token or has a session or is at this machine, or nobody known.
 
     Raises:
-        UnauthenticatedError: when the token is not valid; noted as it is everywhere, so that nobody tries tokens unseen.
+        UnauthenticatedError: when the token is not valid; noted as everywhere, so that nobody tries tokens unseen.
     """
     header = request.headers.get("authorization")
     if header is not None:

@@ -58,12 +58,14 @@ async def audited(use_cases: UseCases, served: Served, directory: Path, action: 
 
 @pytest.mark.asyncio
 async def test_session_is_shown_to_anybody_as_nobody(tmp_path: Path) -> None:
-    """Without a session 200 and what is needed to sign in; a token in the header changes nothing about that."""
+    """Without a session 200 and what is needed to sign in; a program with a token is told who it is, and no more."""
     async with enforced(tmp_path) as served:
         browser = Browser(served.client)
         assert await browser.shown() == NOBODY
         token = (tmp_path / "first-admin-token").read_text().strip()
-        assert (await served.client.get("/session", headers=bearer(token))).json() == NOBODY
+        program = (await served.client.get("/session", headers=bearer(token))).json()
+        assert (program["signed_in"], program["csrf"], program["expires_at"]) == (True, None, None)
+        assert (await served.client.get("/session", headers=bearer(f"{token}x"))).status_code == 401
         for cookie in ("", "x", "a" * 43, "a" * 9000, "Ω" * 3):
             header = f"{COOKIE}={cookie}".encode()
             answer = await served.client.get("/session", headers=[(b"cookie", header)])

@@ -94,9 +94,8 @@ SERVER_FLOORS = {
     "service": {"psutil", "pydantic_core"},
     "settings": {"psutil", "yaml"},
     "storage": {"alembic", "sqlalchemy"},
-    "telemetry": {"opentelemetry"},
     "serving.py": {"uvicorn"},
-    "telemetry": {"prometheus_client"},
+    "telemetry": {"opentelemetry", "prometheus_client"},
     "watch": {"grpc", "grpc_health", "psutil", "psycopg", "redis"},
 }
 """What each part of the server may import beside the standard library; every other part may import nothing."""
