@@ -102,6 +102,21 @@ def test_metrics_of_a_keyed_circuit_are_merged_and_never_fall(manager: FaultTole
     assert of(manager, "circuit_state_changes_total", **place) == 1
 
 
+def test_metrics_of_policies_that_share_a_circuit_are_one_series(manager: FaultToleranceManager) -> None:
+    """Keys of two policies, dropped ones included, and a third policy without keys add up under the circuit's name."""
+    breaker = CircuitBreakerConfig("hosts")
+    for name in ("reads", "writes"):
+        policy = Policy(name, breaker=breaker, key=lambda host: host, max_keys=1)
+        function = manager.registry.pipeline(policy)(lambda host: host)
+        for host in ("a", "b"):
+            function(host)
+    manager.registry.pipeline(Policy("plain", breaker=breaker)).call(int)
+    place = {"circuit": "hosts"}
+    assert of(manager, "circuit_attempts_total", **place, outcome="success") == 5
+    assert of(manager, "circuit_instances", **place, state="closed") == 2
+    assert of(manager, "circuits", state="closed") == 1
+
+
 def test_metrics_of_a_policy_tell_its_parts(manager: FaultToleranceManager) -> None:
     """Retries and what is left of the budget, slots and permits; parts that it has not are left out."""
     policy = Policy(
