@@ -80,9 +80,12 @@ class Platform:
         self._finished: set[str] = set()
 
     def start(self) -> None:
-        """Start it, wait until it serves, and join it with this process; blocks. Raises StartError."""
+        """Start it and wait until it serves; blocks. Raises StartError."""
         self._yard.hold()
         self._service.start()
+
+    def join(self) -> None:
+        """Have it show what this process does; returns at once."""
         self._connection = scrollintel.connect(self.url, service="demo", cache_dir=self._yard.folder / "replica")
 
     def leave(self) -> None:

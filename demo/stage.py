@@ -75,6 +75,7 @@ class Stage:
             for service in (self.inventory, self.storefront, self.batch_job):
                 service.start()
             platform.result()
+        self.platform.join()
 
     @property
     def protected(self) -> Lane:

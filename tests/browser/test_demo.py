@@ -59,3 +59,4 @@ def test_demo_is_seen_to_fail_and_recover(browser: Browser, tmp_path: Path) -> N
         context.close()
     finally:
         stop(demo, 20.0)
+        demo.stdout.close()
