@@ -41,10 +41,9 @@ def test_demo_is_seen_to_fail_and_recover(browser: Browser, tmp_path: Path) -> N
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         page.goto(url)
-        expect(page.locator("[data-circuit]").first).to_be_visible(timeout=PATIENCE)
+        name = page.locator("[data-circuit]").first.get_attribute("data-circuit")  # it waits, and may close at once
         expect(page.locator("[data-incident]").first).to_be_visible(timeout=PATIENCE)
         picture(page, "dashboard")
-        name = page.locator("[data-circuit]").first.get_attribute("data-circuit")
         page.goto(f"{url}/#/incidents")
         expect(page.locator("tbody tr").first).to_be_visible()
         page.locator("tbody a").first.click()
