@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo dashboard serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection requirements clean distclean bench-metrics
+.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection requirements clean distclean bench-metrics
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,10 @@ $(VENV)/.node: requirements/node.txt | $(VENV)/.created $(filter $(BIN)/uv,$(UV)
 
 dashboard: $(VENV)/.node ## build the dashboard's page from web/
 	@$(BIN)/python web/build.py
+
+pictures: $(VENV)/.dev dashboard ## take the dashboard's pictures of README and docs anew, from the real demo; needs chromium
+	@$(BIN)/python -m pytest -q tests/browser/test_demo.py
+	@cp reports/pictures/*.png docs/images/
 
 serve: $(VENV)/.dev dashboard ## run the control plane from this checkout; options by ARGS
 	@$(BIN)/python -m scrollintel serve $(ARGS)

@@ -272,4 +272,5 @@ def _sentence(*, incidents: int, refusing: int, degraded: int, recovering: int, 
         parts.append(f"{degraded} service{'s are' if degraded > 1 else ' is'} degraded")
     if recovering:
         parts.append(f"{recovering} {'recoveries run' if recovering > 1 else 'recovery runs'}")
-    return f"{' and '.join(parts)}.".capitalize()
+    listed = [", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts
+    return f"{' and '.join(listed)}.".capitalize()
