@@ -95,8 +95,8 @@ class Family:
 
         Arguments:
             labels: A value for each of the definition's labels.
-            numbers: One; or one for each value of the split; or, of a histogram, how many each bucket holds, those
-                beyond the last bound included, and the sum.
+            numbers: One; or a whole one for each value of the split; or, of a histogram, how many each bucket holds,
+                those beyond the last bound included, and the sum.
         """
         self.rows.append((labels, numbers))
 
@@ -149,10 +149,10 @@ def _lines(family: Family, texts: dict[tuple[str, ...], str]) -> Iterable[str]:
         if is_histogram:
             sums = tuple(accumulate(numbers[:-1]))
             written = template % (*sums, spell(numbers[-1]), sums[-1])
-        elif len(numbers) == 1:
+        elif definition.split is None:
             written = template % spell(numbers[0])
         else:
-            written = template % tuple(map(spell, numbers))
+            written = template % numbers
         if names:
             text = texts.get(labels)
             if text is None:
@@ -168,17 +168,17 @@ def _template(definition: Definition) -> str:
     name = definition.name
     place = [_PLACE] if definition.labels else []
 
-    def line(suffix: str, *labels: str) -> str:
+    def line(suffix: str, *labels: str, number: str = "%d") -> str:
         inside = ",".join((*place, *labels))
-        return f"{name}{suffix}{{{inside}}} %s\n" if inside else f"{name}{suffix} %s\n"
+        return f"{name}{suffix}{{{inside}}} {number}\n" if inside else f"{name}{suffix} {number}\n"
 
     if definition.kind is Kind.HISTOGRAM:
         buckets = (line("_bucket", f'le="{spell(bound)}"') for bound in (*definition.bounds, math.inf))
-        return "".join((*buckets, line("_sum"), line("_count")))
+        return "".join((*buckets, line("_sum", number="%s"), line("_count")))
     if definition.split is not None:
         split, values = definition.split
         return "".join(line("", f'{split}="{escape(value)}"') for value in values)
-    return line("")
+    return line("", number="%s")
 
 
 # ------------------------------------------------------------------ content negotiation

@@ -15,6 +15,8 @@ from ..core.strategies.meter import CircuitFigures
 from . import families as f
 from .exposition import Definition, Family, Number
 
+ONE_HOT = {state: tuple(int(state is each) for each in CircuitState) for state in CircuitState}
+"""The row of a circuit in a state: 1 for that state and 0 for the others."""
 RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
 """States of a circuit, the worst one first."""
 
@@ -113,7 +115,7 @@ def _add_circuits(found: Families, manager: FaultToleranceManager, maximum: int)
         decisive = min(standing, key=_worst_and_latest)
         states[decisive.state] += 1
         labels = (name,)
-        found.add(f.CIRCUIT_STATE, labels, *(decisive.state is state for state in CircuitState))
+        found.add(f.CIRCUIT_STATE, labels, *ONE_HOT[decisive.state])
         if keyed:
             instances = Counter(one.state for one in standing)
             found.add(f.CIRCUIT_INSTANCES, labels, *(instances[state] for state in CircuitState))

@@ -13,7 +13,7 @@ from ...replica.protocol import PolicyReport
 from ...security.access import Scope
 from ...telemetry import families as f
 from ...telemetry import platform_families as p
-from ...telemetry.manager_metrics import RANK, Families, add_counts, add_policy_counts
+from ...telemetry.manager_metrics import ONE_HOT, RANK, Families, add_counts, add_policy_counts
 from ..grown import Grown, Place
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Standing = tuple[bool, CircuitState, float]
 """Of one instance of a circuit: whether its replica has fallen silent, its state, and since when in Unix time."""
+_NONE = (0,) * len(CircuitState)
 _STATES = {state.value: state for state in CircuitState}
 
 
@@ -34,8 +35,8 @@ def add_circuits(found: Families, use_cases: UseCases, scope: Scope, maximum: in
     wholes.sort(key=lambda item: item[0])
     grown = use_cases.ingest.grown.circuits
     for place, (state, since, instances) in wholes[:maximum]:
-        found.add(f.CIRCUIT_STATE, place, *(state is each for each in CircuitState))
-        found.add(f.CIRCUIT_INSTANCES, place, *(instances[each] for each in CircuitState))
+        found.add(f.CIRCUIT_STATE, place, *ONE_HOT[state])
+        found.add(f.CIRCUIT_INSTANCES, place, *instances)
         if since is not None:
             found.add(f.CIRCUIT_SINCE, place, round(since, 3))
         growth = grown.get(place)
@@ -47,7 +48,8 @@ def add_circuits(found: Families, use_cases: UseCases, scope: Scope, maximum: in
     found.add(f.OMITTED, ("circuits",), max(0, len(wholes) - maximum))
 
 
-Whole = tuple[CircuitState, float | None, Counter[CircuitState]]
+Whole = tuple[CircuitState, float | None, tuple[int, ...]]
+"""Of a circuit: its state, since when, and how many instances are in each state."""
 
 
 def _reported(use_cases: UseCases, scope: Scope) -> dict[Place, list[Standing]]:
@@ -73,10 +75,13 @@ def _reported(use_cases: UseCases, scope: Scope) -> dict[Place, list[Standing]]:
 
 def _whole(standings: list[Standing]) -> Whole:
     """Return the worst state of the instances that are not stale, or of all when all are, and since when it holds."""
+    if len(standings) == 1:
+        ((_, state, at),) = standings
+        return state, at, ONE_HOT[state]
     fresh = [one for one in standings if not one[0]] or standings
     worst = min((state for _, state, _ in fresh), key=RANK.__getitem__)
     since = max(at for _, state, at in fresh if state is worst)
-    return worst, since, Counter(state for _, state, _ in fresh)
+    return worst, since, tuple(map(sum, zip(*(ONE_HOT[state] for _, state, _ in fresh), strict=True)))
 
 
 def _configured(use_cases: UseCases, scope: Scope, reported: Iterable[Place]) -> list[tuple[Place, Whole]]:
@@ -94,7 +99,7 @@ def _configured(use_cases: UseCases, scope: Scope, reported: Iterable[Place]) ->
             whole = use_cases.circuits.whole(name)
             # Whoever may see only some services must not learn of a circuit that others report.
             if whole is not None and not whole.parts:
-                found.append(((name, service or ""), (whole.state, None, Counter())))
+                found.append(((name, service or ""), (whole.state, None, _NONE)))
     return found
 
 
