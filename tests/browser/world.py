@@ -70,16 +70,18 @@ class World:
         """Start the application, which calls the services; further circuits are called as well, all at `inventory`."""
         targets = {name: f"http://127.0.0.1:{port}/" for name, port in self.ports.items()}
         targets.update(dict.fromkeys(circuits, targets["inventory"]))
-        command = [
-            sys.executable,
-            "-m",
-            "tests.browser.application",
-            *(f"{name}={url}" for name, url in targets.items()),
-        ]
+        words = [f"{name}={url}" for name, url in targets.items()]
+        self.application = self._joined("tests.browser.application", *words)
+
+    def join_many(self, number: int) -> None:
+        """Start an application with so many circuits that are all in use."""
+        self.application = self._joined("tests.browser.many_circuits", str(number))
+
+    def _joined(self, module: str, *words: str) -> subprocess.Popen[bytes]:
         variables = {"SCROLLINTEL_URL": self.url, "SCROLLINTEL_SERVICE": "shop", "XDG_CACHE_HOME": str(self.folder)}
         if self._enforced:
             variables["SCROLLINTEL_TOKEN"] = self.token("replica:shop")
-        self.application = self._start("application", command, variables)
+        return self._start("application", [sys.executable, "-m", module, *words], variables)
 
     def break_(self, name: str) -> None:
         """Have a service answer 503."""
