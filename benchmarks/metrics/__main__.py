@@ -28,7 +28,8 @@ at hand from the last one.
 ## A scrape
 
 A process is asked by `exposition` or through `prometheus_client`, which makes an object of every sample and is told of
-without a promise; a control plane is a process of its own on SQLite that is asked over HTTP on this machine.
+without a promise; a control plane is a process of its own on SQLite that is asked over HTTP on this machine. The
+promise is about the median.
 
 {SCRAPE_HEAD}
 {rows}
