@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import suppress
 
-from scrollintel import CircuitBreaker, CircuitBreakerConfig
+from scrollintel import CircuitBreakerConfig, protect
 
 ROUND = 0.5
 
@@ -27,14 +27,15 @@ def fail() -> int:
 
 def main(number: int) -> None:
     """Call for ever."""
-    breakers = [CircuitBreaker(CircuitBreakerConfig(f"circuit-{index:04d}")) for index in range(number)]
+    names = [f"circuit-{index:04d}" for index in range(number)]
+    circuits = [protect(name, breaker=CircuitBreakerConfig(name)) for name in names]
     turn = 0
     while True:
         began = time.monotonic()
         turn += 1
-        for index, breaker in enumerate(breakers):
+        for index, circuit in enumerate(circuits):
             with suppress(Exception):
-                breaker.call(fail if index % 7 == 0 and turn % 10 == 0 else succeed)
+                circuit.call(fail if index % 7 == 0 and turn % 10 == 0 else succeed)
         time.sleep(max(0.0, ROUND - (time.monotonic() - began)))
 
 
