@@ -1,8 +1,12 @@
 import { render } from "preact";
 
 import "./styles/base.css";
+import "./styles/shell.css";
 import "./styles/parts.css";
+import "./styles/tables.css";
+import "./styles/overlays.css";
 import "./styles/views.css";
+import "./styles/narrow.css";
 import { App } from "./app";
 import { begin } from "./store";
 
