@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -110,6 +110,18 @@ class Plane:
         body = {"configuration": {"name": name}, "service": service}
         (await self.client.post("/circuit-breakers", json=body)).raise_for_status()
 
+    async def replica(self, service: str) -> Callable[..., Awaitable[None]]:
+        """Have a replica join; returns what it reports with."""
+        _, token = await self.token("replica", service)
+        message = {"protocol": 1, "instance": f"{service}-1", "service": service}
+        joined = await self.client.post("/replicas", json=message, headers=bearer(token))
+        path = f"/replicas/{joined.raise_for_status().json()['replica']}/report"
+
+        async def report(**content: object) -> None:
+            (await self.client.post(path, json=content, headers=bearer(token))).raise_for_status()
+
+        return report
+
     async def register(self, name: str) -> None:
         """Have something happen to a service: a fact."""
         (await self.client.post("/services", json={"name": name})).raise_for_status()
@@ -211,6 +223,57 @@ async def test_page_that_may_have_missed_something_is_told_and_given_everything(
         await plane.register("next")
         await page.until(lambda page: bool(page.facts))
         assert [fact["name"] for fact in page.facts] == ["next"]
+        await page.close()
+
+
+def facts(begin: int, end: int) -> list[Json]:
+    """Return facts that a replica reports, numbered."""
+    return [{"event": "retry.scheduled", "policy": "p", "at": 1.0, "number": number} for number in range(begin, end)]
+
+
+def numbers(page: Page) -> list[int]:
+    """Return the numbers of the facts that a replica has reported, as they came."""
+    return [fact["number"] for fact in page.facts if "number" in fact]
+
+
+@pytest.mark.asyncio
+async def test_page_that_comes_back_after_more_than_is_kept_is_given_everything_anew(tmp_path: Path) -> None:
+    """One that missed less than that has missed nothing."""
+    async with plane_in(tmp_path) as plane:
+        report = await plane.replica("orders")
+        page = await Page.on(plane.server, plane.admin)
+        await page.until(lambda page: bool(page.messages))
+        await report(facts=facts(0, 1))
+        await page.until(lambda page: bool(numbers(page)))
+        await page.close()
+        await report(facts=facts(1, 5001))
+        near = await Page.on(plane.server, plane.admin, page.last)
+        await near.until(lambda page: len(numbers(page)) == 5000)
+        assert numbers(near) == list(range(1, 5001))
+        assert near.resets == 0
+        await near.close()
+        await report(facts=facts(5001, 11001))
+        far = await Page.on(plane.server, plane.admin, page.last)
+        await far.until(lambda page: bool(page.messages))
+        assert (far.resets, far.messages[0]["whole"], numbers(far)) == (1, True, [])
+        assert far.summary["replicas"] == 1
+        await far.close()
+
+
+@pytest.mark.asyncio
+async def test_page_that_reads_late_has_missed_nothing(tmp_path: Path) -> None:
+    """What it finds is in order and without a gap, and the circuit is as it is now."""
+    async with plane_in(tmp_path) as plane:
+        report = await plane.replica("orders")
+        page = await Page.on(plane.server, plane.admin)
+        await page.until(lambda page: bool(page.messages))
+        for number in range(20):
+            state = "open" if number % 2 else "closed"
+            row = ["payments", None, state, f"change {number}", 1.0, None, *[0] * 10, *[None] * 7, 0]
+            await report(circuits=[row], facts=facts(200 * number, 200 * number + 200))
+        await page.until(lambda page: len(numbers(page)) == 4000)
+        await page.until(lambda page: "change 19" in page.circuits["payments"]["why"])
+        assert numbers(page) == list(range(4000))
         await page.close()
 
 
