@@ -1,0 +1,1 @@
+"""What other programs are given to watch scrollintel with: dashboards of Grafana, rules of Prometheus."""

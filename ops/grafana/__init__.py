@@ -1,0 +1,1 @@
+"""Dashboards of Grafana, made from descriptions in Python."""

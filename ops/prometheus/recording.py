@@ -1,0 +1,17 @@
+"""Rates that are written down ahead, because alerts and long charts ask for them again and again."""
+
+from __future__ import annotations
+
+from ops.expressions import BY_CIRCUIT, failure_ratio
+
+WINDOWS = ("5m", "30m", "1h", "6h")
+
+
+def recorded(window: str) -> str:
+    """Return the name under which the share of failures over a window is kept, for each circuit of each service."""
+    return f"job_service_circuit:scrollintel_circuit_failures:ratio_rate{window}"
+
+
+def recording_rules() -> list[dict[str, str]]:
+    """Return the rules as Prometheus reads them."""
+    return [{"record": recorded(window), "expr": failure_ratio(over=window, by=BY_CIRCUIT)} for window in WINDOWS]
