@@ -71,6 +71,15 @@ def quantile(share: float, definition: Definition, *matchers: str, over: str, by
     return f"histogram_quantile({share:g}, {rate(definition, *matchers, over=over, by=(*by, 'le'), suffix='_bucket')})"
 
 
+def quantile_so_far(share: float, definition: Definition, *matchers: str, by: tuple[str, ...] = ()) -> str:
+    """Return a quantile of a histogram since its process was started.
+
+    For what is rare: the series of a histogram appears with its first observation, which no rate over a window sees.
+    """
+    buckets = series(definition, *matchers, suffix="_bucket")
+    return f"histogram_quantile({share:g}, {total(buckets, *by, 'le')})"
+
+
 def failure_ratio(*matchers: str, over: str, by: tuple[str, ...] = ()) -> str:
     """Return which share of the attempts that were made fails; refused ones were not made."""
     failed = rate(f.CIRCUIT_ATTEMPTS, *matchers, 'outcome="failure"', over=over, by=by)

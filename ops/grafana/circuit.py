@@ -6,8 +6,9 @@ from ops.expressions import TRIED, budget_left, equal, failure_ratio, increase, 
 from scrollintel.telemetry import families as f
 
 from . import parts
+from .dashboard import Dashboard, Row
 from .looks import BAD, GOOD, OUTCOMES, SHARE_FAILED, STATE_NUMBERS, STATE_WORDS, STATES, WARN, steps
-from .model import Dashboard, Link, Panel, Query, Row
+from .panel import Link, Panel, Query
 from .parts import CIRCUIT, POLICY, WINDOW, chart, stat
 
 

@@ -7,6 +7,7 @@ from scrollintel.telemetry import families as f
 from scrollintel.telemetry import platform_families as p
 
 from . import parts
+from .dashboard import Dashboard, Row
 from .looks import (
     ANY_IS_BAD,
     ANY_IS_ODD,
@@ -21,7 +22,7 @@ from .looks import (
     YES_IS_GOOD,
     steps,
 )
-from .model import Dashboard, Query, Row
+from .panel import Query
 from .parts import JOB, WINDOW, chart, stat, table
 
 EACH = "{{instance}}"

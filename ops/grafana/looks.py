@@ -9,7 +9,7 @@ GOOD, WARN, BAD, BUSY, HELD, IDLE = "#34a56c", "#e0a021", "#d93a43", "#4886e0", 
 """The fills of the light theme; they stand out from both grounds of Grafana."""
 
 STATES = {
-    "closed": GOOD, "half_open": WARN, "open": BAD, "isolated": HELD, "disabled": IDLE, "metrics_only": BUSY,
+    "closed": GOOD, "half_open": WARN, "open": BAD, "isolated": HELD, "disabled": IDLE, "metrics_only": IDLE,
 }  # fmt: skip
 CONDITIONS = {
     "healthy": GOOD, "suspect": WARN, "failed": BAD, "recovering": BUSY, "validating": BUSY, "quarantined": HELD,

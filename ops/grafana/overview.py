@@ -7,6 +7,7 @@ from scrollintel.telemetry import families as f
 from scrollintel.telemetry import platform_families as p
 
 from . import parts
+from .dashboard import Dashboard, Row
 from .looks import (
     ANY_IS_BAD,
     ANY_IS_ODD,
@@ -23,7 +24,7 @@ from .looks import (
     YES_IS_GOOD,
     steps,
 )  # fmt: skip
-from .model import Dashboard, Link, Query, Row
+from .panel import Link, Query
 from .parts import JOB, SERVICE, WINDOW, chart, stat, table
 
 

@@ -8,9 +8,10 @@ from ops.expressions import BY_CIRCUIT, equal, failure_ratio, quantile, series, 
 from scrollintel.telemetry import families as f
 from scrollintel.telemetry.exposition import Definition
 
+from .dashboard import Annotation, Variable
 from .looks import NONE, PERCENTILES, SHARE_FAILED, STATE_NUMBERS, STATE_WORDS, STATES, Step
 from .looks import Mapping as Words
-from .model import Annotation, Json, Link, Panel, Query, Variable
+from .panel import Json, Link, Panel, Query
 
 JOB = 'job="$job",instance=~"$instance"'
 """What every query is confined to: one job, because the control plane tells of processes that are scraped as well."""
@@ -112,8 +113,8 @@ def timeline(scope: str, *, width: int = 24, height: int = 6) -> Panel:
         if number
     )
     return Panel(
-        kind="state-timeline", title="State", description="The worst state of all keys and replicas of a circuit.",
-        queries=(Query(number, "{{circuit}} {{service}}"),), mappings=STATE_WORDS, width=width, height=height,
+        kind="state-timeline", title="States over time",
+        description="The worst state of all keys and replicas of a circuit.", queries=(Query(number, "{{circuit}} {{service}}"),), mappings=STATE_WORDS, width=width, height=height,
         least=None, links=TO_CIRCUIT,
     )  # fmt: skip
 
@@ -134,7 +135,7 @@ def failing(*matchers: str, by: tuple[str, ...] = (), width: int = 8, worst: int
     ratio = failure_ratio(*matchers, over=WINDOW, by=by)
     legend = "{{circuit}} {{service}}" if "circuit" in by else "share of failures"
     return chart(
-        "Share of failures" if worst is None else f"Share of failures, the {worst} worst circuits",
+        "Failures over time" if worst is None else f"Failures over time, the {worst} worst circuits",
         "Of the attempts that were made: refused ones are no failures of what is called.",
         Query(ratio if worst is None else f"topk({worst}, {ratio})", legend),
         unit="percentunit", thresholds=SHARE_FAILED, most=1, width=width, links=TO_CIRCUIT if by else (),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ops.expressions import increase, quantile, rate, series, total
+from ops.expressions import increase, quantile_so_far, rate, series, total
 from scrollintel.telemetry import platform_families as p
 
 from . import parts
+from .dashboard import Dashboard, Row
 from .looks import (
     ANY_IS_BAD,
     ANY_IS_ODD,
@@ -14,6 +15,7 @@ from .looks import (
     GOOD,
     HELD,
     INCIDENTS,
+    PERCENTILES,
     RECOVERED,
     SENT,
     WARN,
@@ -21,10 +23,10 @@ from .looks import (
     YES_IS_GOOD,
     steps,
 )  # fmt: skip
-from .model import Dashboard, Link, Query, Row
+from .panel import Link, Query
 from .parts import JOB, SERVICE, WINDOW, chart, stat, table
 
-DAY = "1d"
+SHARES = tuple(zip((0.5, 0.95, 0.99), PERCENTILES, strict=True))
 
 
 def _now() -> Row:
@@ -38,8 +40,8 @@ def _now() -> Row:
         stat("Recoveries that run", "Those that have not ended.", total(series(p.RECOVERIES_RUNNING, SERVICE))),
         stat("Plans that wait", "For a person to agree.", total(series(p.APPROVALS_WAITING, JOB)),
              thresholds=ANY_IS_ODD),
-        stat("Time to recover, p95", "From detection to proven health, in a day.",
-             quantile(0.95, p.TIME_TO_RECOVER, SERVICE, over=DAY), unit="s"),
+        stat("Time to recover, p95", "From detection to proven health, since the start of the control plane.",
+             quantile_so_far(0.95, p.TIME_TO_RECOVER, SERVICE), unit="s"),
         stat("Stop switch", "A person has stopped all automation.", total(series(p.STOP_SWITCH, JOB), of="max"),
              mappings=YES_IS_BAD, thresholds=steps(GOOD, (1, HELD)), width=12),
         stat("Storm brake", "So much failed at once that nothing is repaired until a person releases it.",
@@ -77,22 +79,22 @@ def _incidents() -> Row:
 
 
 def _recoveries() -> Row:
-    phase = quantile(0.95, p.RECOVERY_PHASE, SERVICE, over=DAY, by=("phase",))
-    mean = f"{increase(p.TIME_TO_RECOVER, SERVICE, over=DAY, by=('service',), suffix='_sum')} / " + increase(
-        p.TIME_TO_RECOVER, SERVICE, over=DAY, by=("service",), suffix="_count"
-    )
+    phase = quantile_so_far(0.95, p.RECOVERY_PHASE, SERVICE, by=("phase",))
+    times = [Query(quantile_so_far(share, p.TIME_TO_RECOVER, SERVICE), name) for share, name in SHARES]
+    sums, counts = (total(series(p.TIME_TO_RECOVER, SERVICE, suffix=part), "service") for part in ("_sum", "_count"))
     return Row("Recoveries", (
         chart("Recoveries ended in an hour", "By how; failed ones did not bring the target back.",
               Query(increase(p.RECOVERIES, SERVICE, over="1h", by=("outcome",)), "{{outcome}}"), colours=RECOVERED,
               stacked=True),
-        chart("Recoveries that run", "By service.",
+        chart("Recoveries that run by service", "Those that have not ended.",
               Query(total(series(p.RECOVERIES_RUNNING, SERVICE), "service"), "{{service}}"), stacked=True,
               links=parts.TO_SERVICE),
-        parts.percentiles("Time to recover", "From detection to proven health, over a day.", p.TIME_TO_RECOVER, SERVICE,
-                          over=DAY),
+        chart("Time to recover", "From detection to proven health, since the start of the control plane.", *times,
+              unit="s", colours=PERCENTILES),
         chart("Phases, p95", "Until the failure was declared, the first step was on disk, the last action was carried "
-              "out, and health was proven; over a day.", Query(phase, "{{phase}}"), unit="s"),
-        chart("Mean time to recover by service", "Over a day.", Query(mean, "{{service}}"), unit="s",
+              "out, and health was proven; since the start of the control plane.", Query(phase, "{{phase}}"), unit="s"),
+        chart("Mean time to recover by service", "Since the start of the control plane.",
+              Query(f"{sums} / {counts}", "{{service}}"), unit="s",
               links=parts.TO_SERVICE),
         chart("Messages to people", "Sent, given up, or dropped because too many waited.",
               Query(rate(p.NOTICES, JOB, over=WINDOW, by=("outcome",)), "{{outcome}}"), unit="cps",

@@ -141,7 +141,7 @@ def _circuits() -> tuple[Alert, ...]:
             hold=60,
             severity=3,
             summary="calls of {{ $labels.service }} under {{ $labels.policy }} are not retried any more",
-            description="They fail so often that the retry budget pays for no retry; it has {{ $value | humanize }} tokens.",
+            description="They fail so often that the budget pays for none; it has {{ $value | humanize }} tokens.",
             case=Case(budget, 2, {"job": "scrollintel", "service": "shop", "policy": "orders"}, "0"),
         ),
     )  # fmt: skip

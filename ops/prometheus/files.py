@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from .alert import Alert, Json
-from .recording import recording_rules
+from .recording import recording_rules, uses_recorded
 
 DOCS = "docs"
 """Where the documentation is published, unless whoever makes the rules says otherwise: a folder of the project."""
@@ -48,10 +48,13 @@ def rules(alerts: Sequence[Alert], *, docs: str = DOCS, interval: str | None = N
         interval: How often rules are evaluated; None for what Prometheus does by itself.
     """
     pace = {} if interval is None else {"interval": interval}
+    # The rules of one group are evaluated one after the other: what is recorded is known to the alerts behind it.
+    budgets = [alert.rule(docs) for alert in alerts if uses_recorded(alert.expression)]
+    others = [alert.rule(docs) for alert in alerts if not uses_recorded(alert.expression)]
     return {
         "groups": [
-            {"name": "scrollintel-recorded", **pace, "rules": recording_rules()},
-            {"name": "scrollintel-alerts", **pace, "rules": [alert.rule(docs) for alert in alerts]},
+            {"name": "scrollintel-error-budgets", **pace, "rules": [*recording_rules(), *budgets]},
+            {"name": "scrollintel-alerts", **pace, "rules": others},
         ]
     }
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from ops.expressions import BY_CIRCUIT, failure_ratio
 
 WINDOWS = ("5m", "30m", "1h", "6h")
+_LEVEL = "job_service_circuit:"
 
 
 def recorded(window: str) -> str:
     """Return the name under which the share of failures over a window is kept, for each circuit of each service."""
-    return f"job_service_circuit:scrollintel_circuit_failures:ratio_rate{window}"
+    return f"{_LEVEL}scrollintel_circuit_failures:ratio_rate{window}"
+
+
+def uses_recorded(expression: str) -> bool:
+    """Tell whether an expression takes something that is recorded."""
+    return _LEVEL in expression
 
 
 def recording_rules() -> list[dict[str, str]]:
