@@ -18,7 +18,7 @@ PYTHON ?=
 FUZZ_SECONDS ?= 300
 FUZZ_SEED ?= $(shell date +%s)
 
-TYPED := $(wildcard scrollintel tests/typing demo_fault_tolerance.py demo benchmarks)
+TYPED := $(wildcard scrollintel ops tests/typing demo_fault_tolerance.py demo benchmarks)
 QUICK := $(wildcard tests/test_fault_tolerance.py tests/unit tests/model tests/conformance)
 
 # One environment, whatever the caller's shell has set.

@@ -113,8 +113,8 @@ def timeline(scope: str, *, width: int = 24, height: int = 6) -> Panel:
         if number
     )
     return Panel(
-        kind="state-timeline", title="States over time",
-        description="The worst state of all keys and replicas of a circuit.", queries=(Query(number, "{{circuit}} {{service}}"),), mappings=STATE_WORDS, width=width, height=height,
+        kind="state-timeline", title="States over time", description="The worst state of all keys and replicas.",
+        queries=(Query(number, "{{circuit}} {{service}}"),), mappings=STATE_WORDS, width=width, height=height,
         least=None, links=TO_CIRCUIT,
     )  # fmt: skip
 
