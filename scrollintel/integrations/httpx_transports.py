@@ -12,6 +12,7 @@ from ..core.registry import DEFAULT_REGISTRY, Registry
 from .http_errors import ClientErrors
 from .http_exchange import AsyncExchange, Exchange, is_small, may_be_retried, shorter
 from .http_policy import DEFAULT_NAME, Protection
+from .trace_headers import carried_by
 
 T = TypeVar("T")
 _PHASES = ("connect", "read", "write", "pool")
@@ -85,15 +86,22 @@ class BlockingTransport(ProtectedTransport[T]):
         """
         pipeline = self._protection.pipeline
         policy = pipeline.policy
+        carried = carried_by(request)
 
         def send(request: Any) -> Any:
+            if carried is not None:
+                carried.put()
             with _Limited(request):
                 response = self._wrapped.handle_request(request)
                 if may_be_retried(policy, response) and is_small(response):
                     self._read(response)
                 return response
 
-        return Exchange(send, self.errors).run(pipeline, request)
+        try:
+            return Exchange(send, self.errors).run(pipeline, request)
+        finally:
+            if carried is not None:
+                carried.take_back()
 
     def _read(self, response: Any) -> None:
         stream = response.stream
@@ -132,15 +140,22 @@ class AsyncTransport(ProtectedTransport[T]):
         """
         pipeline = self._protection.pipeline
         policy = pipeline.policy
+        carried = carried_by(request)
 
         async def send(request: Any) -> Any:
+            if carried is not None:
+                carried.put()
             with _Limited(request):
                 response = await self._wrapped.handle_async_request(request)
                 if may_be_retried(policy, response) and is_small(response):
                     await self._read(response)
                 return response
 
-        return await AsyncExchange(send, self.errors).run(pipeline, request)
+        try:
+            return await AsyncExchange(send, self.errors).run(pipeline, request)
+        finally:
+            if carried is not None:
+                carried.take_back()
 
     async def _read(self, response: Any) -> None:
         stream = response.stream

@@ -16,6 +16,7 @@ from ..core.registry import DEFAULT_REGISTRY, Registry
 from .http_errors import ClientErrors
 from .http_exchange import Exchange, is_small, may_be_retried, shorter
 from .http_policy import DEFAULT_NAME, Protection
+from .trace_headers import carried_by
 
 ERRORS = ClientErrors(
     __name__, refused=requests.ConnectionError, late=requests.Timeout, blank={"request": None, "response": None}
@@ -79,15 +80,22 @@ class ResilientAdapter(HTTPAdapter):
         pipeline = self._protection.pipeline
         policy = pipeline.policy
         plain = super().send
+        carried = carried_by(request)
 
         def send_once(request: requests.PreparedRequest) -> requests.Response:
+            if carried is not None:
+                carried.put()
             limits: Any = limited(timeout, remaining())
             response = plain(request, stream=stream, timeout=limits, verify=verify, cert=cert, proxies=proxies)
             if not stream and may_be_retried(policy, response) and is_small(response):
                 self._read(response)
             return response
 
-        response: requests.Response = Exchange(send_once, ERRORS).run(pipeline, request)
+        try:
+            response: requests.Response = Exchange(send_once, ERRORS).run(pipeline, request)
+        finally:
+            if carried is not None:
+                carried.take_back()
         return response
 
     @staticmethod

@@ -10,6 +10,7 @@ from ...core.manager import FaultToleranceManager
 from ...core.pipeline import Pipeline
 from ...core.registry import Registry
 from ...core.strategies.observer import Observer
+from . import propagation
 from .sampling import Sampler, Shares
 from .spans import Attempts, Calls, Failures, Tap
 
@@ -48,6 +49,7 @@ class Instrumentation:
             self._target.observe(self._observer(self._target.name))
         else:
             self._target.observe(self._observer)
+        propagation.turn_on()
         self._active = True
 
     @property
@@ -64,6 +66,7 @@ class Instrumentation:
         """Make no further spans; calls take the short way again. Doing it twice does nothing."""
         if self._active:
             self._active = False
+            propagation.turn_off()
             self._target.observe(None)
             self._tap.cancel()
 
