@@ -42,10 +42,19 @@ class Tracing:
         self.provider = TracerProvider()
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = self.provider.get_tracer("test")
+        self._instrumentations: list[Any] = []
 
     def on(self, target: Any, **options: Any) -> Any:
         """Instrument a target, with every call chosen."""
-        return instrument(target, **{"sample": 1.0, "tracer_provider": self.provider, **options})
+        instrumentation = instrument(target, **{"sample": 1.0, "tracer_provider": self.provider, **options})
+        self._instrumentations.append(instrumentation)
+        return instrumentation
+
+    def end(self) -> None:
+        """Remove every instrumentation and end the SDK."""
+        for instrumentation in self._instrumentations:
+            instrumentation.remove()
+        self.provider.shutdown()
 
     def spans(self, name: str = "resilience.call") -> list[ReadableSpan]:
         """Return the spans of that name, in the order in which they ended."""
@@ -62,7 +71,7 @@ def tracing() -> Iterator[Tracing]:
     """Return an SDK of the test's own."""
     found = Tracing()
     yield found
-    found.provider.shutdown()
+    found.end()
 
 
 def said(span: ReadableSpan, *keys: str) -> list[Any]:
@@ -428,6 +437,7 @@ def test_tracing_that_fails_does_not_reach_the_call(driver: Driver, build: Build
     instrumentation = instrument(pipeline, sample=1.0, tracer_provider=broken)
     assert driver.call(pipeline, driver.make(lambda: "row")) == "row"
     assert (instrumentation.failures, instrumentation.last_failure) == (1, "RuntimeError")
+    instrumentation.remove()
 
 
 def test_tracing_events_of_one_span_are_bounded(build: Build, tracing: Tracing) -> None:
@@ -445,10 +455,11 @@ def test_tracing_follows_the_providers_own_decision(build: Build) -> None:
     """What the provider does not record costs no events, and the operation still runs in its context."""
     provider = TracerProvider(sampler=ALWAYS_OFF)
     pipeline = build(retry=RetryConfig())
-    instrument(pipeline, sample=1.0, tracer_provider=provider)
+    instrumentation = instrument(pipeline, sample=1.0, tracer_provider=provider)
     recorded: list[bool] = []
     pipeline.call(lambda: recorded.append(current().trace_flags.sampled))
     assert recorded == [False]
+    instrumentation.remove()
     provider.shutdown()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from scrollintel import HedgeConfig, Policy, Registry, RetryConfig
+from scrollintel import HedgeConfig, Pipeline, Policy, Registry, RetryConfig
 from scrollintel.integrations.http_policy import http_policy
 from scrollintel.integrations.trace_headers import OUTGOING
 from scrollintel.telemetry.otel import instrument
@@ -140,21 +142,36 @@ def test_traces_hedged_requests_carry_the_trace_of_the_hedged_call(
     server.answer(Answer(hang=True), Answer())
     makers = opened(CALLERS[kind], registry)
     make = next(makers)
-    clients = deque([make(policy()), make(policy())])  # a client of the test has one connection
+    callers: list[Any] = [make(policy()), make(policy())]  # a client of the test has one connection
     hedged = patient.pipeline(Policy("race", hedge=HedgeConfig(delay=0.05, max_hedges=1, quantile=None, budget=None)))
     provider = TracerProvider()
     instrumentation = instrument(patient, sample=1.0, tracer_provider=provider)
     with provider.get_tracer("test").start_as_current_span("request") as span:
         if kind.endswith("async"):
-            runner: Any = clients[0]
-            other: Any = clients[1]
-            waiting = deque([runner.client, other.client])
-            runner.runner.run(hedged.acall(lambda: waiting.popleft().get(server.url)))
-            runner.runner.run(other.client.aclose())  # on the loop that it was used on
+            callers[0].runner.run(raced(hedged, [caller.client for caller in callers], server.url))
         else:
-            hedged.call(lambda: clients.popleft().get(server.url))
-    server.release.set()
+            ended, waiting = threading.Semaphore(0), deque(callers)
+
+            def get() -> object:
+                try:
+                    return waiting.popleft().get(server.url)
+                finally:
+                    ended.release()
+
+            hedged.call(get)
+            server.release.set()
+            assert ended.acquire(timeout=10)
+            assert ended.acquire(timeout=10)
     instrumentation.remove()
     provider.shutdown()
     assert [(trace or "")[3:35] for trace in sent(server)] == [f"{span.get_span_context().trace_id:032x}"] * 2
     next(makers, None)
+
+
+async def raced(hedged: Pipeline, clients: list[Any], url: str) -> None:
+    """Send a hedged GET, each attempt by a client of its own, and close the clients on the loop that they used."""
+    waiting = deque(clients)
+    await hedged.acall(lambda: waiting.popleft().get(url))
+    for client in clients:
+        await client.aclose()
+    await asyncio.sleep(0.05)  # sockets are closed by the loop, after the clients

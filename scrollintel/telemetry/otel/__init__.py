@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...core.manager import FaultToleranceManager
+from ...core.errors import ConfigError, Violation
+from ...core.manager import FaultToleranceManager, ft_manager
 from ...core.pipeline import Pipeline
 from ...core.registry import Registry
+from ..families import LIBRARY, MAX_CIRCUITS
+from ..manager_metrics import of_manager
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
     from .instrumentation import Instrumentation
+    from .metrics import MetricsInstrumentation
 
-__all__ = ["instrument"]
+__all__ = ["instrument", "instrument_metrics"]
 
 DEFAULT_SAMPLE = 0.01
 
@@ -53,6 +58,42 @@ def instrument(
 
     return switch_on(
         target, sample=sample, policies=policies, attempt_spans=attempt_spans, tracer_provider=tracer_provider
+    )
+
+
+def instrument_metrics(
+    manager: FaultToleranceManager = ft_manager,
+    *,
+    max_circuits: int = MAX_CIRCUITS,
+    meter_provider: MeterProvider | None = None,
+) -> MetricsInstrumentation:
+    """Tell OpenTelemetry what Prometheus would be told, until `remove` of what is returned.
+
+    The instruments are asynchronous: whenever a reader collects, they read what circuits and policies know anyway, once
+    for all of them. A protected call costs the same with and without.
+
+    Arguments:
+        manager: Whose circuits, policies and services are told of; `ft_manager` by default.
+        max_circuits: Circuits, policies and services that are told of one by one, of each so many at most; at least 1,
+            default 1,000.
+        meter_provider: Gives the meter; the global provider by default.
+
+    Raises:
+        ImportError: when the extra `otel` is not installed.
+        ConfigError: when an argument is not usable.
+    """
+    given: object = manager
+    if not isinstance(given, FaultToleranceManager):
+        raise ConfigError("instrument_metrics", [Violation("manager", given, "a FaultToleranceManager")])
+    maximum: object = max_circuits
+    if isinstance(maximum, bool) or not isinstance(maximum, int) or maximum < 1:
+        allowed = "a whole number of at least 1 circuits"
+        raise ConfigError("instrument_metrics", [Violation("max_circuits", maximum, allowed)])
+    _require()
+    from .metrics import MetricsInstrumentation
+
+    return MetricsInstrumentation(
+        LIBRARY, lambda: of_manager(manager, max_circuits=max_circuits), meter_provider=meter_provider
     )
 
 

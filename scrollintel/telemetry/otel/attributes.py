@@ -10,6 +10,9 @@ ATTEMPT_SPAN = "resilience.attempt"
 RECOVERY_SPAN = "resilience.recovery"
 STEP_SPAN = "resilience.recovery.step"
 
+METRIC_PREFIX = "resilience."
+"""Before the names of instruments, and before those of labels as attributes."""
+
 POLICY = "resilience.policy"
 CIRCUIT = "resilience.circuit"
 KEY = "resilience.key"
@@ -33,8 +36,6 @@ RECOVERY = "resilience.recovery"
 FAILURE_TYPE = "resilience.failure_type"
 STRATEGY = "resilience.strategy"
 STEP = "resilience.step"
-LEVEL = "resilience.level"
-QUANTILE = "resilience.quantile"
 ERROR_TYPE = "error.type"
 
 
@@ -48,11 +49,11 @@ class Attribute(NamedTuple):
 
 
 ATTRIBUTES = (
-    Attribute(POLICY, "string", "call, attempt, metrics", "Name of the policy"),
-    Attribute(CIRCUIT, "string", "call, metrics", "Name of the circuit"),
+    Attribute(POLICY, "string", "call, attempt", "Name of the policy"),
+    Attribute(CIRCUIT, "string", "call", "Name of the circuit"),
     Attribute(KEY, "string", "event `circuit.state_changed`", "Key of a keyed circuit"),
     Attribute(
-        OUTCOME, "string", "call, attempt, recovery, step, metrics",
+        OUTCOME, "string", "call, attempt, recovery, step",
         "How it ended: `success`, `failure`, `rejected`, `timed_out`, `cancelled` or `fallback`; for recoveries and "
         "steps what the control plane says",
     ),
@@ -62,7 +63,7 @@ ATTRIBUTES = (
     Attribute(LAYER, "string", "event `call.rejected`", "What refused: breaker, bulkhead, rate_limit or deadline"),
     Attribute(REASON, "string", "events", "Why a state changed or no further attempt follows"),
     Attribute(OLD_STATE, "string", "event `circuit.state_changed`", "State that the circuit left"),
-    Attribute(STATE, "string", "event `circuit.state_changed`, metrics", "State that it entered; its present state"),
+    Attribute(STATE, "string", "event `circuit.state_changed`", "State that it entered"),
     Attribute(DELAY, "double", "events", "Seconds before a further attempt, or until an open circuit probes"),
     Attribute(TIMEOUT, "double", "event `call.timed_out`", "Seconds that the attempt was given"),
     Attribute(ELAPSED, "double", "event `retry.given_up`", "Seconds since the call began"),
@@ -76,6 +77,4 @@ ATTRIBUTES = (
     Attribute(FAILURE_TYPE, "string", "recovery", "Kind of the failure"),
     Attribute(STRATEGY, "string", "recovery, step", "Strategy that helped; strategy of the step"),
     Attribute(STEP, "string", "step", "observe, plan, act, verify or undo"),
-    Attribute(LEVEL, "string", "metrics", "Degradation level of the service"),
-    Attribute(QUANTILE, "string", "metrics", "0.5, 0.95, 0.99 or 1"),
 )  # fmt: skip
