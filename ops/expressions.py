@@ -16,6 +16,8 @@ TRIED = 'outcome=~"success|failure"'
 """Attempts that say something about what was called."""
 LEAST_CALLS = 20
 """Fewer calls than these in a window say nothing about an error budget; as the control plane's own alerts have it."""
+GAP = "2m"
+"""How long scrapes may fail before what was known is forgotten."""
 BY_CIRCUIT = ("job", "service", "circuit")
 _LABEL = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 _TARGET = frozenset({"job", "instance"})
@@ -49,6 +51,15 @@ def series(definition: Definition, *matchers: str, suffix: str = "", over: str =
 def equal(label: str, value: str) -> str:
     """Return the matcher of a label that has a value of this project's own, such as a state."""
     return f'{label}="{value}"'
+
+
+def lately(definition: Definition, *matchers: str) -> str:
+    """Return the latest samples of a family, across scrapes that fail.
+
+    A scrape that fails takes away all series, so an alert that waits would begin to wait anew, in an overload again and
+    again.
+    """
+    return f"last_over_time({series(definition, *matchers, over=GAP)})"
 
 
 def total(inner: str, *by: str, of: str = "sum") -> str:
@@ -87,8 +98,13 @@ def failure_ratio(*matchers: str, over: str, by: tuple[str, ...] = ()) -> str:
 
 
 def refusing(*matchers: str) -> str:
-    """Return 1 for each circuit that is open or half-open, and 0 for the others."""
+    """Return 1 for each circuit that is open or half-open at this moment, and 0 for the others."""
     return total(series(f.CIRCUIT_STATE, *matchers, OPEN), *BY_CIRCUIT, of="max")
+
+
+def refusing_lately() -> str:
+    """Return the same across scrapes that fail."""
+    return total(lately(f.CIRCUIT_STATE, OPEN), *BY_CIRCUIT, of="max")
 
 
 def changes_of_closed(*matchers: str, over: str) -> str:
@@ -109,11 +125,11 @@ def budget_left(*matchers: str) -> str:
 def budget_empty(*matchers: str, over: str) -> str:
     """Return the tokens of each retry budget that pays for no retry while calls are given up."""
     by = ("job", "service", "policy")
-    tokens = total(series(f.BUDGET_TOKENS, *matchers), *by, of="min")
+    tokens = total(lately(f.BUDGET_TOKENS, *matchers), *by, of="min")
     return f"{tokens} < 1 and {increase(f.RETRIES_GIVEN_UP, *matchers, over=over, by=by)} > 0"
 
 
 def platform_ill(*matchers: str) -> str:
     """Return 0 for each control plane that is not well; one that only stands by is not meant to write."""
-    standby = series(p.STORAGE_STATE, *matchers, 'state="standby"')
-    return f"{series(p.PLATFORM_HEALTHY, *matchers)} == 0 unless on (job, instance) {standby} == 1"
+    standby = lately(p.STORAGE_STATE, *matchers, 'state="standby"')
+    return f"{lately(p.PLATFORM_HEALTHY, *matchers)} == 0 unless on (job, instance) {standby} == 1"
