@@ -143,4 +143,5 @@ def test_rules_of_the_file_are_all_evaluated_without_an_error(world: Monitored) 
     health = {rule["name"]: (rule["health"], rule.get("lastError")) for group in groups for rule in group["rules"]}
     assert len(health) > 10
     assert set(health.values()) == {("ok", None)}
-    assert world.ask('job_service_circuit:scrollintel_circuit_failures:ratio_rate5m{circuit="payments"}')
+    recorded = 'job_service_circuit:scrollintel_circuit_failures:ratio_rate5m{circuit="payments"}'
+    assert eventually(lambda: bool(world.ask(recorded)))
