@@ -14,8 +14,6 @@ OPEN = 'state=~"open|half_open"'
 """A circuit that refuses calls by itself; one that a person holds open is isolated."""
 TRIED = 'outcome=~"success|failure"'
 """Attempts that say something about what was called."""
-LEAST_CALLS = 20
-"""Fewer calls than these in a window say nothing about an error budget; as the control plane's own alerts have it."""
 GAP = "2m"
 """How long scrapes may fail before what was known is forgotten."""
 BY_CIRCUIT = ("job", "service", "circuit")

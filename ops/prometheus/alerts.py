@@ -1,10 +1,12 @@
-"""The alerts that there are; names, bounds and severities are those of the control plane's own alerts."""
+"""The alerts that there are; names, bounds and severities are those of the control plane's own alerts.
+
+Bounds are taken from there: whoever changes a default there makes the rules anew.
+"""
 
 from __future__ import annotations
 
 from ops.expressions import (
     BY_CIRCUIT,
-    LEAST_CALLS,
     TRIED,
     budget_empty,
     changes_of_closed,
@@ -15,17 +17,18 @@ from ops.expressions import (
     refusing_lately,
     series,
     total,
-)  # fmt: skip
+)
+from scrollintel.control.alerts import AlertRules
+from scrollintel.recovery.burn import MIN_EVENTS, PAIRS
 from scrollintel.telemetry import families as f
 from scrollintel.telemetry import platform_families as p
 
-from .alert import Alert, Case
+from .alert import Alert, Case, spell
 from .recording import recorded
 
 OBJECTIVE = 0.999
 """Share of attempts of each circuit that should succeed, unless whoever makes the rules says otherwise."""
-FLAPS = 3
-"""Openings within ten minutes beyond which a circuit flaps."""
+BOUNDS = AlertRules()
 ORDERS = {"job": "scrollintel", "service": "shop", "circuit": "orders"}
 HOST = {"job": "scrollintel", "instance": "control:8400"}
 _HOST = 'job="scrollintel",instance="control:8400"'
@@ -64,22 +67,24 @@ FAST = _burning(120, 20, begins=389, value="1.5%", ends=406)
 SLOW = _burning(15, 180, begins=553, value="0.6007%", ends=580)
 
 
-def burn(long: str, short: str, factor: float, *, severity: int, objective: float, budget: str, case: Case) -> Alert:
+def burn(pair: tuple[float, float, float], *, severity: int, objective: float, budget: str, case: Case) -> Alert:
     """Return the alert of one pair of windows (Google SRE Workbook, chapter 5).
 
     Arguments:
-        long, short: The windows; the long one shows that it matters, the short one that it still goes on.
-        factor: How many times faster than allowed the budget is used up.
+        pair: How many times faster than allowed the budget is used up; over a long window in seconds, which shows that
+            it matters; and over a short one, which shows that it still goes on.
+        severity: 1 (worst) to 4.
         objective: Share of attempts that should succeed.
         budget: What is used up of a budget of 30 days, in words.
         case: With what it fires.
     """
+    factor, long, short = pair[0], spell(pair[1]), spell(pair[2])
     bound = f"{factor:g} * {round(1 - objective, 9):g}"
     enough = increase(f.CIRCUIT_ATTEMPTS, TRIED, over=short, by=BY_CIRCUIT)
     same = f"and on ({', '.join(BY_CIRCUIT)})"
     return Alert(
         name="ErrorBudgetBurn",
-        expression=f"{recorded(long)} > {bound}\n{same} {recorded(short)} > {bound}\n{same} {enough} >= {LEAST_CALLS}",
+        expression=f"{recorded(long)} > {bound}\n{same} {recorded(short)} > {bound}\n{same} {enough} >= {MIN_EVENTS}",
         hold=0,
         severity=severity,
         labels={"variant": long},
@@ -91,17 +96,12 @@ def burn(long: str, short: str, factor: float, *, severity: int, objective: floa
 
 
 def burns(objective: float) -> tuple[Alert, ...]:
-    """Return both pairs of windows."""
+    """Return the pairs of windows for which somebody is told; a third one is for reports."""
+    fast, slow = PAIRS[:2]
     return (
-        burn(
-            "1h", "5m", 14.4, severity=1, objective=objective, case=FAST,
-            budget="2 % of a budget of 30 days are used up in an hour.",
-        ),
-        burn(
-            "6h", "30m", 6, severity=2, objective=objective, case=SLOW,
-            budget="5 % of a budget of 30 days are used up in 6 hours.",
-        ),
-    )  # fmt: skip
+        burn(fast, severity=1, objective=objective, case=FAST, budget="2 % of a budget of 30 days go in an hour."),
+        burn(slow, severity=2, objective=objective, case=SLOW, budget="5 % of a budget of 30 days go in 6 hours."),
+    )
 
 
 def _circuits() -> tuple[Alert, ...]:
@@ -114,13 +114,11 @@ def _circuits() -> tuple[Alert, ...]:
     return (
         Alert(
             name="CircuitOpenTooLong",
-            expression=f"{refusing()} == 1",
-            hold=300,
             expression=f"{refusing_lately()} == 1",
             hold=BOUNDS.open_for,
             severity=2,
             summary="calls of {{ $labels.service }} to {{ $labels.circuit }} are refused",
-            description="The circuit has been open or half-open for 5 minutes: every probe has failed.",
+            description=f"The circuit has been open or half-open for {spell(BOUNDS.open_for)}: every probe has failed.",
             case=Case(
                 {f'{state}{{{_ORDERS},state="open"}}': "0 0 1 0 1 stale 1 1 1 1 1 0",
                  f'{state}{{{_ORDERS},state="half_open"}}': "0 0 0 1 0 stale 0 0 0 0 0 0",
@@ -130,18 +128,18 @@ def _circuits() -> tuple[Alert, ...]:
         ),
         Alert(
             name="CircuitFlapping",
-            expression=f"{changes_of_closed(over='10m')} > {2 * FLAPS}",
+            expression=f"{changes_of_closed(over=spell(BOUNDS.flap_window))} > {2 * BOUNDS.flap_openings}",
             hold=0,
             severity=3,
             summary="the circuit {{ $labels.circuit }} of {{ $labels.service }} flaps",
-            description="It has opened and closed again and again within 10 minutes: its state was seen to become "
-            "closed, or to be it no longer, {{ $value | humanize }} times.",
+            description=f"It has opened and closed again and again within {spell(BOUNDS.flap_window)}: its state was "
+            "seen to become closed, or to be it no longer, {{ $value | humanize }} times.",
             case=Case({f'{state}{{{_ORDERS},state="closed"}}': changes}, 7, ORDERS, "7", ends=16),
         ),
         Alert(
             name="RetryBudgetExhausted",
             expression=budget_empty(over="5m"),
-            hold=60,
+            hold=BOUNDS.budget_for,
             severity=3,
             summary="calls of {{ $labels.service }} under {{ $labels.policy }} are not retried any more",
             description="They fail so often that the budget pays for none; it has {{ $value | humanize }} tokens.",
@@ -186,12 +184,6 @@ def _recovery() -> tuple[Alert, ...]:
         ),
         Alert(
             name="AutomationStopped",
-            expression=f"{series(p.STOP_SWITCH)} == 1",
-            hold=3600,
-            severity=3,
-            summary="nothing is repaired automatically",
-            description="The stop switch has been on for an hour.",
-            case=Case({f"{p.STOP_SWITCH.name}{{{_HOST}}}": "0 0 1x70 0"}, 2, HOST, ends=73),
             expression=f"{lately(p.STOP_SWITCH)} == 1",
             hold=BOUNDS.stopped_for,
             severity=3,
@@ -219,7 +211,7 @@ def _platform() -> tuple[Alert, ...]:
         Alert(
             name="PlatformDegraded",
             expression=platform_ill(),
-            hold=60,
+            hold=BOUNDS.degraded_for,
             severity=1,
             summary="the control plane at {{ $labels.instance }} is not well",
             description="It cannot write, does not trust its audit log, or background work fails. `scrollintel doctor` "
@@ -228,13 +220,11 @@ def _platform() -> tuple[Alert, ...]:
         ),
         Alert(
             name="ReplicaStale",
-            expression=f"{series(p.REPLICAS, equal('state', 'stale'))} > 0",
-            hold=60,
             expression=f"{lately(p.REPLICAS, equal('state', 'stale'))} > 0",
             hold=BOUNDS.stale_for,
             severity=3,
             summary="{{ $value | humanize }} replicas of {{ $labels.service }} have fallen silent",
-            description="They have not reported for a minute and have not left in order.",
+            description=f"They have not reported for {spell(BOUNDS.stale_for)} and have not left in order.",
             case=Case({f'{p.REPLICAS.name}{{{_HOST},service="shop",state="stale"}}': "0 0 1 1 1 0"}, 2,
                       {**HOST, "service": "shop", "state": "stale"}, "1", ends=5),
         ),

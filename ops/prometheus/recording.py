@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from ops.expressions import BY_CIRCUIT, failure_ratio
+from scrollintel.recovery.burn import PAIRS
 
-WINDOWS = ("5m", "30m", "1h", "6h")
+from .alert import spell
+
+WINDOWS = sorted(seconds for _, *pair in PAIRS[:2] for seconds in pair)
+"""In seconds."""
 _LEVEL = "job_service_circuit:"
 
 
@@ -20,4 +24,7 @@ def uses_recorded(expression: str) -> bool:
 
 def recording_rules() -> list[dict[str, str]]:
     """Return the rules as Prometheus reads them."""
-    return [{"record": recorded(window), "expr": failure_ratio(over=window, by=BY_CIRCUIT)} for window in WINDOWS]
+    return [
+        {"record": recorded(window), "expr": failure_ratio(over=window, by=BY_CIRCUIT)}
+        for window in map(spell, WINDOWS)
+    ]

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.needs("prometheus", "alertmanager")
 CHOSEN = {
     "$job": "scrollintel", "$instance": ".*", "$service": ".*", "$circuit": "payments", "$__rate_interval": "5s",
 }  # fmt: skip
+PATIENCE = 40.0
+"""Seconds that something may take on a busy machine; it comes within a few."""
 DASHBOARDS = sorted((HERE / "grafana" / "dashboards").glob("*.json"))
 
 
@@ -68,9 +70,9 @@ def queries() -> dict[str, str]:
     return found
 
 
-def tells(answer: list[dict[str, Any]]) -> bool:
+def tells(answer: list[float]) -> bool:
     """Tell whether an answer has a number."""
-    return any(math.isfinite(float(row["value"][1])) for row in answer)
+    return any(math.isfinite(number) for number in answer)
 
 
 def told(hook: HttpRecorder, name: str, status: str, **labels: str) -> dict[str, Any] | None:
@@ -91,7 +93,7 @@ def test_alert_of_a_real_failure_reaches_a_webhook_and_so_does_its_end(
     labels = {"circuit": "ledger", "service": "shop", "severity": "warning"}
     began = time.monotonic()
     world.break_("ledger")
-    assert eventually(lambda: told(hook, "CircuitOpenTooLong", "firing", **labels) is not None, 20.0), world.logs()
+    assert eventually(lambda: told(hook, "CircuitOpenTooLong", "firing", **labels) is not None, PATIENCE), world.logs()
     seconds = time.monotonic() - began
     alert = told(hook, "CircuitOpenTooLong", "firing", **labels)
     assert alert is not None
@@ -99,7 +101,9 @@ def test_alert_of_a_real_failure_reaches_a_webhook_and_so_does_its_end(
     assert alert["annotations"]["runbook_url"].endswith("runbooks.md#circuitopentoolong")
     began = time.monotonic()
     world.mend("ledger")
-    assert eventually(lambda: told(hook, "CircuitOpenTooLong", "resolved", **labels) is not None, 20.0), world.logs()
+    assert eventually(lambda: told(hook, "CircuitOpenTooLong", "resolved", **labels) is not None, PATIENCE), (
+        world.logs()
+    )
     record_property("seconds from failure to webhook", round(seconds, 2))
     record_property("seconds from its end to webhook", round(time.monotonic() - began, 2))
     print(f"\nfailure to webhook {seconds:.2f} s, its end to webhook {time.monotonic() - began:.2f} s")
@@ -108,7 +112,7 @@ def test_alert_of_a_real_failure_reaches_a_webhook_and_so_does_its_end(
 def number(world: Monitored, place: str) -> float:
     """Return what a panel with one number shows; no answer is no number."""
     answer = world.ask(queries()[f"{place} A"])
-    return float(answer[0]["value"][1]) if answer else math.nan
+    return answer[0] if answer else math.nan
 
 
 def test_dashboards_every_query_gives_data_while_something_fails(world: Monitored) -> None:
@@ -122,24 +126,27 @@ def test_dashboards_every_query_gives_data_while_something_fails(world: Monitore
                 del missing[place]
         return not missing
 
+    def failing() -> bool:
+        return look() or all(place.endswith(("Circuit closed", "Circuit isolated")) for place in missing)
+
     world.break_("payments")
     world.kill_backend("inventory")
-    assert eventually(lambda: number(world, "overview: Open circuits") >= 1), world.logs()
-    assert eventually(lambda: number(world, "recovery: Time to recover, p95") > 0), world.logs()
-    look()
+    assert eventually(lambda: number(world, "overview: Open circuits") >= 1, PATIENCE), world.logs()
+    assert eventually(failing, PATIENCE), json.dumps(missing, indent=1)
+    assert number(world, "recovery: Time to recover, p95") > 0
     world.mend("payments")
-    assert eventually(lambda: number(world, "circuit: State") == 0), world.logs()
+    assert eventually(lambda: number(world, "circuit: State") == STATE_NUMBERS["closed"], PATIENCE), world.logs()
     look()
     world.hold_open("payments")
-    assert eventually(lambda: number(world, "overview: Held open by a person") == 1), world.logs()
-    assert eventually(look), json.dumps(missing, indent=1)
+    assert eventually(look, PATIENCE), json.dumps(missing, indent=1)
+    assert number(world, "overview: Held open by a person") == 1
     assert number(world, "circuit: State") == STATE_NUMBERS["isolated"]
     assert number(world, "control-plane: Is well") == 1
 
 
 def test_rules_of_the_file_are_all_evaluated_without_an_error(world: Monitored) -> None:
     """Prometheus itself reports each rule as well."""
-    groups = httpx2.get(f"http://{world.prometheus}/api/v1/rules", timeout=10.0).json()["data"]["groups"]
+    groups = httpx2.get(f"{world.prometheus.url}/api/v1/rules", timeout=10.0).json()["data"]["groups"]
     health = {rule["name"]: (rule["health"], rule.get("lastError")) for group in groups for rule in group["rules"]}
     assert len(health) > 10
     assert set(health.values()) == {("ok", None)}

@@ -6,7 +6,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
@@ -17,6 +16,7 @@ from tests.programs import path_of
 
 from .control_plane import PREFIX
 from .processes import eventually
+from .prometheus import Prometheus
 
 SCRAPE, EVALUATE = "500ms", "200ms"
 HOLD = 1.0
@@ -35,7 +35,7 @@ class Monitored(World):
 
     def __init__(self, folder: Path, hook: str) -> None:
         self.hook = hook
-        self.prometheus = f"127.0.0.1:{free_port()}"
+        self.prometheus = Prometheus(free_port())
         self.alertmanager = f"127.0.0.1:{free_port()}"
         self._operates = ""
         super().__init__(folder, enforced=True)
@@ -54,20 +54,12 @@ class Monitored(World):
         )
         self._start_alertmanager()
         self._start_prometheus(reads)
-        assert eventually(lambda: bool(self.ask('scrollintel_replicas{state="live"} > 0')), 20.0), self.logs()
+        assert eventually(self.prometheus.ready, 40.0), self.logs()
+        assert eventually(lambda: bool(self.ask('scrollintel_replicas{state="live"} > 0')), 40.0), self.logs()
 
-    def ask(self, query: str) -> list[dict[str, Any]]:  # Any: JSON values
-        """Return what Prometheus answers at this moment, nothing before it is ready; a query that is wrong raises."""
-        try:
-            answer = httpx2.get(f"http://{self.prometheus}/api/v1/query", params={"query": query}, timeout=10.0)
-        except httpx2.TransportError:
-            return []
-        if answer.status_code == 503:
-            return []
-        body = answer.json()
-        assert body["status"] == "success", f"{query}: {body}"
-        result: list[dict[str, Any]] = body["data"]["result"]
-        return result
+    def ask(self, query: str) -> list[float]:
+        """Return the numbers that Prometheus answers at this moment."""
+        return list(self.prometheus.query(query).values())
 
     def hold_open(self, circuit: str) -> None:
         """Hold a circuit open, as an operator does."""
@@ -93,7 +85,7 @@ class Monitored(World):
         path.write_text(files.to_yaml(config))
         self._start("prometheus", [
             path_of("prometheus"), f"--config.file={path}", f"--storage.tsdb.path={self.folder / 'tsdb'}",
-            f"--web.listen-address={self.prometheus}", "--log.level=warn",
+            f"--web.listen-address={self.prometheus.url.removeprefix('http://')}", "--log.level=warn",
         ])  # fmt: skip
 
     def _start_alertmanager(self) -> None:

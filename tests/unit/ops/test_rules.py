@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ops.prometheus.alert import Alert, spell
 from ops.prometheus.alerts import alerts
 from ops.prometheus.files import rule_tests, rules
+from scrollintel.control.alerts import AlertName, runbook
 
 ALERTS = alerts()
 NAMED = [pytest.param(alert, id="-".join((alert.name, *alert.labels.values()))) for alert in ALERTS]
-WANTED = {
-    "CircuitOpenTooLong", "CircuitFlapping", "RetryBudgetExhausted", "ErrorBudgetBurn", "RecoveryFailing",
-    "StormBrakeEngaged", "AutomationStopped", "AuditChainBroken", "PlatformDegraded", "ReplicaStale", "ScrapeMissing",
-}  # fmt: skip
+ROOT = Path(__file__).parents[3]
 
 
 def test_alerts_are_those_of_the_control_plane_and_one_that_it_cannot_have() -> None:
     """What watches the same thing has the same name; only Prometheus can tell that the control plane is gone."""
-    assert {alert.name for alert in ALERTS} == WANTED
+    assert {alert.name for alert in ALERTS} == {name.heading for name in AlertName} | {"ScrapeMissing"}
 
 
 @pytest.mark.parametrize("alert", NAMED)
@@ -33,6 +32,17 @@ def test_alert_tells_what_who_and_what_to_do(alert: Alert) -> None:
         assert text
         assert set(re.findall(r"\$labels\.(\w+)", text)) <= set(alert.case.labels)
     assert "{{" not in "".join(alert.told("docs").values())
+
+
+@pytest.mark.parametrize("alert", NAMED)
+def test_alert_leads_to_a_heading_of_the_documentation(alert: Alert) -> None:
+    """Page and anchor exist; what the control plane alerts of as well leads where its own alert does."""
+    page, _, anchor = alert.annotations("docs")["runbook_url"].partition("#")
+    headings = re.findall(r"^## (.+)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert anchor in [heading.lower() for heading in headings]
+    own = [name for name in AlertName if name.heading == alert.name]
+    if alert.name != "ScrapeMissing":
+        assert f"{page}#{anchor}" == runbook(own[0], None)
 
 
 def test_alerts_of_one_name_are_told_apart_by_a_label() -> None:
