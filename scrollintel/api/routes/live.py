@@ -13,7 +13,7 @@ from ...security.access import Permission
 from ...service.errors import TooManyListenersError
 from ..context import Ask
 from ..route import requires, resource_router
-from ..schemas.live import BATCH, RENDERING
+from ..schemas.live import BATCH, RENDERING, RESET
 from .events import EVENT, UNBUFFERED
 
 router = resource_router("events")
@@ -29,6 +29,7 @@ MESSAGE: dict[str, Any] = {  # Any: a JSON Schema
             "type": "string",
             "contentMediaType": "application/json",
             "contentSchema": {"anyOf": [BATCH, NOTHING]},
+            "contentSchema": {"oneOf": [BATCH, RESET]},
         },
     },
 }

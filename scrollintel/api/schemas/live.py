@@ -51,6 +51,7 @@ BATCH: dict[str, Any] = {  # Any: a JSON Schema
     },
     "required": ["at"],
 }
+RESET: dict[str, Any] = {"type": "object", "maxProperties": 0}  # Any: a JSON Schema
 
 
 def _circuit(whole: CircuitWhole) -> bytes:
