@@ -10,6 +10,9 @@ from .serving import Listening, run
 from .settings import Settings
 from .telemetry.logs import configure
 
+TELL_INTERVAL = 5.0
+"""Seconds between looks for storms of log lines that are over."""
+
 logger = logging.getLogger("scrollintel")
 
 
@@ -19,7 +22,8 @@ def serve(settings: Settings) -> None:
     Raises:
         OSError: when the address cannot be listened on.
     """
-    configure(settings.logging.format.value, settings.logging.level.value)
+    logging_ = settings.logging
+    log = configure(logging_.format.value, logging_.level.value, burst=logging_.burst, rate=logging_.rate)
     if not settings.is_access_enforced:
         logger.warning(
             "access control is off: whoever can reach %s:%d on this machine may do everything; "
@@ -29,6 +33,11 @@ def serve(settings: Settings) -> None:
         )
     use_cases = from_settings(settings)
     Reloading(settings, use_cases).attach()
+
+    async def tell() -> None:
+        log.tell()
+
+    use_cases.loops.add("tell what the log has left out", TELL_INTERVAL, tell)
     run(use_cases, listening(settings))
 
 

@@ -200,11 +200,19 @@ class LoggingSettings(Config):
     Arguments:
         format: text (default) or json.
         level: debug, info (default), warning or error.
+        burst: Lines of one kind that are written at once: those that have logger and message in common but for what is
+            put into it, and from error upwards only those that say exactly the same; 1 to 100,000, default 20.
+        rate: Lines of one kind that are written in a second after that; 0.001 to 100,000, default 1. What is left out
+            is counted, and told in one line once the storm is over.
     """
 
     _: KW_ONLY
     format: LogFormat = field(default=LogFormat.TEXT, metadata=setting(choice(LogFormat)))
     level: LogLevel = field(default=LogLevel.INFO, metadata=setting(choice(LogLevel)))
+    burst: int = field(
+        default=20, metadata=setting(integer(minimum=1, maximum=100_000, unit="lines"), parse=parse_whole)
+    )
+    rate: float = field(default=1.0, metadata=setting(number(minimum=0.001, maximum=100_000.0), parse=parse_number))
 
 
 @dataclass(frozen=True, slots=True)
