@@ -18,8 +18,6 @@ from .events import EVENT, UNBUFFERED
 
 router = resource_router("events")
 
-NOTHING = {"type": "object", "maxProperties": 0}
-"""What comes with `stream.reset`."""
 MESSAGE: dict[str, Any] = {  # Any: a JSON Schema
     **EVENT,
     "properties": {
@@ -28,7 +26,6 @@ MESSAGE: dict[str, Any] = {  # Any: a JSON Schema
         "data": {
             "type": "string",
             "contentMediaType": "application/json",
-            "contentSchema": {"anyOf": [BATCH, NOTHING]},
             "contentSchema": {"oneOf": [BATCH, RESET]},
         },
     },
