@@ -6,7 +6,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 logger = logging.getLogger("scrollintel.service")
 
@@ -37,6 +41,30 @@ class LoopCalls:
             loop.call_soon_threadsafe(self._work_off)
         except RuntimeError:  # the loop has been closed while the writer was at its last group
             return
+
+    def ask(self, question: Callable[[], T], timeout: float) -> T:
+        """Call `question` on the event loop, from another thread, and return its answer.
+
+        Raises:
+            ConnectionError: when there is no loop that runs, or no answer within `timeout` seconds.
+            Exception: what the question raised.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            raise ConnectionError("no event loop runs that could be asked")
+        answer: Future[T] = Future()
+
+        def reply() -> None:
+            try:
+                answer.set_result(question())
+            except Exception as error:  # carried to whoever asked
+                answer.set_exception(error)
+
+        self.call(reply)
+        try:
+            return answer.result(timeout)
+        except FutureTimeoutError as error:
+            raise ConnectionError(f"the event loop has not answered within {timeout:g} s") from error
 
     def _work_off(self) -> None:
         self._called = False  # first: what is added from now on is either seen below or calls again

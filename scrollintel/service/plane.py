@@ -101,6 +101,7 @@ class ControlPlane:
         self.started_at = datetime.fromtimestamp(clock.time(), UTC)
         self._calls = LoopCalls()
         self.on_loop = self._calls.call
+        self.ask_loop = self._calls.ask
         self._patience: asyncio.TimerHandle | None = None
         self.on_serving: list[Callable[[], object]] = []
         self.stopping = False

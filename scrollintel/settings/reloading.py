@@ -16,6 +16,7 @@ RESTART_TABLES = (
     "audit",
     "replicas",
     "logging",
+    "opentelemetry",
     "retention",
     "policies",
 )

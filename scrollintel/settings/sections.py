@@ -7,14 +7,14 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from ..core.config.base import Config, choice, integer, number
+from ..core.config.base import Config, boolean, choice, integer, number
 from ..core.errors import Violation
 from ..telemetry.families import MAX_CIRCUITS
 from . import rules
 from .access_section import AccessSettings
 from .alert_section import AlertSettings
 from .recovery_sections import OutboundSettings, RecoverySettings
-from .rules import is_loopback, parse_list, parse_number, parse_whole, setting
+from .rules import is_loopback, parse_list, parse_number, parse_switch, parse_whole, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,20 @@ class MetricsSettings(Config):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTelemetrySettings(Config):
+    """What the control plane exports through OpenTelemetry; where to say its own variables `OTEL_EXPORTER_OTLP_*`.
+
+    Arguments:
+        traces: Whether each recovery is exported as a trace; default false.
+        metrics: Whether what `GET /metrics` tells is exported as well; default false.
+    """
+
+    _: KW_ONLY
+    traces: bool = field(default=False, metadata=setting(boolean(), parse=parse_switch))
+    metrics: bool = field(default=False, metadata=setting(boolean(), parse=parse_switch))
+
+
 SECTIONS: dict[str, type[Config]] = {
     "server": ServerSettings,
     "database": DatabaseSettings,
@@ -240,6 +254,7 @@ SECTIONS: dict[str, type[Config]] = {
     "replicas": ReplicaSettings,
     "logging": LoggingSettings,
     "metrics": MetricsSettings,
+    "opentelemetry": OpenTelemetrySettings,
     "recovery": RecoverySettings,
     "outbound": OutboundSettings,
     "alerts": AlertSettings,

@@ -24,6 +24,7 @@ from .sections import (
     KeySettings,
     LoggingSettings,
     MetricsSettings,
+    OpenTelemetrySettings,
     ReplicaSettings,
     ServerSettings,
 )
@@ -48,8 +49,8 @@ class Settings:
     """What `load` found, one attribute for each table of `scrollintel.toml`.
 
     Arguments:
-        server, database, data, access, keys, audit, replicas, logging, recovery, outbound, alerts: The tables.
-        server, database, data, access, keys, audit, replicas, logging, metrics, recovery, outbound: The tables.
+        server, database, data, access, keys, audit, replicas, logging: The tables of those names.
+        metrics, opentelemetry, recovery, outbound, alerts: The tables of those names.
         retention: What RetentionPolicy takes, as given.
         declared: Policies, circuit breakers, services and targets of the file.
         runbooks: Programs that recoveries may run, by name.
@@ -70,6 +71,7 @@ class Settings:
     replicas: ReplicaSettings = field(default_factory=ReplicaSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    opentelemetry: OpenTelemetrySettings = field(default_factory=OpenTelemetrySettings)
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     outbound: OutboundSettings = field(default_factory=OutboundSettings)
     alerts: AlertSettings = field(default_factory=AlertSettings)

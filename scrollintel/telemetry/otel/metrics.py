@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
 _UNITS = {"seconds": "s", "bytes": "By", "": "1"}
+
+logger = logging.getLogger("scrollintel.telemetry")
+
 Read = Callable[[], Iterable[Family]]
 
 
@@ -30,22 +34,35 @@ class Reading:
     """The families as they stood, read once for all instruments of one collection.
 
     A collection asks each instrument once. One that asks again begins the next collection.
+
+    Attributes:
+        failures: How often they could not be read.
     """
 
     def __init__(self, read: Read) -> None:
         self._read = read
         self._lock = threading.Lock()
-        self._families: dict[str, Family] = {}
+        self._families: dict[str, Family] | None = None
+        self.failures = 0
         self._given: set[str] = set()
 
     def of(self, name: str, asker: str) -> Family | None:
         """Return the family of that name for an instrument; None when there is none."""
         with self._lock:
-            if not self._families or asker in self._given:
-                self._families = {family.definition.name: family for family in self._read()}
+            families = self._families
+            if families is None or asker in self._given:
+                families = self._families = self._anew()
                 self._given.clear()
             self._given.add(asker)
-            return self._families.get(name)
+            return families.get(name)
+
+    def _anew(self) -> dict[str, Family]:
+        try:
+            return {family.definition.name: family for family in self._read()}
+        except Exception as error:  # a collection without numbers, instead of an error for each instrument
+            self.failures += 1
+            logger.warning("metrics were not read for OpenTelemetry: %s", type(error).__name__)
+            return {}
 
 
 class MetricsInstrumentation:
@@ -92,11 +109,11 @@ def _numbers(family: Family) -> Iterator[Observation]:
     for values, numbers in family.rows:
         attributes = _attributes(definition, values)
         if definition.split is None:
-            yield Observation(numbers[0], attributes)
+            yield Observation(+numbers[0], attributes)  # +True is 1, which exporters take
         else:
             label, names = definition.split
             for value, number in zip(names, numbers, strict=True):
-                yield Observation(int(number), {**attributes, METRIC_PREFIX + label: value})
+                yield Observation(+number, {**attributes, METRIC_PREFIX + label: value})
 
 
 def _histogram(family: Family, part: str) -> Iterator[Observation]:
