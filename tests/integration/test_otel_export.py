@@ -148,9 +148,12 @@ def test_recovery_that_another_process_has_finished_is_one_trace(tmp_path: Path,
 
 def acting(server: Program) -> bool:
     """Tell whether a recovery has begun to act."""
-    shown = server.client().get("/recovery", params={"limit": 1}).json()
-    steps = [step for item in shown["items"] for step in item["steps"]]
-    return bool(steps) and steps[-1]["step"] == "act"
+    with server.client() as client:
+        incidents = client.get("/incidents").json()["items"]
+        runs = [
+            client.get(f"/recovery/{incident['recovery']}").json() for incident in incidents if incident["recovery"]
+        ]
+    return any(run["steps"] and run["steps"][-1]["step"] == "act" for run in runs)
 
 
 def test_control_plane_exports_its_metrics(tmp_path: Path, collector: ScriptedServer) -> None:
