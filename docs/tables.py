@@ -25,6 +25,7 @@ from scrollintel.recovery.target import Check, Heartbeat, Limits, Process, Remed
 from scrollintel.settings.description import meanings
 from scrollintel.settings.replicas import Replica
 from scrollintel.telemetry.notify.config import CHANNEL_KINDS
+from scrollintel.telemetry.otel.attributes import ATTRIBUTES
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -84,7 +85,14 @@ def _order() -> Table:
     return Table(("Must stand outside", "of", "because otherwise"), rows, described=False)
 
 
+def _attributes() -> Table:
+    rows = [(f"`{one.name}`", one.kind, one.stands_on) for one in ATTRIBUTES]
+    meanings = {f"`{one.name}`": one.meaning for one in ATTRIBUTES}
+    return Table(("Attribute", "Type", "On"), rows, meanings=meanings)
+
+
 _KINDS: dict[str, Callable[[], Table]] = {
+    "attributes": _attributes,
     "events": _events,
     "errors": _errors,
     "order": _order,

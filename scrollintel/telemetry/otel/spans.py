@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.context import attach, detach, get_current, set_value
-from opentelemetry.trace import SpanContext, StatusCode, Tracer, get_current_span, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode, Tracer, get_current_span, set_span_in_context
 
 from ...core.call import Call
 from ...core.errors import CallTimeoutError, RejectedError, kind_of
@@ -72,11 +72,12 @@ class Calls(_Around):
         """Begin a span if the call is chosen, and make it the current one."""
         call.observed = None  # the rounds of a loop share their call
         try:
-            if current() is None and not self._is_chosen(get_current_span().get_span_context()):
+            context = get_current()
+            if not self._is_chosen(context):
                 return None
             circuit = call.circuit.name
             span = self._tracer.start_span(names.SPAN, attributes={names.POLICY: self._policy, names.CIRCUIT: circuit})
-            trace = CallTrace(span, get_current(), policy=self._policy, circuit=circuit)
+            trace = CallTrace(span, context, policy=self._policy, circuit=circuit)
             trace.context = set_value(TRACE_KEY, trace, set_span_in_context(span))
             trace.token = attach(trace.context)
             call.observed = trace
@@ -100,9 +101,13 @@ class Calls(_Around):
         except Exception as raised:  # the tracer's error is its own
             self._failures.add(raised)
 
-    def _is_chosen(self, parent: SpanContext) -> bool:
+    def _is_chosen(self, context: Context) -> bool:
+        # Most calls that are not chosen are outside any trace, so that is found out first.
+        parent = get_current_span(context).get_span_context() if context else INVALID_SPAN_CONTEXT
         if not parent.is_valid:
             return self._sampler.outside()
+        if current() is not None:
+            return True
         return parent.trace_flags.sampled and self._sampler.inside(parent.trace_id)
 
 
