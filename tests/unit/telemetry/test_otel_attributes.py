@@ -8,7 +8,6 @@ from pathlib import Path
 from scrollintel.core import events
 from scrollintel.telemetry.otel import attributes, call_trace
 
-SPAN_NAMES = {attributes.SPAN, attributes.ATTEMPT_SPAN, attributes.RECOVERY_SPAN, attributes.STEP_SPAN}
 PACKAGE = Path(attributes.__file__).parent
 
 
