@@ -27,6 +27,8 @@ from tests.servers.control_plane import PREFIX, server_process
 
 TARGET = 0.5
 """Of a core, at most."""
+REACHED = 0.95
+"""Share of the rate of facts below which a measurement does not count: the machine had no room for it."""
 REPORTS = 20
 """Reports in a second that the facts come in."""
 READ = 2**18
@@ -202,13 +204,22 @@ def main() -> None:
         print(f"nobody follows: {alone.share:.3f} of a core at {alone.rate:.0f} facts/s", flush=True)
         for path, measured in found.items():
             one = measure(path, chosen.pages, chosen.rate, chosen.seconds)
-            measured.append((one.share - alone.share, one))
-            print(f"{path}: {one.share - alone.share:.3f} of a core more at {one.rate:.0f} facts/s", flush=True)
+            lost = sum(page.missing for page in one.heard)
+            print(
+                f"{path}: {one.share - alone.share:.3f} of a core more at {one.rate:.0f} facts/s, {lost} missing",
+                flush=True,
+            )
+            if one.rate >= REACHED * chosen.rate:
+                measured.append((one.share - alone.share, one))
     for path, measured in found.items():
+        if not measured:
+            print(f"{path}: no round reached {chosen.rate} facts/s")
+            continue
         pages = [(page, one.seconds) for _, one in measured for page in one.heard]
         row: dict[str, object] = {
             "path": path,
             "pages": chosen.pages,
+            "rounds": len(measured),
             "share": round(statistics.median(share for share, _ in measured), 3),
             "target": TARGET,
             "rate": round(statistics.median(one.rate for _, one in measured)),
