@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.programs import path_of
 
@@ -18,6 +18,7 @@ FLAGS = (
 )  # fmt: skip
 PATIENCE = 20_000
 """Milliseconds that a test waits for something to be seen."""
+expect.set_options(timeout=PATIENCE)
 WIDE = {"width": 1280, "height": 900}
 
 

@@ -47,7 +47,7 @@ def test_demo_is_seen_to_fail_and_recover(browser: Browser, tmp_path: Path) -> N
         page.goto(f"{url}/#/incidents")
         expect(page.locator("tbody tr").first).to_be_visible()
         page.locator("tbody a").first.click()
-        expect(page.locator(".phases .reached")).to_have_count(5, timeout=PATIENCE)
+        expect(page.locator(".phases .reached")).to_have_count(5)
         page.emulate_media(color_scheme="dark")
         picture(page, "dashboard-incident")
         page.goto(f"{url}/#/circuits/{name or 'storefront'}")

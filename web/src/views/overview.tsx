@@ -301,7 +301,7 @@ function When({ fact }: { fact: Record<string, unknown> }) {
 }
 
 function told(fact: Record<string, unknown>): string {
-  const subject = fact["circuit"] ?? fact["target"] ?? fact["name"] ?? fact["service"] ?? fact["id"] ?? "";
+  const subject = fact["circuit"] ?? fact["target"] ?? fact["name"] ?? fact["service"] ?? fact["subject"] ?? "";
   const change = typeof fact["new"] === "string" ? ` → ${lookOf(fact["new"]).word}` : typeof fact["state"] === "string" ? ` → ${words(fact["state"])}` : "";
   return `${String(subject)}${change}`;
 }
