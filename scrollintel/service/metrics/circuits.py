@@ -19,10 +19,12 @@ from ..grown import Grown, Place
 if TYPE_CHECKING:
     from ..use_cases import UseCases
 
-Standing = tuple[bool, CircuitState, float]
+Standing = tuple[bool, str, float]
 """Of one instance of a circuit: whether its replica has fallen silent, its state, and since when in Unix time."""
 _NONE = (0,) * len(CircuitState)
 _STATES = {state.value: state for state in CircuitState}
+_PLACES = {state.value: (RANK[state], index) for index, state in enumerate(CircuitState)}
+"""Of each state by its text: its rank, the worst first, and its place. Texts are quicker keys than members."""
 
 
 def add_circuits(found: Families, use_cases: UseCases, scope: Scope, maximum: int) -> None:
@@ -64,11 +66,11 @@ def _reported(use_cases: UseCases, scope: Scope) -> dict[Place, list[Standing]]:
                 here = standings.setdefault((name, service), [])
                 for held in keys.values():
                     report = held.report
-                    here.append((stale, _STATES[report.state], report.since))
+                    here.append((stale, report.state, report.since))
     for name in remembered.names():
         for part in remembered.parts(name):
             if part.service in scope:
-                standing = (True, _STATES[part.report.state], part.report.since)
+                standing = (True, part.report.state, part.report.since)
                 standings.setdefault((name, part.service), []).append(standing)
     return standings
 
@@ -76,12 +78,19 @@ def _reported(use_cases: UseCases, scope: Scope) -> dict[Place, list[Standing]]:
 def _whole(standings: list[Standing]) -> Whole:
     """Return the worst state of the instances that are not stale, or of all when all are, and since when it holds."""
     if len(standings) == 1:
-        ((_, state, at),) = standings
+        ((_, text, at),) = standings
+        state = _STATES[text]
         return state, at, ONE_HOT[state]
-    fresh = [one for one in standings if not one[0]] or standings
-    worst = min((state for _, state, _ in fresh), key=RANK.__getitem__)
-    since = max(at for _, state, at in fresh if state is worst)
-    return worst, since, tuple(map(sum, zip(*(ONE_HOT[state] for _, state, _ in fresh), strict=True)))
+    counts = [0] * len(CircuitState)
+    worst, lowest, since = "", len(_PLACES), 0.0
+    for _, text, at in [one for one in standings if not one[0]] or standings:
+        rank, index = _PLACES[text]
+        counts[index] += 1
+        if rank < lowest:
+            worst, lowest, since = text, rank, at
+        elif rank == lowest and at > since:
+            since = at
+    return _STATES[worst], since, tuple(counts)
 
 
 def _configured(use_cases: UseCases, scope: Scope, reported: Iterable[Place]) -> list[tuple[Place, Whole]]:
