@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection requirements clean distclean bench-metrics
+.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection bench-metrics requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

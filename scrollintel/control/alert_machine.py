@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from .alerts import AlertName, AlertRules, Condition, Labels
 
 MAX_ALERTS = 2_000
-"""Alerts that are followed at once, the most severe first; what there is beyond them is counted."""
+"""Alerts that are followed at once, the most severe first; what there is beyond them is counted. Those of the control
+plane itself are few, and always followed."""
 RELAPSE = 3600.0
 """Seconds after a resolution in which the same alert counts as a relapse."""
 LONGEST_SETTLE = 1800.0
@@ -158,7 +159,7 @@ class AlertMachine:
             alert = self.alerts.get(fingerprint)
             if alert is not None:
                 alert.condition = condition
-            elif len(self.alerts) < MAX_ALERTS:
+            elif len(self.alerts) < MAX_ALERTS or condition.labels.service is None:
                 self.alerts[fingerprint] = Alert(condition, now - max(0.0, condition.age))
             else:
                 self.left_out += 1

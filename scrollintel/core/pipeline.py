@@ -325,8 +325,10 @@ class Pipeline:
         arrived = None if home is None else home.arrived
         old = None if before is None else before.parts
         parts = Parts(policy, self._clock, self._hub, self._budgets, circuit=circuit, before=old, arrived=arrived)
-        observer = None if before is None else before.observer
-        return self._ready(Lane(parts, observer if home is None else home.observer(policy.name)))
+        observer = None if home is None else home.observer(policy.name)
+        if observer is None and before is not None:
+            observer = before.observer  # somebody watches this pipeline alone
+        return self._ready(Lane(parts, observer))
 
     def _ready(self, lane: Lane) -> Lane:
         home = self._home

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ class BreakGlass:
         self._plane = plane
         self.path = path
 
-    async def operate(self, caller: Caller, verb: str, name: str, reason: str) -> dict[str, Any]:  # Any: JSON values
+    async def operate(
+        self, caller: Caller, verb: str, name: str, reason: str, *, told_to: Sequence[str | None] = (None,)
+    ) -> dict[str, Any]:  # Any: JSON values
         """Journal an order durably, then carry it out on every replica that is connected."""
         plane = self._plane
         sequence = plane.fleet.sequence + 1
@@ -48,7 +51,9 @@ class BreakGlass:
         self._append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
         self._let_stand(entry, sequence)
         plane.fleet.publish(operation(verb, name, reason, sequence))
-        plane.facts.tell(f"circuit.{verb}", {"circuit": name, "reason": reason, "journalled": True, "at": entry["at"]})
+        for reader in told_to:
+            told = {"circuit": name, "reason": reason, "journalled": True, "at": entry["at"]}
+            plane.facts.tell(f"circuit.{verb}", told, service=reader)
         return {"circuit": name, "order": verb, "reason": reason, "sequence": sequence, "journalled": True}
 
     def _append(self, lines: bytes) -> None:

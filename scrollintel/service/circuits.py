@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -113,10 +114,22 @@ class Circuits:
                 f"this needs the permission {Permission.CIRCUITS_OPERATE.value} for every service that uses the circuit"
             )
 
-    def operate(self, tx: Transaction, caller: Caller, verb: str, name: str, reason: str) -> int:
+    def told_to(self, name: str) -> list[str | None]:
+        """Return the services whose readers hear of an order: those that use the circuit, or None for everybody's."""
+        whole = self.whole(name)
+        services = set() if whole is None else {part.service for part in whole.parts}
+        if whole is not None and whole.policy is not None and whole.policy.service is not None:
+            services.add(whole.policy.service)
+        listed: list[str | None] = [*sorted(services)]
+        return listed or [None]
+
+    def operate(
+        self, tx: Transaction, caller: Caller, verb: str, name: str, reason: str, *, told_to: Sequence[str | None] = ()
+    ) -> int:
         """Carry an operator's order out on every replica and return its number.
 
         Arguments:
+            told_to: As `told_to` has it, taken on the event loop; by default the service of its policy.
             verb: "isolate" refuses every call until told otherwise, on replicas that join later too; "close" lets calls
                 pass and keeps counts; "reset" closes and forgets counts and history.
         """
@@ -150,9 +163,9 @@ class Circuits:
         )
         tx.afterwards(lambda: self._plane.orders.settle(name))
         self._plane.publish(tx, operation(verb, name, reason, sequence))
-        self._plane.tell(
-            tx, f"circuit.{verb}", {"circuit": name, "reason": reason, "by": caller.identity.id}, service=service
-        )
+        told = {"circuit": name, "reason": reason, "by": caller.identity.id}
+        for reader in told_to or (service,):
+            self._plane.tell(tx, f"circuit.{verb}", told, service=reader)
         return sequence
 
     # ------------------------------------------------------------------ configuring

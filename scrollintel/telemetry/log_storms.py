@@ -129,11 +129,11 @@ class Storms:
         """Return everything that was left out and not told yet."""
         with self._lock:
             now = self._now()
-            return [bucket.told(now) for bucket in self._buckets.values() if bucket.left_out]
+            return [bucket.told(now) for bucket in list(self._buckets.values()) if bucket.left_out]
 
     def _sweep(self, now: float) -> Iterator[LeftOut]:
         self._next_sweep = now + SWEEP
-        for bucket in self._buckets.values():
+        for bucket in list(self._buckets.values()):  # what the garbage collector logs meanwhile moves them
             # A bucket that has filled up to the brim has seen no line for as long as that takes.
             if bucket.left_out and bucket.tokens + (now - bucket.at) * self._rate >= self._burst:
                 yield bucket.told(now)

@@ -249,9 +249,9 @@ async def test_scopes_decide_what_is_seen_and_silenced(tmp_path: Path) -> None:
         hidden = (await client.post("/silences", json=silence(service="mail"), headers=everywhere)).json()
         shared = (await client.post("/silences", json=silence(target="payments"), headers=everywhere)).json()
         listed = [item["id"] for item in (await client.get("/silences", headers=mine)).json()["items"]]
-        assert hidden["id"] not in listed and shared["id"] in listed
+        assert {hidden["id"], shared["id"]}.isdisjoint(listed)
         assert (await client.delete(f"/silences/{hidden['id']}", headers=mine)).status_code == 404
-        assert (await client.delete(f"/silences/{shared['id']}", headers=mine)).status_code == 403
+        assert (await client.delete(f"/silences/{shared['id']}", headers=mine)).status_code == 404
         assert (await client.delete(f"/silences/{listed[0]}", headers=viewer)).status_code == 403
         assert (await client.delete(f"/silences/{listed[0]}", headers=mine)).status_code == 204
 

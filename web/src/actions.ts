@@ -120,14 +120,18 @@ export function releaseBrake(): void {
   });
 }
 
-export function startRecovery(service: string): void {
+/** `failure` is what is known to be wrong; null when nothing is. */
+export function startRecovery(service: string, failure: string | null): void {
   confirm({
     title: `Start a recovery of ${service}?`,
-    consequence: `The strategies that are declared for ${service} are tried in order until it is proven healthy. What needs an approval waits for one.`,
+    consequence:
+      failure === null
+        ? `Nothing of ${service} is known to have failed, so only what helps without a known failure is tried, such as resetting circuits that refuse calls.`
+        : `The strategies that are declared for ${failure.replaceAll("_", " ")} are tried in order until ${service} is proven healthy. What needs an approval waits for one.`,
     action: "Start",
     dangerous: true,
     reason: "needed",
-    run: (reason) => ask("/recovery/initiate", { method: "POST", body: { service, reason } }),
+    run: (reason) => ask("/recovery/initiate", { method: "POST", body: { service, reason, ...(failure === null ? {} : { failure_type: failure }) } }),
     done: `A recovery of ${service} runs.`,
   });
 }

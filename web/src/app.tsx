@@ -89,6 +89,13 @@ function View() {
     }
     last.current = place;
   }, [place]);
+  if (!may("events.read"))
+    return (
+      <>
+        <h1 tabIndex={-1}>You hold no role here</h1>
+        <p>You have signed in, and nothing is shown to you before somebody gives you a role.</p>
+      </>
+    );
   switch (view) {
     case undefined:
       return <OverviewView />;

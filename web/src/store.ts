@@ -62,7 +62,7 @@ export async function begin(): Promise<void> {
     keepForgeryToken(found.csrf);
     session.value = found;
     unreachable.value = null;
-    if (found.signed_in) listen();
+    if (may("events.read")) listen();
   } catch (error) {
     unreachable.value = error instanceof ApiError ? error.message : "The page cannot be loaded.";
     setTimeout(() => void begin(), 2000);

@@ -156,10 +156,14 @@ async def _operate(ask: Ask, name: str, verb: str, reason: str) -> Response:
     circuits = ask.use_cases.circuits
     circuits.may_operate(ask.caller, name)
     if ask.caller.break_glass and not ask.use_cases.plane.serving:
-        return json_response(await ask.use_cases.break_glass.operate(ask.caller, verb, name, reason))
+        return json_response(
+            await ask.use_cases.break_glass.operate(ask.caller, verb, name, reason, told_to=circuits.told_to(name))
+        )
+
+    told_to = circuits.told_to(name)
 
     def decide(tx: Transaction) -> Answer:
-        sequence = circuits.operate(tx, ask.caller, verb, name, reason)
+        sequence = circuits.operate(tx, ask.caller, verb, name, reason, told_to=told_to)
         return answer(200, operation(name, verb, reason, sequence))
 
     return await ask.change(decide)

@@ -121,6 +121,9 @@ async def return_from_provider(
     return response
 
 
+UNASKED = frozenset({"provider_refused", "state_mismatch"})
+
+
 async def _arrived(ask: Ask, *, code: str | None, state: str | None, error: str | None, issuer: str | None) -> Opened:
     """Return the session of who has come back; a failure is counted like a token that is not valid."""
     sessions = ask.use_cases.sessions
@@ -140,7 +143,8 @@ async def _arrived(ask: Ask, *, code: str | None, state: str | None, error: str 
             issuer=issuer,
         )
     except SignInFailed as failed:
-        if failed.is_outage:
+        # Any page can send a browser here with an answer that nobody asked for; that is no attempt of the browser's.
+        if failed.is_outage or failed.problem in UNASKED:
             raise
         try:
             await sessions.refuse(peer(ask), _number(ask))

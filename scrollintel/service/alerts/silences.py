@@ -41,8 +41,8 @@ class Silences:
         return [record for record in self._plane.records.values(SILENCES) if record.until > now]
 
     def visible(self, caller: Caller) -> list[SilenceRecord]:
-        """Return the silences in force that the caller may see; those that can concern several services all may."""
-        return [record for record in self.in_force() if caller.sees(Permission.HEALTH_READ, record.service)]
+        """Return the silences in force that the caller may see; who may not see all services, those of one service."""
+        return [record for record in self.in_force() if _sees(caller, record)]
 
     def silencing(self, labels: Labels) -> str | None:
         """Return the id of the silence that keeps an alert quiet now, or None."""
@@ -93,7 +93,7 @@ class Silences:
             AccessDeniedError: when the caller may see it and not end it.
         """
         record = tx.get(SILENCES, name)
-        if record is None or record.until <= tx.now or not caller.sees(Permission.HEALTH_READ, record.service):
+        if record is None or record.until <= tx.now or not _sees(caller, record):
             raise MissingError("silence", name)
         caller.require_for_new(Permission.RECOVERY_START, record.service)
         tx.delete(SILENCES, name)
@@ -122,5 +122,14 @@ class Silences:
                 after={"matchers": matchers, "until": record.until.isoformat()},
             )
         )  # fmt: skip
-        told = {"id": record.id, "verb": verb, "matchers": matchers, "until": record.until.isoformat()}
+        told: dict[str, object] = {"id": record.id, "verb": verb, "until": record.until.isoformat()}
+        if record.service is not None:  # otherwise everybody hears of it, and matchers may name services
+            told["matchers"] = matchers
         self._plane.tell(tx, "silence.changed", told, service=record.service)
+
+
+def _sees(caller: Caller, record: SilenceRecord) -> bool:
+    """Tell whether somebody may see a silence; one that can concern several services may name any of them."""
+    if record.service is None:
+        return caller.sees_everything(Permission.HEALTH_READ)
+    return caller.sees(Permission.HEALTH_READ, record.service)

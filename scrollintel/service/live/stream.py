@@ -192,8 +192,10 @@ class LiveStream:
             self._later(max(GATHER, self._ticked_at + INTERVAL - self._clock.monotonic()), self._tick)
 
     def _tick(self) -> None:
-        self._is_armed = False
-        self._look(figures=False)
+        try:
+            self._look(figures=False)
+        finally:
+            self._is_armed = False  # only now: what is found is told below, and needs no further tick
         self._ticked_at = self._clock.monotonic()
         for room in self._rooms.values():
             is_behind, room.is_behind = room.is_behind, False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...control.records import LEVEL_ORDERS, POLICIES, SERVICES
 from ...core.states import CircuitState
 from ...replica.protocol import PolicyReport
-from ...security.access import Scope
+from ...security.access import ALL, Scope
 from ...telemetry import families as f
 from ...telemetry import platform_families as p
 from ...telemetry.manager_metrics import ONE_HOT, RANK, Families, add_counts, add_policy_counts
@@ -97,8 +97,9 @@ def _configured(use_cases: UseCases, scope: Scope, reported: Iterable[Place]) ->
     """Return the circuits that are configured or held open here and that no replica reports."""
     plane = use_cases.plane
     known = {name for name, _ in reported}
-    orders = {order.circuit for order in plane.orders.all()}
-    services: dict[str, str | None] = dict.fromkeys(orders)
+    services: dict[str, str | None] = {}
+    if scope is ALL:  # one that is only held open belongs to no service, so nobody else is shown it
+        services.update((order.circuit, None) for order in plane.orders.all())
     for record in plane.records.values(POLICIES):
         if record.content.get("breaker") is not None:
             services[record.name] = record.service

@@ -51,14 +51,13 @@ async function run(listener: Listener, over: AbortSignal): Promise<void> {
       for await (const message of messages(last, over)) {
         if (message === "open" || message === "beat") {
           listener.connected(true);
-          failures = 0;
           continue;
         }
+        if (message.event === "stream.reset") listener.reset();
+        else if (message.event === "batch") listener.batch(JSON.parse(message.data) as Batch);
+        // Only what has been taken is not asked for again, and only a server that tells something is well.
         last = message.id ?? last;
-        if (message.event === "stream.reset") {
-          last = message.id;
-          listener.reset();
-        } else if (message.event === "batch") listener.batch(JSON.parse(message.data) as Batch);
+        failures = 0;
       }
     } catch (error) {
       if (error instanceof Refused) {

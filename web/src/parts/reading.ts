@@ -12,21 +12,25 @@ export interface Reading<T> {
   again: () => void;
 }
 
-/** Read now and whenever one of `marks` changes; answers that come too late for their marks are dropped. */
+/** Read now and whenever one of `marks` changes; an answer that an answer to a later question has overtaken is dropped. */
 export function useReading<T>(read: () => Promise<T>, marks: readonly unknown[]): Reading<T> {
   const value = useSignal<T | null>(null);
   const trouble = useSignal<ApiError | null>(null);
   const turn = useRef(0);
+  const latest = useRef(0);
   const again = () => {
     const mine = (turn.current += 1);
     read().then(
       (found) => {
-        if (mine !== turn.current) return;
+        if (mine < latest.current) return;
+        latest.current = mine;
         value.value = found;
         trouble.value = null;
       },
       (error: unknown) => {
-        if (mine === turn.current) trouble.value = error instanceof ApiError ? error : new ApiError(0, "unknown", "This cannot be shown.");
+        if (mine < latest.current) return;
+        latest.current = mine;
+        trouble.value = error instanceof ApiError ? error : new ApiError(0, "unknown", "This cannot be shown.");
       },
     );
   };

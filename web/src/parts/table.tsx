@@ -35,18 +35,19 @@ export function Table<T>({ caption, rows, columns, nameOf, onOpen, empty, sorted
   const [from, setFrom] = useState(0);
   const [height, setHeight] = useState(900);
   const box = useRef<HTMLDivElement>(null);
+  const isEmpty = rows.length === 0;
   useEffect(() => {
     const element = box.current;
     if (!tall || element === null) return;
     const seen = new ResizeObserver(() => setHeight(element.clientHeight || 900));
     seen.observe(element);
     return () => seen.disconnect();
-  }, [tall]);
+  }, [tall, isEmpty]);
   const listed = order === null ? rows : ordered(rows, columns, order);
   const first = tall ? Math.max(0, Math.min(from, listed.length) - BEYOND) : 0;
   const shown = tall ? listed.slice(first, first + Math.ceil(height / ROW) + 2 * BEYOND) : listed;
   const below = (listed.length - first - shown.length) * ROW;
-  if (rows.length === 0) return <div class="table-empty">{empty}</div>;
+  if (isEmpty) return <div class="table-empty">{empty}</div>;
   const scroll = (event: Event) => {
     const top = Math.floor((event.currentTarget as HTMLElement).scrollTop / ROW);
     if (Math.abs(top - from) >= BEYOND / 2 || top === 0) setFrom(top);

@@ -97,7 +97,7 @@ function silence(item: AlertShown, changed: () => void): void {
 }
 
 function Silenced({ item, changed }: { item: SilenceShown; changed: () => void }) {
-  const words = item.matchers.map((matcher) => `${matcher.label} ${matcher.value}`).join(", ");
+  const words = item.matchers.map((matcher) => `${matcher.label} ${matcher.value}${matcher.match === "prefix" ? "…" : ""}`).join(", ");
   const end = () =>
     confirm({
       title: "End this silence?",

@@ -68,7 +68,9 @@ function show(value: unknown): string {
 const FIRST = ["failure_threshold", "recovery_timeout", "success_threshold", "timeout", "window_kind", "window", "failure_rate", "minimum_calls", "slow_call_duration", "slow_call_rate", "open_backoff", "ramp"];
 
 function Editor({ shown, kind, service, close }: { shown: CircuitDetail; kind: ConfigurationView; service: string | null; close: () => void }) {
-  const before: Values = shown.configured?.configuration ?? Object.fromEntries(Object.entries(kind.fields).map(([name, field]) => [name, field.default]));
+  // What the change rests on: whoever changes it meanwhile is not overwritten, but makes this one fail.
+  const [begun] = useState(shown.configured);
+  const before: Values = begun?.configuration ?? Object.fromEntries(Object.entries(kind.fields).map(([name, field]) => [name, field.default]));
   const [texts, setTexts] = useState<Record<string, string>>(() => Object.fromEntries(FIRST.map((name) => [name, before[name] === null || before[name] === undefined ? "" : show(before[name])])));
   const [trouble, setTrouble] = useState<string | null>(null);
   const [tried, setTried] = useState<MetricsDryRunView | null>(null);
@@ -88,7 +90,7 @@ function Editor({ shown, kind, service, close }: { shown: CircuitDetail; kind: C
     });
   const save = () => {
     const configuration = proposed();
-    const revision = shown.configured?.revision;
+    const revision = begun?.revision;
     confirm({
       title: `Put this configuration of ${shown.name} in force?`,
       consequence: `${plural(shown.replicas, "process takes", "processes take")} it over within about a second. Calls under way end by the former one.`,

@@ -12,7 +12,7 @@ import { useReading } from "../parts/reading";
 import { type Column, Table } from "../parts/table";
 import { StateBand } from "../parts/timeline";
 import { to } from "../router";
-import { circuits, may, now, resetVersion } from "../store";
+import { circuits, may, mayEverywhere, now, resetVersion } from "../store";
 import { count, lookOf, NONE, rate, reasonOf, share, span } from "../words";
 import { CircuitConfiguration } from "./circuit-configuration";
 
@@ -41,7 +41,7 @@ export function CircuitView({ name }: { name: string }) {
   if (shown === null) return detail.trouble === null ? <Page title={name}>Loading …</Page> : <Page title={name}><Trouble again={detail.again}>{detail.trouble}</Trouble></Page>;
   const state = live?.state ?? shown.state;
   const row = live ?? shown;
-  const operable = shown.services.length === 0 ? may("circuits.operate") : shown.services.every((service) => may("circuits.operate", service));
+  const operable = shown.services.length === 0 ? mayEverywhere("circuits.operate") : shown.services.every((service) => may("circuits.operate", service));
   return (
     <Page
       title={name}

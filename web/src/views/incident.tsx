@@ -96,7 +96,7 @@ export function IncidentView({ id }: { id: string }) {
   );
 }
 
-function Asked({ item }: { item: ApprovalView }) {
+export function Asked({ item }: { item: ApprovalView }) {
   const actions = item.plan["actions"];
   return (
     <Card title="A plan waits for a person" class="asks" aside={<span class="muted">no answer by <At at={item.expires_at} /> means no</span>}>

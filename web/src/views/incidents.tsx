@@ -2,7 +2,7 @@
 
 import { letAutomationAct, releaseBrake, stopAutomation } from "../actions";
 import { ask } from "../api/client";
-import type { AutomationView, IncidentPage, IncidentView } from "../api/types";
+import type { ApprovalPage, AutomationView, IncidentPage, IncidentView } from "../api/types";
 import { Card, Page, Trouble } from "../parts/frame";
 import { Ago, Severity, State } from "../parts/marks";
 import { useReading } from "../parts/reading";
@@ -10,6 +10,7 @@ import { type Column, Table } from "../parts/table";
 import { go, keep, query, to } from "../router";
 import { mayEverywhere, resetVersion, storyVersion, summary } from "../store";
 import { lookOfIncident, plural, span, words } from "../words";
+import { Asked } from "./incident";
 
 const STATES = ["open", "held", "recovering", "waiting", "watched", "escalated", "resolved", "cancelled"];
 
@@ -37,9 +38,13 @@ export function IncidentsView() {
     () => ask<IncidentPage>("/incidents", { query: { limit: 200, state, target, severity } }),
     [state, target, severity, storyVersion.value, resetVersion.value],
   );
+  const asked = useReading(() => ask<ApprovalPage>("/approvals"), [storyVersion.value, resetVersion.value]);
+  // Those of incidents stand with their incident.
+  const questions = (asked.value?.items ?? []).filter((item) => item.incident === null && item.decision === null);
   const rows = found.value?.items ?? [];
   return (
     <Page title="Incidents" lead={plural(rows.filter((row) => row.ended_at === null).length, "open incident")}>
+      {questions.map((item) => <Asked key={item.id} item={item} />)}
       <Held />
       <div class="filters">
         <select aria-label="State" value={state} onChange={(event) => keep("state", event.currentTarget.value)}>

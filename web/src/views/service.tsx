@@ -40,7 +40,7 @@ export function ServiceView({ name }: { name: string }) {
       }
       aside={
         may("recovery.start", name) && (
-          <button type="button" class="quiet" onClick={() => startRecovery(name)}>
+          <button type="button" class="quiet" onClick={() => startRecovery(name, failureOf(watched))}>
             Start a recovery …
           </button>
         )
@@ -70,7 +70,7 @@ export function ServiceView({ name }: { name: string }) {
           </Card>
         </div>
         <div class="column">
-          <Level name={name} shown={level.value} again={level.again} />
+          <Level name={name} shown={level.value} />
           {known !== null && (
             <Card title="Declared">
               <Facts
@@ -91,10 +91,16 @@ export function ServiceView({ name }: { name: string }) {
   );
 }
 
-function Level({ name, shown, again }: { name: string; shown: ServiceDegradationView | null; again: () => void }) {
+/** Return what is wrong with the first target that has failed, or null. */
+function failureOf(watched: readonly TargetViewModel[]): string | null {
+  const down = watched.filter((row) => !["healthy", "suspect", "unknown"].includes(row.condition));
+  const bad = down.flatMap((row) => row.checks).filter((check) => !check.good && check.failure_type !== null);
+  return bad[0]?.failure_type ?? null;
+}
+
+function Level({ name, shown }: { name: string; shown: ServiceDegradationView | null }) {
   const [level, setChosen] = useState("moderate");
   const [time, setTime] = useState("15 minutes");
-  void again;
   if (shown === null) return null;
   return (
     <Card title="Degradation level">
