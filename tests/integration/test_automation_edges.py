@@ -167,9 +167,11 @@ async def test_process_whose_pidfile_moves_is_still_known(tmp_path: Path) -> Non
         assert pid_of(moved) == former
         os.kill(former, signal.SIGKILL)
         await incident(client, "watched")
-        running = SupervisedProcess(moved, tmp_path).running()
+        process = SupervisedProcess(moved, tmp_path)
+        assert await asyncio.to_thread(eventually, lambda: process.running() is not None)
+        running = process.running()
         assert running is not None and running.pid != former
-        SupervisedProcess(moved, tmp_path).kill_now(running)
+        process.kill_now(running)
 
 
 @pytest.mark.asyncio
