@@ -29,8 +29,8 @@ class Bad(Exception):
         self.failure_type = failure_type
 
 
-class LookingProbe:
-    """A probe whose `find` says what it found; everything else is here.
+class CheckProbe:
+    """What the probes of all checks have: whose they are, and how they tell what they found.
 
     Arguments:
         target, check: What is looked at, and how.
@@ -40,33 +40,8 @@ class LookingProbe:
         self.target = target
         self.check = check
 
-    @abstractmethod
-    async def find(self) -> str:
-        """Look once and return what is good, one sentence.
-
-        Raises:
-            Bad: with what is wrong.
-            OSError, TimeoutError: when the thing cannot be reached.
-        """
-
     async def close(self) -> None:
         """Hold nothing, unless a check overrides this."""
-
-    async def look(self) -> Look:
-        """Look once, bounded by the check's timeout."""
-        began, failure_type, detail = time.monotonic(), None, ""
-        try:
-            async with asyncio.timeout(self.check.timeout):
-                detail = await self.find()
-        except TimeoutError:
-            failure_type, detail = self.silent, f"no answer within {self.check.timeout:g} s"
-        except Bad as error:
-            failure_type, detail = error.failure_type, str(error)
-        except (ConnectionError, OSError) as error:
-            failure_type, detail = self._unreachable(error)
-        except Exception as error:  # whatever a check does, it is a result
-            failure_type, detail = self.wrong, self._said(error)
-        return self.found(failure_type, detail, time.monotonic() - began)
 
     def found(
         self,
@@ -102,6 +77,35 @@ class LookingProbe:
         return {Depth.ALIVE: FailureType.UNRESPONSIVE, Depth.READY: FailureType.NOT_READY}.get(
             self.check.depth, FailureType.INCORRECT
         )
+
+
+class LookingProbe(CheckProbe):
+    """A probe whose `find` says what it found; everything else is here."""
+
+    @abstractmethod
+    async def find(self) -> str:
+        """Look once and return what is good, one sentence.
+
+        Raises:
+            Bad: with what is wrong.
+            OSError, TimeoutError: when the thing cannot be reached.
+        """
+
+    async def look(self) -> Look:
+        """Look once, bounded by the check's timeout."""
+        began, failure_type, detail = time.monotonic(), None, ""
+        try:
+            async with asyncio.timeout(self.check.timeout):
+                detail = await self.find()
+        except TimeoutError:
+            failure_type, detail = self.silent, f"no answer within {self.check.timeout:g} s"
+        except Bad as error:
+            failure_type, detail = error.failure_type, str(error)
+        except (ConnectionError, OSError) as error:
+            failure_type, detail = self._unreachable(error)
+        except Exception as error:  # whatever a check does, it is a result
+            failure_type, detail = self.wrong, self._said(error)
+        return self.found(failure_type, detail, time.monotonic() - began)
 
     @staticmethod
     def _unreachable(error: OSError) -> tuple[str, str]:

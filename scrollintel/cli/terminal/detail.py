@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
@@ -55,10 +56,11 @@ class DetailScreen(Screen[None]):
         """Let the view beneath be looked after again."""
         self.dashboard.look_at_once()
 
+    @abstractmethod
     def look(self, client: Client) -> Callable[[], None]:
         """Ask, in a thread, and return what shows the answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def picture(self, paint: Paint, passed: float) -> Group | None:
         """Return the text, or None while nothing is known.
 
@@ -66,7 +68,6 @@ class DetailScreen(Screen[None]):
             paint: Styles.
             passed: Seconds since the answer came.
         """
-        raise NotImplementedError
 
     def show(self) -> None:
         """Show an answer that has just come."""

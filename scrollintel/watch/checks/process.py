@@ -11,7 +11,7 @@ from ...core.config.base import Config
 from ...recovery.symptom import Depth, FailureType, Look
 from ...recovery.target import Check, Target
 from ..kinds import CheckKind, ProbeContext
-from ..looking import LookingProbe
+from ..looking import CheckProbe
 
 POLL_INTERVAL = 0.05
 """Seconds between looks where the system cannot tell of an exit."""
@@ -24,17 +24,13 @@ class ProcessOptions(Config):
     """A process check takes no options: the process is that of the target."""
 
 
-class ProcessProbe(LookingProbe):
+class ProcessProbe(CheckProbe):
     """Looks whether the process runs, and learns of its exit from the kernel at once."""
 
     def __init__(self, target: Target, check: Check, options: ProcessOptions, context: ProbeContext) -> None:
         super().__init__(target, check)
         self._pid_of = context.pid_of
         self._last: int | None = None
-
-    async def find(self) -> str:
-        """Never asked: `look` is made here, because an exit is conclusive."""
-        raise NotImplementedError
 
     async def look(self) -> Look:
         """Look whether the process runs."""
