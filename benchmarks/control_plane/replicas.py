@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.servers.control_plane import PREFIX, ServerProcess, server_process
 
+SINCE = 1_790_000_000.0
+
 
 class Replica:
     """A connection that joins and reports as `scrollintel.connect` does, with every circuit changed each time."""
@@ -30,15 +32,16 @@ class Replica:
         assert answer.status < 300, body
         return body
 
-    def report(self) -> None:
-        """Send a report in which every circuit has seen ten more calls."""
+    def seen(self) -> list[object]:
+        """Return the row of a circuit behind its name, with ten more calls."""
         self._calls += 10
-        since = 1_790_000_000.0
-        rows = [
-            [f"circuit-{number}", None, "closed", "created", since, None, self._calls, 1, 0, 0, 0, 0, 0, 0, 0, 0,
-             0.01, 0.05, 0.09, 0.012, 0.2, None, None, 0]
-            for number in range(self._circuits)
-        ]  # fmt: skip
+        return [None, "closed", "created", SINCE, None, self._calls, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+                0.01, 0.05, 0.09, 0.012, 0.2, None, None, 0]  # fmt: skip
+
+    def report(self) -> None:
+        """Send a report in which every circuit has seen more calls."""
+        rest = self.seen()
+        rows = [[f"circuit-{number}", *rest] for number in range(self._circuits)]
         self._send("POST", self._path, {"circuits": rows, "policies": [], "levels": [], "facts": [], "dropped": 0})
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
 
 from fastapi import Request
 
-from ..security.access import ANONYMOUS, LOCAL_OPERATOR, Permission
+from ..security.access import ANONYMOUS, LOCAL_OPERATOR, Identity, Permission
+from ..security.loopback import is_loopback_address
 from ..security.sessions import Session
 from ..service.caller import Caller
 from ..service.errors import AccessDeniedError, UnauthenticatedError
@@ -43,11 +43,7 @@ async def admit(
     local = is_local_socket(request)
     session: Session | None = None
     if header is not None:
-        identity = await use_cases.access.bearer(header)
-        if identity is None:
-            await use_cases.access.note_refusal(ANONYMOUS, permission, peer(request), request_id, "unauthenticated")
-            raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
-        use_cases.access.logins.note(identity, header, peer(request), request_id)
+        identity = await _bearer(use_cases, request, header, permission, request_id)
     elif not local and (session := session_of(use_cases, request, active=not unattended)) is not None:
         identity = session.identity
         try:
@@ -75,13 +71,7 @@ async def visitor(use_cases: UseCases, request: Request, request_id: str) -> Cal
     """
     header = request.headers.get("authorization")
     if header is not None:
-        identity = await use_cases.access.bearer(header)
-        if identity is None:
-            await use_cases.access.note_refusal(
-                ANONYMOUS, Permission.HEALTH_READ, peer(request), request_id, "unauthenticated"
-            )
-            raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
-        use_cases.access.logins.note(identity, header, peer(request), request_id)
+        identity = await _bearer(use_cases, request, header, Permission.HEALTH_READ, request_id)
         return Caller(identity, request_id, address=peer(request))
     if is_local_socket(request):
         return Caller(LOCAL_OPERATOR, request_id, break_glass=True, address=peer(request))
@@ -90,6 +80,18 @@ async def visitor(use_cases: UseCases, request: Request, request_id: str) -> Cal
         return Caller(session.identity, request_id, address=peer(request), session=session.digest)
     is_open = not use_cases.access.enforced and is_loopback(request)
     return Caller(LOCAL_OPERATOR if is_open else ANONYMOUS, request_id, address=peer(request))
+
+
+async def _bearer(
+    use_cases: UseCases, request: Request, header: str, permission: Permission, request_id: str
+) -> Identity:
+    """Return whom a token stands for, and note that they came or that nobody known did."""
+    identity = await use_cases.access.bearer(header)
+    if identity is None:
+        await use_cases.access.note_refusal(ANONYMOUS, permission, peer(request), request_id, "unauthenticated")
+        raise UnauthenticatedError("the token is not valid", headers=CHALLENGE)
+    use_cases.access.logins.note(identity, header, peer(request), request_id)
+    return identity
 
 
 def session_of(use_cases: UseCases, request: Request, *, active: bool) -> Session | None:
@@ -124,12 +126,8 @@ def is_loopback(request: Request) -> bool:
     return origin is None or origin.partition("://")[2] == host
 
 
-@lru_cache(maxsize=1024)
-def _is_loopback_address(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+_is_loopback_address = lru_cache(maxsize=1024)(is_loopback_address)
+"""Asked for every request, and there are few different answers."""
 
 
 def peer(request: Request) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..security.loopback import is_this_machine
 from .problems import problem
 
 ADMIN_SOCKET = "scrollintel.admin_socket"
@@ -41,7 +42,7 @@ class AllowedHosts:
         name = _name_of(host)
         if name is None:
             return False
-        if name == "localhost" or name in self._names or _is_loopback(name):
+        if name in self._names or is_this_machine(name):
             return True
         return reached is not None and name == _plain(reached)
 
@@ -122,10 +123,3 @@ def _plain(name: str) -> str:
         return str(ipaddress.ip_address(name.strip("[]")))
     except ValueError:
         return name.lower().removesuffix(".")
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -61,7 +61,6 @@ On the command line, <code>scrollintel status</code> shows how things are.</p>
 """
 _SHARED: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 ASK_FIRST: Final = "no-cache"

@@ -5,7 +5,6 @@ Redirects are not followed, proxies are not used, certificates are verified, and
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import time
 from collections.abc import Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+from .loopback import is_this_machine
 
 SIZE_LIMIT: Final = 256 * 1024
 """Bytes of an answer that are read at most."""
@@ -24,15 +25,6 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 class ExchangeError(Exception):
     """There is no answer; the text is one phrase, without the URL and what was sent."""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def url_problem(url: str) -> str | None:
@@ -46,7 +38,7 @@ def url_problem(url: str) -> str | None:
         return "a URL with a host"
     if parts.username is not None or parts.password is not None or parts.fragment:
         return "a URL without user name, password and fragment"
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname)):
         return None
     return "an https URL (http is for 127.0.0.1 only)"
 

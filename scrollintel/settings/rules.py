@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from ..core.config.base import InvalidValue, Rule, name_problem
 from ..core.errors import ConfigError
 from ..security.access import Binding, Role
+from ..security.loopback import is_this_machine
 
 _MAX_TEXT = 4096
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -145,7 +146,7 @@ def web_url() -> dict[str, Rule]:
             known = parts.hostname, parts.port  # the port is parsed when it is asked for
         except ValueError:
             raise InvalidValue from None
-        plain = parts.scheme == "http" and is_loopback(known[0] or "")
+        plain = parts.scheme == "http" and is_this_machine(known[0] or "")
         if not known[0] or parts.username or parts.fragment or not (parts.scheme == "https" or plain):
             raise InvalidValue
         return value
@@ -219,14 +220,6 @@ def _binding(entry: object) -> Binding:
         return Binding(entry["role"], _texts(entry["services"]))
     except ConfigError:
         raise InvalidValue from None
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a host is this machine and no other; a host name other than localhost may be anything."""
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return name.lower().removesuffix(".") == "localhost"
 
 
 # ------------------------------------------------------------------ the text of a variable

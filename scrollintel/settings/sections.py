@@ -9,12 +9,13 @@ from pathlib import Path
 
 from ..core.config.base import Config, boolean, choice, integer, number
 from ..core.errors import Violation
+from ..security.loopback import is_this_machine
 from ..telemetry.families import MAX_CIRCUITS
 from . import rules
 from .access_section import AccessSettings
 from .alert_section import AlertSettings
 from .recovery_sections import OutboundSettings, RecoverySettings
-from .rules import is_loopback, parse_list, parse_number, parse_switch, parse_whole, setting
+from .rules import parse_list, parse_number, parse_switch, parse_whole, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class ServerSettings(Config):
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
-        return is_loopback(self.host)
+        return is_this_machine(self.host)
 
     @property
     def url(self) -> str:
