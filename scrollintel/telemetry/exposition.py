@@ -77,6 +77,13 @@ class Definition:
         last = self.family.rpartition("_")[2]
         return last if last in UNITS else ""
 
+    def cumulated(self, numbers: Sequence[float]) -> tuple[list[tuple[str, float]], float, float]:
+        """Return a row of a histogram as Prometheus counts: each bound with all below it, the sum, and the count."""
+        *counts, total = numbers
+        sums = list(accumulate(counts))
+        bounds = [spell(bound) for bound in (*self.bounds, math.inf)]
+        return list(zip(bounds, sums, strict=True)), total, sums[-1]
+
     @property
     def every_label(self) -> tuple[str, ...]:
         """Names of all labels of a sample, but for `le`."""

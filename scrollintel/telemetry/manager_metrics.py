@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ..control.circuit_view import WORST_FIRST
 from ..core.manager import FaultToleranceManager
@@ -21,6 +21,15 @@ RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
 """States of a circuit, the worst one first."""
 
 
+_POLICY_LIMITS: tuple[tuple[Definition, str, Callable[[list[float]], float]], ...] = (
+    (f.BUDGET_TOKENS, "budget", min),
+    (f.BUDGET_RESERVE, "reserve", max),
+    (f.BULKHEAD_RUNNING, "running", sum),
+    (f.BULKHEAD_WAITING, "waiting", sum),
+    (f.BULKHEAD_LIMIT, "slots", sum),
+    (f.RATE_PERMITS, "permits", sum),
+    (f.RATE_CAPACITY, "capacity", sum),
+)
 _POLICY_COUNTERS = (f.RETRIES, f.RETRIES_GIVEN_UP, f.HEDGES, f.FALLBACKS, f.LIMIT_REJECTIONS)
 
 
@@ -73,6 +82,19 @@ def add_policy_counts(found: Families, labels: tuple[str, ...], counts: tuple[in
     """Add what one policy has counted: retries, calls given up, hedges, fallbacks, and refusals by its limits."""
     for definition, count in zip(_POLICY_COUNTERS, counts, strict=True):
         found.add(definition, labels, count)
+
+
+def add_policy_limits(found: Families, labels: tuple[str, ...], replicas: Sequence[object]) -> None:
+    """Add how full the limits of one policy are, together over the replicas that have them.
+
+    Arguments:
+        replicas: What each replica tells, with the fields `budget`, `reserve`, `running`, `waiting`, `slots`, `permits`
+            and `capacity`; None where it has no such limit.
+    """
+    for definition, field, together in _POLICY_LIMITS:
+        values = [value for one in replicas if (value := getattr(one, field)) is not None]
+        if values:
+            found.add(definition, labels, together(values))
 
 
 def add_build(found: Families) -> None:
@@ -147,17 +169,7 @@ def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int)
         counts = (one.retries, one.given_up, one.hedges, one.fallbacks, one.rejections)
         add_policy_counts(found, labels, counts)
         found.add(f.ABANDONED_THREADS, labels, one.abandoned_threads)
-        for definition, value in (
-            (f.BUDGET_TOKENS, one.budget),
-            (f.BUDGET_RESERVE, one.reserve),
-            (f.BULKHEAD_RUNNING, one.running),
-            (f.BULKHEAD_WAITING, one.waiting),
-            (f.BULKHEAD_LIMIT, one.slots),
-            (f.RATE_PERMITS, one.permits),
-            (f.RATE_CAPACITY, one.capacity),
-        ):
-            if value is not None:
-                found.add(definition, labels, value)
+        add_policy_limits(found, labels, (one,))
     found.add(f.OMITTED, ("policies",), max(0, len(figures) - maximum))
 
 

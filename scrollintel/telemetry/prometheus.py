@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
-from math import inf
 from typing import TYPE_CHECKING
 
 from ..core.errors import ConfigError, Violation
 from ..core.manager import FaultToleranceManager, ft_manager
-from .exposition import Definition, Family, Kind, negotiate, render, spell
+from .exposition import Definition, Family, Kind, negotiate, render
 from .families import LIBRARY, MAX_CIRCUITS
 from .manager_metrics import of_manager
 
@@ -120,9 +118,8 @@ def _samples(family: Family) -> Iterable[tuple[str, dict[str, str], float]]:
 def _histogram(
     definition: Definition, labels: dict[str, str], numbers: tuple[float, ...]
 ) -> Iterable[tuple[str, dict[str, str], float]]:
-    *counts, total = numbers
-    sums = list(accumulate(counts))
-    for bound, count in zip((*definition.bounds, inf), sums, strict=True):
-        yield f"{definition.name}_bucket", {**labels, "le": spell(bound)}, float(count)
+    buckets, total, count = definition.cumulated(numbers)
+    for bound, below in buckets:
+        yield f"{definition.name}_bucket", {**labels, "le": bound}, float(below)
     yield f"{definition.name}_sum", labels, float(total)
-    yield f"{definition.name}_count", labels, float(sums[-1])
+    yield f"{definition.name}_count", labels, float(count)

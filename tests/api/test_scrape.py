@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ..servers.control_plane import BASE
 from ..servers.outage import outage
 from .recovery_rig import Led, acting, finished, recovering, start, token
 from .rig import serving
-from .watching_rig import ASKS, Flags, away, back, question_of, shown, watching
+from .watching_rig import ASKS, PATIENCE, Flags, away, back, question_of, shown, watching
 
 URL = f"{BASE}/metrics"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -328,6 +329,9 @@ async def test_scrape_of_a_repaired_target_tells_every_phase(tmp_path: Path) -> 
         flags.up("web")
         await shown(client, "/recovery/history", lambda body: body["items"] and body["items"][0]["finished_at"])
         samples = await scraped(client)
+        async with asyncio.timeout(PATIENCE):  # what is in the history is counted right afterwards
+            while of(samples, "time_to_recover_seconds_count", service="web") is None:
+                samples = await scraped(client)
         assert of(samples, "recoveries_total", service="web", outcome="recovered") == 1
         for phase in ("detection", "initiation", "repair", "proof"):
             count = of(samples, "recovery_phase_duration_seconds_count", service="web", phase=phase)

@@ -13,7 +13,7 @@ from ...replica.protocol import PolicyReport
 from ...security.access import ALL, Scope
 from ...telemetry import families as f
 from ...telemetry import platform_families as p
-from ...telemetry.manager_metrics import ONE_HOT, RANK, Families, add_counts, add_policy_counts
+from ...telemetry.manager_metrics import ONE_HOT, RANK, Families, add_counts, add_policy_counts, add_policy_limits
 from ..grown import Grown, Place
 
 if TYPE_CHECKING:
@@ -128,18 +128,7 @@ def add_policies(found: Families, use_cases: UseCases, scope: Scope, maximum: in
         if counts is not None:
             add_policy_counts(found, place, counts)
         found.add(f.ABANDONED_THREADS, place, sum(report.abandoned_threads for report in here))
-        for definition, field, together in (
-            (f.BUDGET_TOKENS, "budget", min),
-            (f.BUDGET_RESERVE, "reserve", max),
-            (f.BULKHEAD_RUNNING, "running", sum),
-            (f.BULKHEAD_WAITING, "waiting", sum),
-            (f.BULKHEAD_LIMIT, "slots", sum),
-            (f.RATE_PERMITS, "permits", sum),
-            (f.RATE_CAPACITY, "capacity", sum),
-        ):
-            values = [value for report in here if (value := getattr(report, field)) is not None]
-            if values:
-                found.add(definition, place, together(values))
+        add_policy_limits(found, place, here)
     found.add(f.OMITTED, ("policies",), max(0, len(reports) - maximum))
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
-from math import inf
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter
 
-from ..exposition import PREFIX, Definition, Family, Kind, Number, spell
+from ..exposition import PREFIX, Definition, Family, Kind
 from .attributes import METRIC_PREFIX
 from .instrumentation import SCOPE
 
@@ -120,15 +118,14 @@ def _histogram(family: Family, part: str) -> Iterator[Observation]:
     definition = family.definition
     for values, numbers in family.rows:
         attributes = _attributes(definition, values)
-        *counts, total = numbers
-        sums: list[Number] = list(accumulate(counts))
+        buckets, total, count = definition.cumulated(numbers)
         if part == "sum":
             yield Observation(total, attributes)
         elif part == "count":
-            yield Observation(sums[-1], attributes)
+            yield Observation(count, attributes)
         else:
-            for bound, count in zip((*definition.bounds, inf), sums, strict=True):
-                yield Observation(count, {**attributes, f"{METRIC_PREFIX}le": spell(bound)})
+            for bound, below in buckets:
+                yield Observation(below, {**attributes, f"{METRIC_PREFIX}le": bound})
 
 
 def _attributes(definition: Definition, values: tuple[str, ...]) -> dict[str, str]:
