@@ -138,9 +138,30 @@ function take(news: Batch): void {
     }
     if (news.facts?.length) {
       facts.value = [...news.facts.toReversed(), ...facts.value].slice(0, FACTS_KEPT);
-      if (news.left_out || news.facts.some((fact) => STORY.test(fact.event))) storyVersion.value += 1;
+      if (news.left_out || news.facts.some((fact) => STORY.test(fact.event))) tellStory();
     }
   });
+}
+
+const STORY_PAUSE = 500;
+let storyWaits = false;
+let storyPending = false;
+
+/** Have views read their stories again: at once, and no more often than twice a second however many facts come. */
+function tellStory(): void {
+  if (storyWaits) {
+    storyPending = true;
+    return;
+  }
+  storyVersion.value += 1;
+  storyWaits = true;
+  setTimeout(() => {
+    storyWaits = false;
+    if (storyPending) {
+      storyPending = false;
+      tellStory();
+    }
+  }, STORY_PAUSE);
 }
 
 function merged<T>(

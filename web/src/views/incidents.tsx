@@ -1,14 +1,14 @@
 // Incidents, open ones first; what waits for a person; what holds automation.
 
-import { letAutomationAct, releaseBrake, stopAutomation } from "../actions";
 import { ask } from "../api/client";
-import type { ApprovalPage, AutomationView, IncidentPage, IncidentView } from "../api/types";
-import { Card, Page, Trouble } from "../parts/frame";
+import type { ApprovalPage, IncidentPage, IncidentView } from "../api/types";
+import { AutomationCard } from "../parts/automation";
+import { Page, Trouble } from "../parts/frame";
 import { Ago, Severity, State } from "../parts/marks";
 import { useReading } from "../parts/reading";
 import { type Column, Table } from "../parts/table";
 import { go, keep, query, to } from "../router";
-import { mayEverywhere, resetVersion, storyVersion, summary } from "../store";
+import { resetVersion, storyVersion } from "../store";
 import { lookOfIncident, plural, span, words } from "../words";
 import { Asked } from "./incident";
 
@@ -45,7 +45,7 @@ export function IncidentsView() {
   return (
     <Page title="Incidents" lead={plural(rows.filter((row) => row.ended_at === null).length, "open incident")}>
       {questions.map((item) => <Asked key={item.id} item={item} />)}
-      <Held />
+      <AutomationCard />
       <div class="filters">
         <select aria-label="State" value={state} onChange={(event) => keep("state", event.currentTarget.value)}>
           <option value="">Every state</option>
@@ -66,55 +66,5 @@ export function IncidentsView() {
       {found.trouble !== null && <Trouble again={found.again}>{found.trouble}</Trouble>}
       <Table caption="Incidents" rows={rows} columns={COLUMNS} nameOf={(row) => row.id} onOpen={(row) => go(to("incidents", row.id))} empty={found.value === null ? "Loading …" : "No incident fits."} />
     </Page>
-  );
-}
-
-function Held() {
-  const { value } = useReading(() => ask<AutomationView>("/automation"), [storyVersion.value, summary.value?.automation]);
-  if (value === null) return null;
-  const may = mayEverywhere("recovery.start");
-  return (
-    <Card
-      title="Automation"
-      aside={
-        may && (
-          <div class="buttons">
-            {value.brake && (
-              <button type="button" class="danger" onClick={releaseBrake}>
-                Release the storm brake …
-              </button>
-            )}
-            {value.stopped ? (
-              <button type="button" class="primary" onClick={letAutomationAct}>
-                Let it act again …
-              </button>
-            ) : (
-              <button type="button" class="danger" onClick={stopAutomation}>
-                Stop all automation …
-              </button>
-            )}
-          </div>
-        )
-      }
-    >
-      <p>
-        {value.stopped && (
-          <span data-automation="stopped">
-            <b>Stopped</b> by {value.stopped.by} <Ago at={value.stopped.since} />: {value.stopped.reason}.{" "}
-          </span>
-        )}
-        {value.brake && (
-          <span data-automation="braked">
-            <b>The storm brake holds</b> since <Ago at={value.brake.since} />: {value.brake.why}.{" "}
-          </span>
-        )}
-        {!value.stopped && !value.brake && (value.watching ? "It acts within its limits. " : "No target is declared. ")}
-        <span class="muted">
-          {value.running} of {value.max_running} recoveries run · engine {value.engine}
-          {value.durable ? ", outlives this process" : ", in this process only"}
-          {value.journalled > 0 && ` · ${plural(value.journalled, "note")} wait for the database`}
-        </span>
-      </p>
-    </Card>
   );
 }

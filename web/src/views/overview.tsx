@@ -1,16 +1,14 @@
 // One page for whoever is on call: what is broken, why, what is being done, and what to press.
 
-import type { ComponentChildren } from "preact";
-
-import { letAutomationAct, stopAutomation } from "../actions";
 import { ask } from "../api/client";
-import type { ApprovalPage, AutomationView, SummaryView } from "../api/types";
+import type { ApprovalPage, SummaryView } from "../api/types";
+import { AutomationCard } from "../parts/automation";
 import { Spark } from "../parts/chart";
-import { Card, Empty, Figure, Page, Trouble } from "../parts/frame";
+import { Card, Empty, Figure, Page } from "../parts/frame";
 import { Ago, Countdown, Severity, Shape, State } from "../parts/marks";
 import { useReading } from "../parts/reading";
 import { to } from "../router";
-import { circuits, course, facts, type LiveCircuit, may, mayEverywhere, storyVersion, summary } from "../store";
+import { circuits, course, facts, type LiveCircuit, may, storyVersion, summary } from "../store";
 import { clock, count, inUtc, lookOf, lookOfIncident, NONE, plural, rate, reasonOf, share, span, type Tone, words } from "../words";
 
 export function OverviewView() {
@@ -28,7 +26,7 @@ export function OverviewView() {
         </div>
         <div class="column">
           <States shown={shown} />
-          <Automation />
+          <AutomationCard />
           <Lately />
         </div>
       </div>
@@ -229,48 +227,6 @@ function Bar({ name, counts, address }: { name: string; counts: Record<string, n
         ))}
       </div>
     </div>
-  );
-}
-
-function Automation() {
-  const standing = summary.value?.automation;
-  const { value, trouble, again } = useReading(
-    () => (may("recovery.read") ? ask<AutomationView>("/automation") : Promise.resolve(null)),
-    [storyVersion.value, standing],
-  );
-  if (trouble !== null) return <Trouble again={again}>{trouble}</Trouble>;
-  if (value === null) return null;
-  const held: ComponentChildren = value.stopped ? (
-    <p class="note tone-bad" data-automation="stopped">
-      Stopped by {value.stopped.by} <Ago at={value.stopped.since} />: {value.stopped.reason}
-    </p>
-  ) : value.brake ? (
-    <p class="note tone-bad" data-automation="braked">
-      The storm brake holds since <Ago at={value.brake.since} />: {value.brake.why}
-    </p>
-  ) : (
-    <p class="muted" data-automation="free">
-      {value.watching ? `Watches ${plural(value.targets, "target")}.` : "No target is declared."} {value.running} of {value.max_running} recoveries run.
-    </p>
-  );
-  return (
-    <Card title="Automation">
-      {held}
-      {mayEverywhere("recovery.start") && (
-        <div class="buttons">
-          {value.stopped ? (
-            <button type="button" class="primary" onClick={letAutomationAct}>
-              Let it act again
-            </button>
-          ) : (
-            <button type="button" class="danger" onClick={stopAutomation}>
-              Stop all automation
-            </button>
-          )}
-          {value.brake && <a href={to("incidents")}>Storm brake …</a>}
-        </div>
-      )}
-    </Card>
   );
 }
 
