@@ -80,6 +80,8 @@ def main() -> int:
     if command is None:
         sys.stderr.write(f"The dashboard needs npm, or the Python package {NODE_PACKAGE}, to be built.\n")
         return 3
+    sys.stdout.write("Building the dashboard\n")
+    sys.stdout.flush()
     try:
         build(command)
     except (OSError, subprocess.SubprocessError) as error:
