@@ -7,6 +7,7 @@ called by the package's build hook.
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,13 @@ def build(command: Sequence[str]) -> None:
 
 
 def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, cwd=WEB, check=True, timeout=_PATIENCE, stdout=sys.stderr, stdin=subprocess.DEVNULL)  # noqa: S603  # fixed arguments
+    # What npm runs looks for `node` on PATH; the one of the Python package lies beside this interpreter. Certificates
+    # are those that the machine trusts, as for everything else that make installs.
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)))
+    subprocess.run(  # noqa: S603  # fixed arguments
+        command, cwd=WEB, check=True, timeout=_PATIENCE, stdout=sys.stderr, stdin=subprocess.DEVNULL,
+        env={"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path},
+    )  # fmt: skip
 
 
 def _files(path: Path) -> list[Path]:
