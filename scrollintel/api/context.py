@@ -49,11 +49,16 @@ class Ask(StrictRequest):
         answer = await self.use_cases.plane.answer(self.caller, decide, await self._once())
         return Response(answer.body, answer.status, dict(answer.headers), media_type="application/json")
 
-    def rendered(self, permission: Permission, render: Callable[[], Answer]) -> Response:
-        """Answer a read, with what was rendered a moment ago for the same request and scope if nothing has changed."""
+    def rendered(self, render: Callable[[], Answer], *permissions: Permission) -> Response:
+        """Answer a read, with what was rendered a moment ago for the same request and scope if nothing has changed.
+
+        Arguments:
+            render: Makes the answer.
+            permissions: Those whose scopes it depends on.
+        """
         use_cases, scope = self.use_cases, self.scope
         use_cases.plane.fleet.bring_up_to_date()
-        key = (scope["path"], scope["query_string"], self.caller.identity.services_for(permission))
+        key = (scope["path"], scope["query_string"], *map(self.caller.identity.services_for, permissions))
         given = use_cases.rendered.get(key, render)
         return Response(given.body, given.status, given.headers, media_type="application/json")
 

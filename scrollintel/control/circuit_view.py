@@ -49,13 +49,21 @@ class ReplicaCircuit:
 
 @dataclass(frozen=True, slots=True)
 class CircuitWhole:
-    """A circuit over all replicas, `parts` being one for each replica and key."""
+    """A circuit over all replicas, as far as somebody may see it.
+
+    Arguments:
+        name, service: Its name, and the service of its policy if it has one.
+        policy, order: What is in force, or None.
+        parts: One for each replica and key.
+        operable: Whether the one who looks may steer it.
+    """
 
     name: str
     service: str | None
     policy: PolicyRecord | None
     order: CircuitOrder | None
     parts: Sequence[ReplicaCircuit]
+    operable: bool = False
 
     @property
     def state(self) -> CircuitState:

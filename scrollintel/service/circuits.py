@@ -10,7 +10,7 @@ from ..control.circuit_view import CircuitWhole
 from ..control.records import CIRCUIT_ORDERS, POLICIES, CircuitOrder, PolicyRecord
 from ..core.config.breaker import CircuitBreakerConfig
 from ..core.config.policy import Policy
-from ..security.access import Permission
+from ..security.access import ALL, Permission
 from ..storage.transaction import Transaction
 from .caller import Caller
 from .dry_runs import DryRuns
@@ -84,13 +84,15 @@ class Circuits:
     @staticmethod
     def _seen(caller: Caller, whole: CircuitWhole) -> CircuitWhole | None:
         permission = Permission.CIRCUITS_READ
+        if _is_operable(caller, whole):
+            whole = replace(whole, operable=True)
         if caller.sees_everything(permission):
             return whole
         parts = [part for part in whole.parts if caller.identity.allows(permission, part.service)]
         owned = whole.policy is not None and caller.sees(permission, whole.policy.service)
         if not parts and not owned:
             return None
-        return replace(whole, parts=parts, policy=whole.policy if owned else None, order=whole.order)
+        return replace(whole, parts=parts, policy=whole.policy if owned else None)
 
     # ------------------------------------------------------------------ steering
 
@@ -101,15 +103,7 @@ class Circuits:
             MissingError: when there is none that the caller may see.
             AccessDeniedError: when it belongs to a service, or runs on replicas of one, that is not the caller's.
         """
-        whole = self.whole(name)
-        if whole is None or self._seen(caller, whole) is None:
-            raise MissingError(KIND, name)
-        owners: set[str | None] = {part.service for part in whole.parts}
-        if whole.policy is not None:
-            owners.add(whole.policy.service)
-        if not owners:
-            owners.add(None)
-        if not all(caller.identity.allows(Permission.CIRCUITS_OPERATE, owner) for owner in owners):
+        if not self.find(caller, name).operable:
             raise AccessDeniedError(
                 f"this needs the permission {Permission.CIRCUITS_OPERATE.value} for every service that uses the circuit"
             )
@@ -267,6 +261,17 @@ class Circuits:
             )
         if tx.get(CIRCUIT_ORDERS, name) is not None:
             self.operate(tx, caller, "close", name, reason or "the circuit breaker was deleted")
+
+
+def _is_operable(caller: Caller, whole: CircuitWhole) -> bool:
+    """Tell whether the caller may steer a circuit of which everything is known, on every replica."""
+    scope = caller.identity.services_for(Permission.CIRCUITS_OPERATE)
+    if not scope or scope is ALL:
+        return scope is ALL
+    owners: set[str | None] = {part.service for part in whole.parts}
+    if whole.policy is not None:
+        owners.add(whole.policy.service)
+    return bool(owners) and all(owner in scope for owner in owners)
 
 
 def _sees(caller: Caller, record: PolicyRecord) -> bool:

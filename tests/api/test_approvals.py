@@ -38,6 +38,15 @@ async def answer(
     return await client.post(f"/approvals/{question['id']}/decide", json=body, headers=headers)
 
 
+async def offered(client: httpx2.AsyncClient, question: Json, headers: dict[str, str]) -> list[str]:
+    """Return the answers that somebody is told they may give, by the question and by the list of all."""
+    shown = (await client.get(f"/approvals/{question['id']}", headers=headers)).json()
+    listed = (await client.get("/approvals", params={"all": "true"}, headers=headers)).json()["items"]
+    assert [item["answers"] for item in listed if item["id"] == question["id"]] == [shown["answers"]]
+    given: list[str] = shown["answers"]
+    return given
+
+
 @pytest.mark.asyncio
 async def test_only_an_approver_of_the_service_answers_and_is_on_record(tmp_path: Path, flags: Flags) -> None:
     """Whoever may only look is told so; whoever may not even look finds nothing; no second confirmation is needed."""
@@ -48,11 +57,16 @@ async def test_only_an_approver_of_the_service_answers_and_is_on_record(tmp_path
         operator = await token(use_cases, Binding(Role.OPERATOR, ("a",)))
         stranger = await token(use_cases, Binding(Role.APPROVER, ("b",)), Binding(Role.VIEWER, ("b",)))
         for headers, status in ((viewer, 403), (operator, 403), (stranger, 404)):
+            if headers is not stranger:
+                assert await offered(client, question, headers) == []
             assert (await answer(client, question, "approve", **headers)).status_code == status
         assert (await client.get(f"/approvals/{question['id']}", headers=stranger)).status_code == 404
         assert (await client.get("/approvals", headers=stranger)).json()["items"] == []
         approver = await token(use_cases, Binding(Role.APPROVER, ("a",)), Binding(Role.VIEWER, ("a",)))
+        assert await offered(client, question, approver) == ["approve", "refuse"]
         given = await answer(client, question, "approve", **approver)
+        assert given.json()["answers"] == []
+        assert await offered(client, question, approver) == []
         assert (given.json()["decision"], given.json()["confirmed_twice"]) == ("approved", False)
         audited = (await client.get("/audit", params={"action": "approval.approve"})).json()["items"]
         assert [item["after"]["digest"] for item in audited] == [question["digest"]]
@@ -114,7 +128,7 @@ async def test_question_that_nobody_answers_is_a_no(tmp_path: Path, flags: Flags
         question = await question_of(client, "a")
         await incident_of(client, "a", "escalated")
         past = (await client.get(f"/approvals/{question['id']}")).json()
-        assert (past["decision"], past["decided_by"]) == ("expired", None)
+        assert (past["decision"], past["decided_by"], past["answers"]) == ("expired", None, [])
         assert (await answer(client, question, "approve", confirm=True)).status_code == 409
 
 
@@ -175,6 +189,8 @@ async def test_person_who_started_a_recovery_may_refuse_it_and_not_agree_to_it(t
         assert begun.status_code == 202, begun.text
         flags.down("a")
         question = await question_of(client, "a")
+        assert await offered(client, question, starter) == ["refuse"]
+        assert await offered(client, question, other) == ["approve", "refuse"]
         own = await answer(client, question, "approve", **starter)
         if question["requested_by"] == "system":
             pytest.fail("the question is about the recovery that was started by hand")

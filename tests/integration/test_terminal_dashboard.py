@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from scrollintel import CircuitBreakerConfig, FaultToleranceManager, Policy, connect
-from scrollintel.cli.terminal.access import Access
 from scrollintel.core.fault_tolerance import CircuitIsolatedError, Pipeline
 from scrollintel.testing import ManualClock
 
@@ -143,20 +142,20 @@ async def test_isolate_is_confirmed_and_carried_out_everywhere(shop: Shop) -> No
 
 @pytest.mark.asyncio
 async def test_refusal_by_the_control_plane_is_shown_plainly(shop: Shop) -> None:
-    """Whoever only may look is told so in words, and nothing has happened."""
+    """Whose circuit becomes that of others while they decide is told so in words, and nothing has happened."""
     circuit = shop.circuit("mails")
     circuit.call(works)
-    async with terminal(shop.program.url, shop.token("viewer")) as shown:
+    async with terminal(shop.program.url, shop.token("operator")) as shown:
         await shown.press("2", "slash")
         await shown.write("mails")
         await shown.sees("● closed", "1 of ")
         await shown.press("enter", "enter")
-        await shown.sees("Calls pass")
-        shown.app.access = Access()  # as with a control plane that does not tell
-        shown.app.screen.refresh_bindings()
-        await shown.sees("Isolate")
+        await shown.sees("Calls pass", "Isolate")
         await shown.press("i")
         await shown.sees("refused on all replicas")
+        with shop.program.client() as admin:
+            body = {"configuration": {"name": "mails"}, "service": "billing"}
+            admin.post("/circuit-breakers", json=body).raise_for_status()
         await shown.write("test")
         await shown.press("enter", "enter")
         await shown.sees("You may not do this", "circuits.operate")
@@ -257,15 +256,20 @@ async def test_incident_is_acknowledged_approved_and_seen_to_end(tmp_path: Path)
 
 @pytest.mark.asyncio
 async def test_viewer_is_not_offered_what_an_operator_may_do() -> None:
-    """Where the control plane tells what the session may do, keys that it would refuse are neither shown nor heard."""
-    session: dict[str, Any] = {"identity": {"id": "tok_1", "kind": "token", "name": "on-call"}, "permissions": {}}
-    item = {"name": "cards", "state": "closed", "services": ["orders"], "on_replicas": [{"service": "orders"}]}
+    """Where the control plane tells that it would refuse an order, its keys are neither shown nor heard."""
+    identity = {"id": "tok_1", "kind": "token", "name": "on-call"}
+    session: dict[str, Any] = {"identity": identity, "permissions": {"circuits.operate": ["orders"]}}
+    item: dict[str, Any] = {
+        "name": "cards",
+        "state": "closed",
+        "services": ["orders"],
+        "on_replicas": [{"service": "orders"}],
+    }
     with ScriptedPlane() as plane:
         plane.on("GET", "/circuit-breakers", Reply(body={"items": [item], "next_cursor": None}))
-        plane.on("GET", "/circuit-breakers/cards", Reply(body=item))
-        for scope, offered in ((["orders"], True), (["billing"], False)):
-            session["permissions"] = {"circuits.operate": scope}
-            plane.on("GET", "/session", Reply(body=session))
+        plane.on("GET", "/session", Reply(body=session))
+        for offered in (True, False):
+            plane.on("GET", "/circuit-breakers/cards", Reply(body={**item, "operable": offered}))
             async with terminal(plane.url) as shown:
                 await shown.press("2")
                 await shown.sees("cards", "as on-call")

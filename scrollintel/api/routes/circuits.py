@@ -74,7 +74,7 @@ async def list_circuit_breakers(
         page, following = page_of(found, position=position, limit=limit, place=SORTS[sort.value])
         return answer(200, {"items": [summary(whole) for whole in page], "next_cursor": following})
 
-    return ask.rendered(Permission.CIRCUITS_READ, render)
+    return ask.rendered(render, Permission.CIRCUITS_READ, Permission.CIRCUITS_OPERATE)
 
 
 @router.get("/circuit-breakers/{name}", response_model=CircuitDetail, summary="Show a circuit breaker")
@@ -89,7 +89,7 @@ async def show_circuit_breaker(name: PathName, ask: Ask) -> Response:
         tag = None if whole.policy is None else etag(whole.policy.revision)
         return answer(200, detail(whole, transitions), etag=tag)
 
-    return ask.rendered(Permission.CIRCUITS_READ, render)
+    return ask.rendered(render, Permission.CIRCUITS_READ, Permission.CIRCUITS_OPERATE)
 
 
 @router.post("/circuit-breakers", status_code=201, response_model=CircuitDetail, summary="Create a circuit breaker")

@@ -29,7 +29,7 @@ async def list_degraded(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> 
         page, following = page_of(found, position=position, limit=limit, place=lambda level: (level.service,))
         return answer(200, {"items": [document(level) for level in page], "next_cursor": following})
 
-    return ask.rendered(Permission.DEGRADATION_READ, render)
+    return ask.rendered(render, Permission.DEGRADATION_READ)
 
 
 @router.get("/degradation/{service}", response_model=ServiceDegradationView, summary="Show a service's level")
@@ -42,7 +42,7 @@ async def show_level(service: PathName, ask: Ask) -> Response:
             raise MissingError("service", service)
         return answer(200, document(ask.use_cases.degradation.known_level(service)))
 
-    return ask.rendered(Permission.DEGRADATION_READ, render)
+    return ask.rendered(render, Permission.DEGRADATION_READ)
 
 
 @router.post("/degradation", response_model=ServiceDegradationView, summary="Set a service's level")

@@ -133,7 +133,8 @@ async def list_approvals(
     )
     found = await ask.use_cases.incidents.questions(wanted, limit + 1)
     following = _following([(record.requested_at, record.id) for record in found.records], limit)
-    items = [approval_document(record) for record in found.records[:limit]]
+    answers = ask.use_cases.automation.questions.answers
+    items = [approval_document(record, answers(ask.caller, record)) for record in found.records[:limit]]
     return json_response({"items": items, "next_cursor": following}, headers=_marks(ask, found.stale))
 
 
@@ -141,7 +142,8 @@ async def list_approvals(
 @requires(Permission.RECOVERY_READ)
 async def show_approval(approval: IncidentId, ask: Ask) -> Response:
     """One question with the plan that it is about."""
-    return json_response(approval_document(await ask.use_cases.incidents.question(ask.caller, approval)))
+    record = await ask.use_cases.incidents.question(ask.caller, approval)
+    return json_response(approval_document(record, ask.use_cases.automation.questions.answers(ask.caller, record)))
 
 
 @router.post("/approvals/{approval}/decide", response_model=ApprovalView, summary="Answer a question")
@@ -154,7 +156,7 @@ async def decide_approval(approval: IncidentId, body: ApprovalDecision, ask: Ask
             tx, ask.caller, approval, approves=body.decision == "approve", digest=body.digest, reason=body.reason,
             confirm=body.confirm,
         )  # fmt: skip
-        return answer(200, approval_document(record))
+        return answer(200, approval_document(record, []))
 
     return await ask.change(decide)
 

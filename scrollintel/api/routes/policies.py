@@ -64,7 +64,7 @@ async def list_policies(
         items = [document(record, running_on(fleet, record)) for record in page]
         return answer(200, {"items": items, "next_cursor": following})
 
-    return ask.rendered(Permission.POLICIES_READ, render)
+    return ask.rendered(render, Permission.POLICIES_READ)
 
 
 @router.get("/policies/{name}", response_model=PolicyView, summary="Show a policy")
@@ -77,7 +77,7 @@ async def show_policy(name: PathName, ask: Ask) -> Response:
         running = running_on(ask.use_cases.plane.fleet, record)
         return answer(200, document(record, running), etag=etag(record.revision))
 
-    return ask.rendered(Permission.POLICIES_READ, render)
+    return ask.rendered(render, Permission.POLICIES_READ)
 
 
 @router.put("/policies/{name}", response_model=PolicyView, summary="Put a policy in force")

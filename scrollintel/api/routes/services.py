@@ -44,7 +44,7 @@ async def list_services(ask: Ask, limit: Limit = 100, cursor: Cursor = None) -> 
         items = [summary(record, standings[record.name]) for record in page]
         return answer(200, {"items": items, "next_cursor": following})
 
-    return ask.rendered(Permission.SERVICES_READ, render)
+    return ask.rendered(render, Permission.SERVICES_READ)
 
 
 @router.get("/services/{name}", response_model=ServiceView, summary="Show a service")
@@ -56,7 +56,7 @@ async def show_service(name: PathName, ask: Ask) -> Response:
         record = ask.use_cases.registry.find(ask.caller, name)
         return answer(200, document(record, _standings(ask, {name})[name]), etag=etag(record.revision))
 
-    return ask.rendered(Permission.SERVICES_READ, render)
+    return ask.rendered(render, Permission.SERVICES_READ)
 
 
 def _standings(ask: Ask, names: set[str]) -> dict[str, Standing]:

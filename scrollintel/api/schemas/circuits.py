@@ -124,6 +124,10 @@ class CircuitSummary(BaseModel):
     response_times: ResponseTimes
     last_failure: Failure | None
     revision: int | None
+    operable: bool = Field(
+        description="whether you may isolate, close and reset it now: "
+        "that takes `circuits.operate` for every service that uses it, those included that you may not see"
+    )
 
 
 class CircuitDetail(CircuitSummary):
@@ -186,6 +190,7 @@ def summary(whole: CircuitWhole) -> dict[str, Any]:  # Any: JSON values
         if last is None
         else {"type": last.last_failure_type or "", "at": moment(last.last_failure_at or 0.0)},
         "revision": None if whole.policy is None else whole.policy.revision,
+        "operable": whole.operable,
     }
 
 

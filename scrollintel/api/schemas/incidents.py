@@ -99,6 +99,9 @@ class ApprovalView(BaseModel):
     decided_at: datetime | None
     reason: str | None
     confirmed_twice: bool = Field(description="a second confirmation stood in for a second person")
+    answers: list[Literal["approve", "refuse"]] = Field(
+        description="what you may answer now; who has started the recovery may refuse it and not agree to it"
+    )
 
 
 class ApprovalPage(BaseModel):
@@ -142,6 +145,6 @@ def _line(event: IncidentEvent, target: str, sees: Callable[[str], bool]) -> dic
     return {"at": event.at, "kind": event.kind, "detail": detail, "actor": event.actor, "data": dict(data)}
 
 
-def approval_document(record: ApprovalRecord) -> dict[str, Any]:  # Any: JSON values
-    """Return an `ApprovalView`."""
-    return {**asdict(record), "plan": dict(record.plan)}
+def approval_document(record: ApprovalRecord, answers: list[str]) -> dict[str, Any]:  # Any: JSON values
+    """Return an `ApprovalView` for somebody who may give these answers."""
+    return {**asdict(record), "plan": dict(record.plan), "answers": answers}

@@ -9,9 +9,7 @@ from typing import Any
 from ..client import Client, path
 from ..problems import ProblemError
 
-OPERATE = "circuits.operate"
 START = "recovery.start"
-APPROVE = "recovery.approve"
 _EVERYWHERE = "*"
 
 
@@ -32,7 +30,7 @@ class Access:
         """Tell whether something may be offered.
 
         Arguments:
-            permission: Such as `circuits.operate`.
+            permission: Such as `recovery.start`.
             services: All those that it concerns; none is what belongs to no service.
         """
         if self.scopes is None:

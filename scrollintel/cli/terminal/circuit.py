@@ -15,7 +15,6 @@ from ..client import Client, path
 from ..marks import CIRCUITS, Tone, mark_of
 from ..output import part, parts, plain
 from . import orders, wording
-from .access import OPERATE
 from .detail import DetailScreen
 from .view import Paint, grid
 
@@ -55,18 +54,10 @@ class CircuitScreen(DetailScreen):
         return None if self._item is None else circuit_picture(self._item, paint, passed)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what the role may do."""
-        return self._may() if action == "order" else super().check_action(action, parameters)
-
-    def _may(self) -> bool:
-        if self._item is None:
-            return False
-        owners = {str(item.get("service")) for item in parts(self._item, "on_replicas")}
-        configured = part(self._item, "configured")
-        if configured.get("service") is not None:
-            owners.add(str(configured["service"]))
-        everywhere = bool(configured) and configured.get("service") is None
-        return self.dashboard.access.may(OPERATE, () if everywhere else owners)
+        """Offer only what may be done."""
+        if action == "order":
+            return self._item is not None and self._item.get("operable") is True
+        return super().check_action(action, parameters)
 
     def action_order(self, name: str) -> None:
         """Ask for confirmation, and have it carried out."""

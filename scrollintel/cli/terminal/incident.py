@@ -15,7 +15,7 @@ from ..client import Client, path
 from ..marks import INCIDENTS, Tone, mark_of
 from ..output import part, parts, plain
 from . import orders, wording
-from .access import APPROVE, START
+from .access import START
 from .detail import DetailScreen
 from .overview import severity
 from .view import Paint, grid
@@ -68,10 +68,10 @@ class IncidentScreen(DetailScreen):
         return Group(*shown) if shown else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what fits and what the role may do."""
+        """Offer only what fits and what may be done."""
         if action in ("approve", "refuse"):
-            found = self._question
-            return found is not None and found.get("decision") is None and self._may(APPROVE, found)
+            answers = {} if self._question is None else self._question.get("answers")
+            return isinstance(answers, list) and action in answers
         if action in ("acknowledge", "cancel"):
             story = self._story
             if story is None or story.get("ended_at") is not None or not self._may(START, story):

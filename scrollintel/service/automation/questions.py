@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ...control.incidents import APPROVALS, INCIDENTS, ApprovalRecord, IncidentState
 from ...control.recovery_notes import Act, IncidentEvent, Note
-from ...recovery.approval import judge, plan_digest
+from ...recovery.approval import Ruling, judge, plan_digest
 from ...recovery.target import Target
 from ...security.access import Permission
 from ...storage.errors import StoreUnavailableError
@@ -114,6 +114,18 @@ class Questions:
 
     # ------------------------------------------------------------------ answering; in the writer's thread
 
+    def answers(self, caller: Caller, record: ApprovalRecord) -> list[str]:
+        """Return the answers that the caller may give now: "approve", "refuse", both or none; from any thread."""
+        allowed = caller.identity.allows(Permission.RECOVERY_APPROVE, record.service)
+        if not allowed or not _stands(record, self._plane.now):
+            return []
+        possible = {"approve": True, "refuse": False}
+        return [
+            answer
+            for answer, approves in possible.items()
+            if self._judge(caller, record, approves=approves, digest=record.digest, confirm=True).refused is None
+        ]
+
     def decide(
         self,
         tx: Transaction,
@@ -137,12 +149,9 @@ class Questions:
         if record is None or not caller.sees(Permission.RECOVERY_READ, record.service):
             raise MissingError("approval", name)
         caller.require_for_new(Permission.RECOVERY_APPROVE, record.service)
-        if record.decision is not None or record.expires_at <= tx.now:
+        if not _stands(record, tx.now):
             raise ConflictError(f"the question {name} does not stand any more: {record.decision or 'expired'}")
-        ruling = judge(
-            digest=record.digest, answered=digest, requested_by=record.requested_by, answered_by=caller.identity.id,
-            is_open=self._is_open, confirmed=confirm, approves=approves,
-        )  # fmt: skip
+        ruling = self._judge(caller, record, approves=approves, digest=digest, confirm=confirm)
         if ruling.needs_confirmation:
             raise ConfirmationNeededError(f"{ruling.refused}: send it again with confirm = true")
         if ruling.refused is not None:
@@ -177,3 +186,13 @@ class Questions:
             )  # fmt: skip
         tx.afterwards(lambda: self._plane.on_loop(self._answered, decided))
         return decided
+
+    def _judge(self, caller: Caller, record: ApprovalRecord, *, approves: bool, digest: str, confirm: bool) -> Ruling:
+        return judge(
+            digest=record.digest, answered=digest, requested_by=record.requested_by, answered_by=caller.identity.id,
+            is_open=self._is_open, confirmed=confirm, approves=approves,
+        )  # fmt: skip
+
+
+def _stands(record: ApprovalRecord, now: datetime) -> bool:
+    return record.decision is None and now < record.expires_at

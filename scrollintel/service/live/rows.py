@@ -49,10 +49,11 @@ class Row:
 
 
 def circuit_stands(whole: CircuitWhole) -> Hashable:
-    """Return what of a circuit is told at once: states, reasons, replicas and orders, and no countdown."""
+    """Return what of a circuit is told at once: states, reasons, replicas, orders, leave to steer it; no countdown."""
     policy, order = whole.policy, whole.order
     return (
         whole.service,
+        whole.operable,
         None if policy is None else policy.revision,
         None if order is None else order.sequence,
         tuple((part.replica, part.stale, *stands(part.report)) for part in whole.parts),

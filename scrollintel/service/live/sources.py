@@ -14,6 +14,7 @@ from ..caller import Caller
 LOOKED_AT = (
     Permission.EVENTS_READ,
     Permission.CIRCUITS_READ,
+    Permission.CIRCUITS_OPERATE,
     Permission.RECOVERY_READ,
     Permission.HEALTH_READ,
     Permission.METRICS_READ,

@@ -59,6 +59,7 @@ export interface ApprovalView {
   "decided_at": string | null;
   "reason": string | null;
   "confirmed_twice": boolean;
+  "answers": ("approve" | "refuse")[];
 }
 
 export interface AuditPage {
@@ -209,6 +210,7 @@ export interface CircuitDetail {
   "response_times": ResponseTimes;
   "last_failure": Failure | null;
   "revision": number | null;
+  "operable": boolean;
   "configured": Configured | null;
   "order": Order | null;
   "on_replicas": (OnReplica)[];
@@ -244,6 +246,7 @@ export interface CircuitSummary {
   "response_times": ResponseTimes;
   "last_failure": Failure | null;
   "revision": number | null;
+  "operable": boolean;
 }
 
 export interface ConfigurationPage {
