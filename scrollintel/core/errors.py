@@ -216,6 +216,20 @@ class RateLimitedError(RejectedError):
     reason = "is over its rate limit"
 
 
+class LimitReachedError(RejectedError):
+    """As many attempts run as the dependency can serve in time, and none may wait, or the wait took too long."""
+
+    code = "limit_reached"
+    reason = "is at its adaptive limit"
+
+
+class ThrottledError(RejectedError):
+    """The dependency refuses or fails so much that a share of the attempts is not sent; this was one of them."""
+
+    code = "throttled"
+    reason = "throttles itself, because its dependency accepts too little"
+
+
 class DeadlineExceededError(RejectedError):
     """The deadline of the surrounding call had passed before this operation could start."""
 
@@ -335,8 +349,8 @@ ERROR_CODES: Mapping[str, type[ScrollIntelError]] = {
     error.code: error
     for error in (
         ConfigError, RejectedError, CircuitOpenError, CircuitIsolatedError, CircuitHalfOpenError, CircuitRampingError,
-        BulkheadFullError, RateLimitedError, DeadlineExceededError, CallTimeoutError, UnprotectedError, RecoveryError,
-        StepFailedError, LeaseLostError, PlanRefusedError, NotFoundError,
+        BulkheadFullError, RateLimitedError, LimitReachedError, ThrottledError, DeadlineExceededError, CallTimeoutError,
+        UnprotectedError, RecoveryError, StepFailedError, LeaseLostError, PlanRefusedError, NotFoundError,
     )
 }  # fmt: skip
 """Every error class by its stable code, for edges that translate errors."""

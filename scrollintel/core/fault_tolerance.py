@@ -25,6 +25,7 @@ from .config import (
     WindowKind,
 )
 from .config.fallback import Value
+from .context import Criticality, RequestContext, current_request, request_context
 from .endpoints import Endpoint
 from .errors import (
     BulkheadFullError,
@@ -37,6 +38,7 @@ from .errors import (
     DeadlineExceededError,
     FailureSummary,
     LeaseLostError,
+    LimitReachedError,
     NotFoundError,
     PlanRefusedError,
     RateLimitedError,
@@ -44,6 +46,7 @@ from .errors import (
     RejectedError,
     ScrollIntelError,
     StepFailedError,
+    ThrottledError,
     UnprotectedError,
     Violation,
 )
@@ -77,7 +80,6 @@ if TYPE_CHECKING:
     from .strategies.degradation import GracefulDegradation
 
 __all__ = [
-    "SYSTEM_CLOCK",
     "Attempts",
     "Backoff",
     "BreakerMode",
@@ -97,6 +99,7 @@ __all__ = [
     "CircuitState",
     "Clock",
     "ConfigError",
+    "Criticality",
     "DeadlineExceededError",
     "DegradationConfig",
     "DegradationLevel",
@@ -115,6 +118,7 @@ __all__ = [
     "Jitter",
     "LeaseLostError",
     "LevelChanged",
+    "LimitReachedError",
     "NotFoundError",
     "Outcome",
     "Pipeline",
@@ -128,10 +132,12 @@ __all__ = [
     "RecoveryError",
     "Registry",
     "RejectedError",
+    "RequestContext",
     "ResponseTimes",
     "RetryConfig",
     "RetryGivenUp",
     "RetryScheduled",
+    "SYSTEM_CLOCK",
     "ScrollIntelError",
     "Severity",
     "StateChange",
@@ -140,16 +146,19 @@ __all__ = [
     "Subscription",
     "SystemClock",
     "Tally",
+    "ThrottledError",
     "TimeoutConfig",
     "UnprotectedError",
     "Value",
     "Violation",
     "WindowKind",
     "WouldHaveOpened",
+    "current_request",
     "endpoint",
     "ft_manager",
     "protect",
     "remaining",
+    "request_context",
 ]
 
 _LATER = {

@@ -12,11 +12,16 @@ from ..core.errors import (
     CircuitOpenError,
     CircuitRampingError,
     DeadlineExceededError,
+    LimitReachedError,
     RateLimitedError,
     ScrollIntelError,
+    ThrottledError,
 )
 
-_REFUSALS = (CircuitOpenError, CircuitIsolatedError, CircuitRampingError, BulkheadFullError, RateLimitedError)
+_REFUSALS = (
+    CircuitOpenError, CircuitIsolatedError, CircuitRampingError, BulkheadFullError, RateLimitedError, LimitReachedError,
+    ThrottledError,
+)  # fmt: skip
 _LATE = (DeadlineExceededError, CallTimeoutError)
 
 

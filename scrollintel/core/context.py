@@ -1,0 +1,75 @@
+"""What is known of the request that a call belongs to; it passes on to nested calls, tasks and threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Criticality(StrEnum):
+    """How much harm it does when a request is refused: what is least critical is refused first.
+
+    The four classes are those of the SRE book (chapter 21, "Handling Overload"). `rank` counts them from 0, the most
+    critical one.
+    """
+
+    rank: int
+
+    CRITICAL_PLUS = "critical_plus"
+    """Refusing it does serious harm that users see; the last to be refused."""
+    CRITICAL = "critical"
+    """What a request is unless somebody says otherwise."""
+    SHEDDABLE_PLUS = "sheddable_plus"
+    """Partial unavailability is expected: batch work that is tried again minutes or hours later."""
+    SHEDDABLE = "sheddable"
+    """Frequent refusals are expected; the first to be refused."""
+
+
+for _rank, _member in enumerate(Criticality):
+    _member.rank = _rank
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What is known of one request.
+
+    Arguments:
+        criticality: Its class; `Criticality.CRITICAL` by default.
+    """
+
+    criticality: Criticality = Criticality.CRITICAL
+
+
+_UNKNOWN = RequestContext()
+REQUEST: ContextVar[RequestContext] = ContextVar("scrollintel_request", default=_UNKNOWN)
+"""The request that the present task or thread works for."""
+
+
+def current_request() -> RequestContext:
+    """Return what is known of the request that the caller works for."""
+    return REQUEST.get()
+
+
+@contextmanager
+def request_context(*, criticality: Criticality | str | None = None) -> Iterator[RequestContext]:
+    """Say something about the request that the block works for; what is not said stays as around the block.
+
+    `with request_context(criticality="sheddable"): ...` in blocking code and in coroutines alike.
+
+    Arguments:
+        criticality: A `Criticality` or its value; None (default) for that of the surrounding request.
+
+    Raises:
+        ValueError: when there is no such criticality.
+    """
+    context = REQUEST.get()
+    if criticality is not None:
+        context = replace(context, criticality=Criticality(criticality))
+    token = REQUEST.set(context)
+    try:
+        yield context
+    finally:
+        REQUEST.reset(token)
