@@ -29,7 +29,9 @@ class Alert:
         gone: Since when it is not true any more although it still fires, or None.
         settle: Seconds after `gone` at which it is resolved.
         told: When people were told of it last, or None.
+        told_severity: How severe it was then; 4 when they were not told.
         muted: Why nobody is told, or None.
+        off: Whether it has ended because alerts were switched off, and not because its cause has gone.
     """
 
     condition: Condition
@@ -38,7 +40,9 @@ class Alert:
     gone: float | None = None
     settle: float = 0.0
     told: float | None = None
+    told_severity: int = 4
     muted: str | None = None
+    off: bool = False
 
     @property
     def labels(self) -> Labels:
@@ -54,8 +58,9 @@ class Message:
         group: `service:` and a name, or `platform`.
         service: The name, or None.
         begun: Alerts that they hear of for the first time since each was resolved.
+        worse: Alerts that they know of and that have become more severe than they were told.
         still: Others that they know of and that still fire.
-        resolved: Alerts that they know of and that are over.
+        resolved: Alerts that they know of and that are over or, where they are `off`, not followed any more.
         severity: The worst of all these; of a message that ends the group the worst that was told since it began.
         ends: Whether nothing that people know of is left.
     """
@@ -63,6 +68,7 @@ class Message:
     group: str
     service: str | None
     begun: tuple[Alert, ...]
+    worse: tuple[Alert, ...]
     still: tuple[Alert, ...]
     resolved: tuple[Alert, ...]
     severity: int
@@ -90,7 +96,7 @@ class AlertMachine:
         self.left_out = 0
         """Conditions of the last look that were too many."""
         self.news: list[tuple[str, Alert]] = []
-        """What the last look has changed: "firing" or "resolved", and the alert."""
+        """What the last look has changed: "firing", "resolved" or "switched_off", and the alert."""
         self._groups: dict[str, _Group] = {}
         self._past: OrderedDict[str, tuple[float, float]] = OrderedDict()  # fingerprint → when it ended, its settle
 
@@ -103,6 +109,8 @@ class AlertMachine:
     ) -> list[Message]:
         """Take what is true now, and return what people are to be told now.
 
+        While the rules are not enabled nothing counts as true, and every alert ends at once, as switched off.
+
         Arguments:
             now: Seconds; never less than the time before.
             conditions: Everything that is true.
@@ -110,9 +118,12 @@ class AlertMachine:
             blind: Alerts that cannot be judged now: they stay as they are.
         """
         self.news = []
-        true = self._take(now, conditions)
+        is_on = self.rules.enabled
+        true = self._take(now, conditions if is_on else ())
         for fingerprint, alert in list(self.alerts.items()):
-            if fingerprint in true:
+            if not is_on:
+                self._switch_off(fingerprint, alert)
+            elif fingerprint in true:
                 self._hold(now, fingerprint, alert)
             elif alert.labels.name not in blind:
                 self._let_go(now, fingerprint, alert)
@@ -128,7 +139,7 @@ class AlertMachine:
         for alert, worst in told:
             fingerprint = alert.labels.fingerprint
             known = self.alerts.setdefault(fingerprint, alert)
-            known.told = alert.told
+            known.told, known.told_severity = alert.told, alert.told_severity
             if known.fired is None:
                 known.fired = now
             known.settle = max(known.settle, self.rules.settle)
@@ -178,7 +189,7 @@ class AlertMachine:
         unsaid = self._groups.get(alert.labels.group)
         resolved = None if unsaid is None else unsaid.resolved.pop(fingerprint, None)
         if resolved is not None:  # people have not heard that it was over
-            alert.told = resolved.told
+            alert.told, alert.told_severity = resolved.told, resolved.told_severity
 
     def _let_go(self, now: float, fingerprint: str, alert: Alert) -> None:
         if alert.fired is None:
@@ -188,9 +199,19 @@ class AlertMachine:
             alert.gone = now
         if now - alert.gone < alert.settle:
             return
-        del self.alerts[fingerprint]
         self._past[fingerprint] = (now, alert.settle)
-        self.news.append(("resolved", alert))
+        self._end("resolved", fingerprint, alert)
+
+    def _switch_off(self, fingerprint: str, alert: Alert) -> None:
+        alert.off = True
+        if alert.fired is None:
+            del self.alerts[fingerprint]
+        else:
+            self._end("switched_off", fingerprint, alert)
+
+    def _end(self, event: str, fingerprint: str, alert: Alert) -> None:
+        del self.alerts[fingerprint]
+        self.news.append((event, alert))
         if alert.told is not None:
             self._groups.setdefault(alert.labels.group, _Group()).resolved[fingerprint] = alert
 
@@ -212,17 +233,16 @@ class AlertMachine:
 
     def _message(self, now: float, name: str, alerts: list[Alert]) -> Message | None:
         group = self._groups.get(name)
-        begun = [alert for alert in alerts if self._is_to_be_told(now, alert)]
+        news = [alert for alert in alerts if self._is_news(now, alert)]
         known = [alert for alert in alerts if alert.told is not None]
         audible = [alert for alert in known if alert.muted is None]
-        resolved = [] if group is None else list(group.resolved.values())
-        if not begun and not resolved:
+        if not news and (group is None or not group.resolved):
             if group is not None and not known:
                 del self._groups[name]
             elif group is not None:
                 group.waits_since = None
                 if audible and group.last is not None and now - group.last >= self.rules.repeat_interval:
-                    return self._tell(now, name, group, begun=[], still=audible, ends=False)
+                    return self._tell(now, name, group, news=[], audible=audible, ends=False)
             return None
         if group is None:
             group = self._groups[name] = _Group()
@@ -230,27 +250,30 @@ class AlertMachine:
             group.waits_since = now
         if now - group.waits_since < self.rules.group_window:
             return None
-        return self._tell(now, name, group, begun=begun, still=audible, ends=not begun and not known)
+        return self._tell(now, name, group, news=news, audible=audible, ends=not news and not known)
 
     @staticmethod
-    def _is_to_be_told(now: float, alert: Alert) -> bool:
+    def _is_news(now: float, alert: Alert) -> bool:
         """Tell whether people have to hear of an alert, be it gone at this moment: it may come and go for hours."""
-        if alert.told is not None or alert.muted is not None or alert.fired is None:
+        if alert.muted is not None or alert.fired is None or now - alert.fired < alert.condition.quiet:
             return False
-        return now - alert.fired >= alert.condition.quiet
+        return alert.told is None or alert.condition.severity < alert.told_severity
 
     def _tell(
-        self, now: float, name: str, group: _Group, *, begun: list[Alert], still: list[Alert], ends: bool
+        self, now: float, name: str, group: _Group, *, news: list[Alert], audible: list[Alert], ends: bool
     ) -> Message:
-        resolved = list(group.resolved.values())
+        begun = tuple(alert for alert in news if alert.told is None)
+        worse = tuple(alert for alert in news if alert.told is not None)
+        again = {id(alert) for alert in worse}
+        still = tuple(alert for alert in audible if id(alert) not in again)
+        resolved = tuple(group.resolved.values())
         group.waits_since, group.last, group.resolved = None, now, {}
-        for alert in (*begun, *still):
-            alert.told = now
-        concerned = (*begun, *still, *resolved)
-        severity = min(alert.condition.severity for alert in concerned)
+        for alert in (*begun, *worse, *still):
+            alert.told, alert.told_severity = now, alert.condition.severity
+        concerned = (*begun, *worse, *still, *resolved)
+        severity = min(alert.told_severity for alert in concerned)
         group.worst = min(group.worst, severity)
         if ends:
             severity = group.worst
             del self._groups[name]
-        service = concerned[0].labels.service
-        return Message(name, service, tuple(begun), tuple(still), tuple(resolved), severity, ends)
+        return Message(name, concerned[0].labels.service, begun, worse, still, resolved, severity, ends)

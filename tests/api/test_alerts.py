@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,9 @@ async def test_open_circuit_is_told_and_so_is_its_end(
         assert (first["type"], last["type"]) == ("alert_firing", "alert_resolved")
         assert first["data"]["subject"] == last["data"]["subject"] == "alerts:service:orders"
         assert {item["target"] for item in first["data"]["alerts"]} == {"mail", "payments"}
-        assert first["data"]["details"] == {"firing": 2, "new": 2, "resolved": 0}
+        assert first["data"]["details"] == {
+            "firing": 2, "new": 2, "worse": 0, "resolved": 0, "switched_off": 0,
+        }  # fmt: skip
         assert first["data"]["summary"].startswith("2 alerts, the worst CircuitOpenTooLong: ")
         assert await alerts(client, lambda items: not items) == []
 
@@ -324,15 +327,41 @@ async def test_recovery_that_is_given_up_is_told_by_the_incident_and_reminded_of
 
 @pytest.mark.asyncio
 async def test_alerts_that_are_switched_off_end(tmp_path: Path, receiver: HttpRecorder) -> None:
-    """What people know of is told to be over, so that nothing stays open at a pager."""
+    """What people know of is told to be switched off and not to be over, so that nothing stays open at a pager."""
     async with serving(tmp_path, automation=people(receiver), alerts=QUICK) as (client, use_cases):
         await report(client, await join(client), payments="open")
         await until_heard(receiver, ("firing", "CircuitOpenTooLong", "payments"))
-        use_cases.alerting.rules = AlertRules(enabled=False, settle=0.0, group_window=0.0)
+        use_cases.alerting.rules = AlertRules(enabled=False, group_window=0.0)
         await until_heard(
-            receiver, ("firing", "CircuitOpenTooLong", "payments"), ("resolved", "CircuitOpenTooLong", "payments")
+            receiver, ("firing", "CircuitOpenTooLong", "payments"), ("switched off", "CircuitOpenTooLong", "payments")
         )
         assert await alerts(client, lambda items: not items) == []
+    last = receiver.asked[-1].json()
+    assert last["type"] == "alert_switched_off"
+    assert last["data"]["summary"].startswith("alerts were switched off in the configuration, while this held: ")
+
+
+@pytest.mark.asyncio
+async def test_alert_that_worsens_over_a_restart_is_told(tmp_path: Path, receiver: HttpRecorder) -> None:
+    """How severe it was told to be is kept in the database, and what is found after the restart is compared with it."""
+    options: dict[str, Any] = {"automation": people(receiver), "alerts": QUICK}
+    firing = ("firing", "CircuitOpenTooLong", "payments")
+    async with serving(tmp_path, **options) as (client, use_cases):
+        await report(client, await join(client), payments="open")
+        await until_heard(receiver, firing)
+        async with asyncio.timeout(PATIENCE):
+            while not use_cases.plane.records.table(TOLD_ALERTS):
+                await asyncio.sleep(0.02)
+        use_cases.alerting.stop()
+        ((_, record),) = use_cases.plane.records.table(TOLD_ALERTS).items()
+        assert record.severity == 2
+        lesser = replace(record, severity=3, group_severity=3)
+        await use_cases.plane.change(lambda tx: tx.put(TOLD_ALERTS, lesser))
+    async with serving(tmp_path, **options) as (_, use_cases):
+        await until_heard(receiver, firing, ("worse", *firing[1:]))
+        async with asyncio.timeout(PATIENCE):
+            while [kept.severity for kept in use_cases.plane.records.values(TOLD_ALERTS)] != [2]:
+                await asyncio.sleep(0.02)
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import settings
@@ -22,10 +23,9 @@ LABEL = st.sampled_from(LABELS)
 TICK = 1.0
 
 
-def condition(labels: Labels) -> Condition:
+def condition(labels: Labels, severity: int = 2) -> Condition:
     """Return what is true while the thing of these labels is wrong."""
     holds = labels.name is AlertName.CIRCUIT_OPEN_TOO_LONG
-    severity = {"x": 2, "y": 3}.get(labels.target or "", 1)
     return Condition(labels=labels, severity=severity, summary="it is wrong", hold=HOLD if holds else 0.0)
 
 
@@ -39,8 +39,14 @@ class People(RuleBasedStateMachine):
         self.wrong: dict[Labels, float] = {}
         self.silent: set[Labels] = set()
         self.blind: set[AlertName] = set()
+        self.off = False
+        self.severity = dict.fromkeys(LABELS, 2)  # how bad each is when it is wrong
+        self.seen = dict(self.severity)  # how bad it was when it was seen last
         self.ripe: set[Labels] = set()  # what has been wrong for long enough, and is not known to be over
         self.known: dict[Labels, float] = {}  # what people think fires, and since when
+        self.heard: dict[Labels, int] = {}  # how bad they think that it is
+        self.unheard: dict[Labels, float] = {}  # since when it is worse than they think
+        self.cut: set[Labels] = set()  # what is not followed any more because alerts were switched off
         self.paged: dict[str, int] = {}  # what a pager thinks fires, and how bad it was told to be
         self.sent: list[tuple[float, str]] = []
 
@@ -55,6 +61,21 @@ class People(RuleBasedStateMachine):
     def is_right_again(self, labels: Labels) -> None:
         """It is right again."""
         self.wrong.pop(labels, None)
+
+    @rule(labels=LABEL, severity=st.integers(1, 4))
+    def becomes_as_bad(self, labels: Labels, severity: int) -> None:
+        """What is wrong, or will be, gets worse or better."""
+        self.severity[labels] = severity
+
+    @rule()
+    def are_switched_off_or_on(self) -> None:
+        """Somebody switches alerts off in the configuration, or on again."""
+        self.off = not self.off
+        self.machine.rules = replace(RULES, enabled=not self.off)
+        if self.off:
+            self.ripe = set()
+        else:
+            self.wrong = dict.fromkeys(self.wrong, self.now)
 
     @rule(labels=LABEL)
     def is_silenced_or_not(self, labels: Labels) -> None:
@@ -71,11 +92,22 @@ class People(RuleBasedStateMachine):
         """The process restarts, and knows only what it has kept of what it told."""
         kept = self.machine.told()
         told = [
-            (Alert(alert.condition, alert.since, alert.fired, told=alert.told), self.machine.group_severity(alert))
+            (
+                Alert(
+                    replace(alert.condition, severity=alert.told_severity),
+                    alert.since,
+                    alert.fired,
+                    told=alert.told,
+                    told_severity=alert.told_severity,
+                ),
+                self.machine.group_severity(alert),
+            )
             for alert in kept.values()
         ]
-        self.machine = AlertMachine(RULES)
+        self.machine = AlertMachine(self.machine.rules)
         self.machine.restore(self.now, told)
+        self.seen.update(self.heard)
+        self.unheard, self.cut = {}, set()
 
     @rule(seconds=st.sampled_from([1, 2, 9, 11, 59, 61, 299, 301]))
     def passes(self, seconds: int) -> None:
@@ -97,40 +129,63 @@ class People(RuleBasedStateMachine):
     def look(self) -> None:
         """Look once, and tell people."""
         self.now += TICK
-        seen = [condition(labels) for labels in self.wrong if labels.name not in self.blind]
+        seen = [
+            condition(labels, self.severity[labels])
+            for labels in self.wrong
+            if labels.name not in self.blind and not self.off
+        ]
+        self.seen.update((item.labels, item.severity) for item in seen)
         self.ripe |= {item.labels for item in seen if self.now - self.wrong[item.labels] >= item.hold}
         silenced = dict.fromkeys(self.silent, "sil")
-        for message in self.machine.look(self.now, seen, silenced.get, self.blind):
+        messages = self.machine.look(self.now, seen, silenced.get, self.blind)
+        for event, alert in self.machine.news:
+            assert (event == "switched_off") == self.off
+            assert event != "resolved" or alert.labels.name not in self.blind, "over, though nobody can tell"
+            (self.cut.add if self.off else self.cut.discard)(alert.labels)
+        for message in messages:
             self.hear(message)
-        ended = {alert.labels.name for event, alert in self.machine.news if event == "resolved"}
-        assert not ended & self.blind, "over, though nobody can tell"
+        for labels in LABELS:
+            if labels in self.silent or self.seen[labels] >= self.heard.get(labels, 1):
+                self.unheard.pop(labels, None)
+        for labels, severity in self.heard.items():
+            if labels not in self.silent and self.seen[labels] < severity:
+                since = self.unheard.setdefault(labels, self.now)
+                assert self.now - since < RULES.group_window, f"people do not hear that it is worse: {labels}"
 
     # ------------------------------------------------------------------ what people hear
 
     def hear(self, message: Message) -> None:
         """Take one message; everything that must never be told is found here."""
-        assert message.begun or message.still or message.resolved
-        begun, still, over = ({alert.labels for alert in part} for part in _parts(message))
-        assert not begun & over and not begun & still and not still & over
+        assert message.begun or message.worse or message.still or message.resolved
+        begun, worse, still, over = ({alert.labels for alert in part} for part in _parts(message))
+        assert len(begun | worse | still | over) == sum(map(len, _parts(message)))
         for labels in begun:
             assert labels not in self.known, f"told twice without an end between: {labels}"
             assert labels not in self.silent, f"told although silenced: {labels}"
             assert labels in self.ripe, f"told too early: {labels}"
             self.known[labels] = self.now
-        for labels in still:
+        for labels in still | worse:
             assert labels in self.known and labels not in self.silent
-        for labels in over:
+        for alert in (*message.begun, *message.worse, *message.still):
+            labels, severity = alert.labels, alert.condition.severity
+            assert severity == self.seen[labels]
+            assert (labels in worse) == (severity < self.heard.get(labels, 1)), "worse than what people know, or not"
+            self.heard[labels] = severity
+        for alert in message.resolved:
+            labels = alert.labels
             self.ripe.discard(labels)
             assert self.known.pop(labels, None) is not None, f"over, and nobody knew of it: {labels}"
+            assert alert.off == (labels in self.cut), f"told to be over while it holds, or the other way: {labels}"
+            del self.heard[labels]
         group = message.group
-        assert all(labels.group == group for labels in begun | still | over)
+        assert all(labels.group == group for labels in begun | worse | still | over)
         assert message.ends == (not any(labels.group == group for labels in self.known))
         if message.ends:
             worst = self.paged.pop(group)
             assert message.severity <= worst, "a channel that heard of it does not hear that it is over"
         else:
             self.paged[group] = min(message.severity, self.paged.get(group, 4))
-        if not begun and not over:  # a reminder
+        if not begun and not worse and not over:  # a reminder
             last = max(at for at, name in self.sent if name == group)
             assert self.now - last >= RULES.repeat_interval
         self.sent.append((self.now, group))
@@ -147,7 +202,8 @@ class People(RuleBasedStateMachine):
     @invariant()
     def what_people_know_is_kept(self) -> None:
         """What is kept over a restart is exactly what people know of."""
-        assert {alert.labels for alert in self.machine.told().values()} == set(self.known)
+        assert {alert.labels: alert.told_severity for alert in self.machine.told().values()} == self.heard
+        assert set(self.known) == set(self.heard)
 
     def teardown(self) -> None:
         """In the end everything is right and seen, whatever is silenced: people hear that all of it is over."""
@@ -158,7 +214,7 @@ class People(RuleBasedStateMachine):
 
 
 def _parts(message: Message) -> tuple[tuple[Alert, ...], ...]:
-    return message.begun, message.still, message.resolved
+    return message.begun, message.worse, message.still, message.resolved
 
 
 TestPeople = People.TestCase
@@ -197,3 +253,44 @@ def test_worst_alerts_are_followed_when_there_are_too_many() -> None:
     machine.look(0.0, [*many, condition(LABELS[-1])])
     assert (len(machine.alerts), machine.left_out) == (2_000, 501)
     assert LABELS[-1].fingerprint in machine.alerts
+
+
+def test_alert_that_worsens_is_told_after_the_window_and_a_lesser_one_is_not() -> None:
+    """3 is told as new, 1 as worse; 2 is no news, nor is 1 again, which people know; the reminder tells 2."""
+    machine, told = AlertMachine(replace(RULES, repeat_interval=600.0)), []
+    course = {0: 3, 60: 1, 120: 2, 180: 1, 240: 2}
+    severity = 3
+    for second in range(700):
+        severity = course.get(second, severity)
+        for message in machine.look(float(second), [condition(LABELS[-1], severity)]):
+            told.append((second, message.severity, *(len(part) for part in _parts(message))))
+    assert told == [(10, 3, 1, 0, 0, 0), (70, 1, 0, 1, 0, 0), (670, 2, 0, 0, 1, 0)]
+
+
+def test_alert_that_worsens_while_silenced_is_told_when_the_silence_ends() -> None:
+    """As a new one would be."""
+    machine, told = AlertMachine(RULES), []
+    for second in range(200):
+        hush = 50 <= second < 150
+        found = machine.look(
+            float(second),
+            [condition(LABELS[-1], 3 if second < 100 else 1)],
+            lambda labels, hush=hush: "sil" if hush else None,
+        )
+        told += [(second, len(message.worse)) for message in found]
+    assert told == [(10, 0), (160, 1)]
+
+
+def test_alerts_that_are_switched_off_end_without_being_called_over() -> None:
+    """At once but for the window, whatever cannot be judged; one that had ended before is over."""
+    machine, blind = AlertMachine(replace(RULES, settle=0.0)), {AlertName.ERROR_BUDGET_BURN}
+    burn, platform, circuit = condition(LABELS[4]), condition(LABELS[-1]), condition(LABELS[0])
+    for second in range(400):
+        machine.look(float(second), [burn, platform, circuit])
+    machine.look(400.0, [burn, platform])
+    machine.rules = replace(RULES, enabled=False)
+    messages = [message for second in range(401, 430) for message in machine.look(float(second), [], blind=blind)]
+    ended = {alert.labels: alert.off for message in messages for alert in message.resolved}
+    assert ended == {burn.labels: True, platform.labels: True, circuit.labels: False}
+    assert all(message.ends for message in messages)
+    assert machine.alerts == {}

@@ -137,7 +137,13 @@ class Alerting:
             condition = Condition(
                 labels=labels, severity=record.severity, summary=record.summary, evidence=record.evidence
             )
-            alert = Alert(condition, then(record.since), then(record.fired_at), told=then(record.told_at))
+            alert = Alert(
+                condition,
+                then(record.since),
+                then(record.fired_at),
+                told=then(record.told_at),
+                told_severity=record.severity,
+            )
             told.append((alert, record.group_severity))
         self._machine.restore(monotonic, told)
         self._gathering.recall()
@@ -172,7 +178,7 @@ class Alerting:
             service=labels.service,
             target=labels.target,
             variant=labels.variant,
-            severity=condition.severity,
+            severity=alert.told_severity,
             summary=condition.summary,
             evidence=condition.evidence,
             since=view.since,
@@ -203,6 +209,6 @@ class Alerting:
 
 def _differs(known: ToldAlertRecord | None, record: ToldAlertRecord) -> bool:
     """Tell whether people have been told something since; monotonic and wall clock differ by less than a second."""
-    if known is None or known.group_severity != record.group_severity:
+    if known is None or (known.severity, known.group_severity) != (record.severity, record.group_severity):
         return True
     return abs((known.told_at - record.told_at).total_seconds()) > 1.0

@@ -21,17 +21,25 @@ def notice_of(message: Message, at: datetime, runbook_url: str | None) -> Notice
         at: When.
         runbook_url: Where the page of runbooks is published, or None.
     """
+    off = [alert for alert in message.resolved if alert.off]
+    over = [alert for alert in message.resolved if not alert.off]
+    firing = [*message.begun, *message.worse, *message.still]
     named = [
         *((alert, "firing") for alert in message.begun),
+        *((alert, "worse") for alert in message.worse),
         *((alert, "still firing") for alert in message.still),
-        *((alert, "resolved") for alert in message.resolved),
+        *((alert, "switched off") for alert in off),
+        *((alert, "resolved") for alert in over),
     ]
-    worst = min(message.begun or message.still or message.resolved, key=lambda alert: alert.condition.severity)
+    first = (*message.begun, *message.worse) or message.still or off or over
+    worst = min(first, key=lambda alert: alert.condition.severity)
     counts = {
-        "firing": len(message.begun) + len(message.still), "new": len(message.begun), "resolved": len(message.resolved),
+        "firing": len(firing), "new": len(message.begun), "worse": len(message.worse), "resolved": len(over),
+        "switched_off": len(off),
     }  # fmt: skip
+    ended = NoticeKind.ALERT_SWITCHED_OFF if off else NoticeKind.ALERT_RESOLVED
     return Notice(
-        kind=NoticeKind.ALERT_RESOLVED if message.ends else NoticeKind.ALERT_FIRING,
+        kind=ended if message.ends else NoticeKind.ALERT_FIRING,
         subject=f"alerts:{message.group}",
         summary=_sentence(message, worst),
         at=at,
@@ -46,8 +54,14 @@ def notice_of(message: Message, at: datetime, runbook_url: str | None) -> Notice
 def _sentence(message: Message, worst: Alert) -> str:
     """Return what has happened, and the worst of what it has happened to."""
     said = f"{worst.labels.name.heading}: {worst.condition.summary}"
-    if message.begun:
-        said = said if len(message.begun) == 1 else f"{len(message.begun)} alerts, the worst {said}"
+    news, off = len(message.begun) + len(message.worse), sum(alert.off for alert in message.resolved)
+    if news > 1:
+        said = f"{news} alerts, the worst {said}"
+    elif news == 1:
+        said = f"worse: {said}" if message.worse else said
+    elif off:
+        others = "" if off == 1 else f" {off} alerts, among them"
+        said = f"alerts were switched off in the configuration, while this held:{others} {said}"
     elif message.ends or not message.still:
         said = f"over: {said}" if len(message.resolved) == 1 else f"{len(message.resolved)} over, the worst was {said}"
     else:

@@ -23,12 +23,13 @@ class NoticeKind(StrEnum):
     BRAKE_RELEASED = "brake_released"
     ALERT_FIRING = "alert_firing"
     ALERT_RESOLVED = "alert_resolved"
+    ALERT_SWITCHED_OFF = "alert_switched_off"
     TOLD = "told"
 
     @property
     def ends(self) -> bool:
         """Whether it ends what was told before."""
-        return self in (NoticeKind.RESOLVED, NoticeKind.BRAKE_RELEASED, NoticeKind.ALERT_RESOLVED)
+        return self in _ENDING
 
     @property
     def recurs(self) -> bool:
@@ -41,12 +42,21 @@ class NoticeKind(StrEnum):
         return self.value.replace("_", " ").capitalize()
 
 
+_ENDING = frozenset(
+    {
+        NoticeKind.RESOLVED,
+        NoticeKind.BRAKE_RELEASED,
+        NoticeKind.ALERT_RESOLVED,
+        NoticeKind.ALERT_SWITCHED_OFF,
+    }
+)
 _RECURRING = frozenset(
     {
         NoticeKind.BRAKE_ENGAGED,
         NoticeKind.BRAKE_RELEASED,
         NoticeKind.ALERT_FIRING,
         NoticeKind.ALERT_RESOLVED,
+        NoticeKind.ALERT_SWITCHED_OFF,
         NoticeKind.TOLD,
     }
 )
