@@ -41,6 +41,13 @@ CIRCUITS = {
 }
 """States of circuits, the worst first."""
 
+CALLS = {
+    "success": Mark("✓", "succeeded", Tone.GOOD),
+    "failure": Mark("✕", "failed", Tone.BAD),
+    "slow": Mark("◷", "slow", Tone.WARNING),
+}
+"""Calls that decided a circuit's state."""
+
 CONDITIONS = {
     "failed": Mark("✖", "failed", Tone.BAD),
     "quarantined": Mark("■", "quarantined", Tone.BAD),

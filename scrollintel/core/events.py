@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .config.degradation import DegradationLevel
 from .errors import FailureSummary
+from .evidence import Evidence
 from .states import CircuitState
 
 
@@ -43,12 +44,18 @@ class Event:
         failure = getattr(self, "last_failure", None)
         if isinstance(failure, FailureSummary):
             fields["last_failure"] = failure.to_dict()
+        evidence = getattr(self, "evidence", None)
+        if isinstance(evidence, Evidence):
+            fields["evidence"] = evidence.to_dict()
         return {"event": self.event_name, "severity": self.severity.value, **fields}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChanged(Event):
-    """A circuit moved to another state; exactly one event per transition."""
+    """A circuit moved to another state; exactly one event per transition.
+
+    `evidence` holds the calls that decided it, or None when an order or time alone did.
+    """
 
     event_name: ClassVar[str] = "circuit.state_changed"
     severity: ClassVar[Severity] = Severity.WARNING
@@ -60,6 +67,7 @@ class StateChanged(Event):
     key: str | None = None
     retry_after: float | None = None
     last_failure: FailureSummary | None = None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

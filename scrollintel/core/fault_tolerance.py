@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         StateChanged,
         WouldHaveOpened,
     )
+    from .evidence import DecidingCall, DecidingSpan, Evidence
     from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, Tally
     from .strategies.degradation import GracefulDegradation
 
@@ -101,11 +102,14 @@ __all__ = [
     "ConfigError",
     "Criticality",
     "DeadlineExceededError",
+    "DecidingCall",
+    "DecidingSpan",
     "DegradationConfig",
     "DegradationLevel",
     "Endpoint",
     "Event",
     "EventHub",
+    "Evidence",
     "FailureSummary",
     "FallbackConfig",
     "FallbackFailed",
@@ -169,6 +173,9 @@ _LATER = {
     "PolicySnapshot": "snapshot",
     "ResponseTimes": "snapshot",
     "Tally": "snapshot",
+    "DecidingCall": "evidence",
+    "DecidingSpan": "evidence",
+    "Evidence": "evidence",
     "CallRejected": "events",
     "CallTimedOut": "events",
     "Event": "events",

@@ -11,6 +11,8 @@ ErrorPredicate = Callable[[Any], bool]  # Any: a user's predicate names the clas
 ResultPredicate = Callable[[Any], bool]  # Any: whatever the operation returns
 ErrorSpec = type[BaseException] | str
 """An exception class, or its name (plain or with module) to be found in the class hierarchy of an error."""
+MOST_TOLD = 20
+"""Calls that are told at most of those that decided a circuit's state, the newest."""
 
 
 class Verdict(Enum):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .errors import FailureSummary
+from .evidence import Evidence
 from .states import CircuitState, StateChange
 
 
@@ -87,6 +88,7 @@ class CircuitSnapshot:
         probes_in_flight, probe_successes: Of the present half-open period.
         openings: Openings in a row without a close between them.
         tally, response_times, last_failure, history: As named.
+        evidence: The calls that made it open or close last, or None when an order did.
     """
 
     name: str
@@ -107,6 +109,7 @@ class CircuitSnapshot:
     response_times: ResponseTimes
     last_failure: FailureSummary | None
     history: tuple[StateChange, ...]
+    evidence: Evidence | None = None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values; the free text of the last failure is left out."""
@@ -114,6 +117,7 @@ class CircuitSnapshot:
         result["state"] = self.state.value
         result["history"] = [{**c._asdict(), "old": c.old.value, "new": c.new.value} for c in self.history]
         result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
+        result["evidence"] = None if self.evidence is None else self.evidence.to_dict()
         return result
 
 

@@ -69,6 +69,9 @@ class CircuitTransitionRow(Base):
     old: Mapped[str] = operational(String(16))
     new: Mapped[str] = operational(String(16))
     reason: Mapped[str] = personal(Text, comment="why; an operator's words when one caused it")
+    evidence: Mapped[str | None] = operational(
+        Text, comment="the calls that decided it, as JSON; NULL when an order or time did"
+    )
 
 
 class CircuitOrderRow(Base):

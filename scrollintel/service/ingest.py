@@ -19,6 +19,7 @@ from ..storage.errors import StoreUnavailableError
 from ..storage.transaction import RowUpdate, Transaction
 from .backlog import Backlog
 from .counts import CircuitCounts, RetryCounts, risen
+from .evidence import evidence_text
 from .fleet import News, Session
 from .grown import Grown
 from .last_minute import LastMinute
@@ -158,10 +159,10 @@ class Ingest:
                 self._states[record.circuit, record.key, record.replica] = None
 
     def _fact(self, session: Session, fact: dict[str, Any]) -> None:  # Any: JSON values
-        """Add a fact to the stream; a change of state is kept as well."""
+        """Add a fact to the stream; a change of state is kept as well, with the calls that decided it."""
         event = str(fact.get("event", ""))
         origin = {"replica": session.instance, "replica_service": session.service}
-        content = {name: value for name, value in fact.items() if name not in ("event", "service")}
+        content = {name: value for name, value in fact.items() if name not in ("event", "service", "evidence")}
         self._plane.facts.tell(event, {**content, **origin}, service=session.service)
         if event != "circuit.state_changed":
             return
@@ -176,6 +177,7 @@ class Ingest:
             "old": fact["old"],
             "new": fact["new"],
             "reason": fact["reason"],
+            "evidence": evidence_text(fact.get("evidence")),
         }
         self._rows.add(("circuit_transitions", row))
         self._plane.transitions.note(row)

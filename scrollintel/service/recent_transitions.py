@@ -14,6 +14,8 @@ from ..storage.transition_history import newest
 
 KEPT = 50
 """Changes of state of one circuit that are shown with it."""
+WITH_EVIDENCE = 10
+"""Those of them that are kept with the calls that decided them; the history holds these of all."""
 MAX_CIRCUITS = 20_000
 
 Row = dict[str, Any]  # Any: the columns' values
@@ -51,6 +53,8 @@ class RecentTransitions:
                 del self._kept[next(iter(self._kept))]
             kept = self._kept[row["circuit"]] = deque(maxlen=KEPT)
         kept.append(row)
+        if len(kept) > WITH_EVIDENCE and kept[-1 - WITH_EVIDENCE]["evidence"] is not None:
+            kept[-1 - WITH_EVIDENCE] = {**kept[-1 - WITH_EVIDENCE], "evidence": None}
 
     async def load(self) -> None:
         """Take over those of the life before, once; does nothing while the database is away."""
@@ -61,9 +65,9 @@ class RecentTransitions:
         except StoreUnavailableError:
             return
         before = [{name: value for name, value in row.items() if name != "id"} for row in found]
-        known = {tuple(sorted(row.items())) for row in before}
+        known = {_identity(row) for row in before}
         told = [row for rows in self._kept.values() for row in rows]
-        since = [row for row in told if tuple(sorted(row.items())) not in known]
+        since = [row for row in told if _identity(row) not in known]
         self._loaded = True
         self._kept.clear()
         for row in [*before, *since]:
@@ -72,3 +76,8 @@ class RecentTransitions:
     def _newest(self) -> list[Mapping[str, Any]]:  # Any: the columns' values
         with self._database.reader() as connection:
             return newest(connection, MAX_CIRCUITS)
+
+
+def _identity(row: Row) -> tuple[object, ...]:
+    """Return what tells one change from others; what decided it may be left out of one that is kept."""
+    return tuple(value for name, value in sorted(row.items()) if name != "evidence")

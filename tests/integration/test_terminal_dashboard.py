@@ -291,7 +291,9 @@ async def test_answers_of_another_shape_and_names_that_look_like_markup_do_no_ha
          "incidents": [{"id": nasty}]},
         {"items": [{"name": nasty, "id": nasty, "target": nasty, "state": nasty, "detail": nasty, "next_probe": "x"}]},
         {"name": nasty, "state": nasty, "why": nasty, "services": "x", "on_replicas": [{"key": nasty, "age": "x"}],
-         "transitions": [{"at": "9999-12-31T23:59:59-12:00"}], "configured": {"configuration": {nasty: nasty}},
+         "transitions": [{"at": "9999-12-31T23:59:59-12:00", "evidence": {
+             "calls": [{"outcome": nasty, "error": nasty}, 3, {"error": [nasty]}], "failures": nasty}}],
+         "configured": {"configuration": {nasty: nasty}},
          "counters": {nasty: 1}, "response_times": [], "timeline": [{"kind": nasty}], "recoveries": [nasty, {}]},
     ]  # fmt: skip
     with ScriptedPlane() as plane:

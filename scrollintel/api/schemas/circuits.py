@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -97,6 +98,37 @@ class OnReplica(BaseModel):
     p99: float | None
 
 
+class DecidingCall(BaseModel):
+    """One call that was weighed; what is null was not noted, because the call succeeded or lies too far back."""
+
+    outcome: str = Field(description="success, failure or slow")
+    error: str | None = Field(description='class of the error, or "result" for a value that counts as a failure')
+    at: datetime | None
+    seconds: float | None = Field(description="how long it took")
+
+
+class DecidingSpan(BaseModel):
+    """The calls of a part of a time window."""
+
+    start: datetime
+    calls: int
+    failures: int
+    slow: int
+
+
+class Evidence(BaseModel):
+    """The calls that decided a change of state."""
+
+    rule: str = Field(description="consecutive, count, time, count_in_time, or probes")
+    total: int = Field(description="calls that were weighed")
+    failures: int
+    slow: int
+    calls: list[DecidingCall] = Field(
+        description="the newest 20, oldest first; of a window of time those that failed or were slow"
+    )
+    spans: list[DecidingSpan] = Field(description="a window of time in parts, oldest first, empty ones left out")
+
+
 class Change(BaseModel):
     """A change of state on one replica."""
 
@@ -106,6 +138,9 @@ class Change(BaseModel):
     old: str
     new: str
     reason: str
+    evidence: Evidence | None = Field(
+        description="null when an order or time alone decided it, and of all but the newest changes"
+    )
 
 
 class CircuitSummary(BaseModel):
@@ -204,8 +239,20 @@ def detail(whole: CircuitWhole, transitions: list[dict[str, Any]]) -> dict[str, 
         if order is None
         else {"order": order.order, "reason": order.reason, "since": order.since, "by": order.changed_by},
         "on_replicas": [_on_replica(part) for part in whole.parts],
-        "transitions": transitions,
+        "transitions": [{**row, "evidence": _evidence(row["evidence"])} for row in transitions],
     }
+
+
+def _evidence(text: str | None) -> dict[str, Any] | None:  # Any: JSON values
+    """Return an `Evidence` from what is kept of it."""
+    if text is None:
+        return None
+    found: dict[str, Any] = json.loads(text)
+    for call in found["calls"]:
+        call["at"] = None if call["at"] is None else moment(call["at"])
+    for span in found["spans"]:
+        span["start"] = moment(span["start"])
+    return found
 
 
 def operation(name: str, verb: str, reason: str, sequence: int, *, journalled: bool = False) -> dict[str, Any]:

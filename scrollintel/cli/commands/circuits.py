@@ -9,6 +9,7 @@ import click
 
 from ...core.states import CircuitState
 from ..client import path
+from ..deciding import calls_of
 from ..exit_codes import ExitCode
 from ..output import Columns, age_of, ago, part, parts, plain, span
 from ..paging import paged
@@ -129,6 +130,7 @@ _DETAILS: tuple[tuple[str, str, Columns, str], ...] = (
             "From": "old",
             "To": "new",
             "Reason": "reason",
+            "Calls": calls_of,
         },
         "None.",
     ),

@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 
 from ..client import Client, path
+from ..deciding import calls_of
 from ..marks import CIRCUITS, Tone, mark_of
 from ..output import part, parts, plain
 from . import orders, wording
@@ -120,7 +121,7 @@ def _transitions(item: Json, paint: Paint) -> Table | Text:
             wording.clock_time(change.get("at")),
             paint.mark(mark_of(CIRCUITS, change.get("old"))),
             Text("→ ").append_text(paint.mark(mark_of(CIRCUITS, change.get("new")))),
-            plain(change.get("reason")),
+            "  ".join(filter(None, (plain(change.get("reason")), calls_of(change)))),
         )
         for change in found
     )

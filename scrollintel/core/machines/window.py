@@ -82,6 +82,12 @@ class CountWindow:
         for _ in range(successes):
             self.record(now, False, False)
 
+    def latest(self, most: int) -> list[tuple[bool, bool]]:
+        """Return the newest results, at most so many, oldest first: whether each failed, and whether it was slow."""
+        ring = self._ring
+        ordered = (ring[self._next :] + ring[: self._next])[-most:]
+        return [(bool(mark & _FAILED), bool(mark & _SLOW)) for mark in ordered]
+
     def turn(self, now: float) -> None:
         """Do nothing: only results push results out."""
 
@@ -142,6 +148,15 @@ class TimeWindow:
         self._buckets[self._current % BUCKETS * 3] += successes
         self.calls += successes
         self.turn(now)
+
+    def parts(self) -> list[tuple[float, int, int, int]]:
+        """Return the start of each bucket that holds results with its calls, failures and slow ones, oldest first."""
+        found = []
+        for number in range(self._current - BUCKETS + 1, self._current + 1):
+            calls, failures, slow = self._buckets[number % BUCKETS * 3 :][:3]
+            if calls:
+                found.append((number * self._width, calls, failures, slow))
+        return found
 
     def boundary(self) -> float:
         """Return the end of the current bucket."""

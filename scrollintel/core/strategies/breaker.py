@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from array import array
+from collections import deque
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -25,14 +26,16 @@ from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.breaker import BreakerMachine, Permit, Probe, Refusal, Transition
 from ..machines.sketch import CLASSIC_BOUNDS, LatencySketch
-from ..outcome import Verdict
+from ..outcome import MOST_TOLD, Verdict
 from ..states import CircuitState, StateChange
 from .classify import Classifier, cancels, classifier
 from .gate import NO_RESULT, Wait
 from .meter import BATCH, CircuitFigures, CircuitReading, Counter, Counts, ReportMark, summarise
 
 if TYPE_CHECKING:
+    from ..evidence import Evidence
     from ..snapshot import CircuitSnapshot, Tally
+    from .deciding import Noted
 
 CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DISABLED
 TIME = WindowKind.TIME
@@ -52,10 +55,9 @@ class Circuit:
     """
 
     __slots__ = (
-        "_changes", "_classify", "_counts", "_failure", "_lock", "_plain", "_pulled", "_reason", "_rejected",
-        "_sketch", "_summary", "boundary", "calm_era", "clock", "config", "durations", "hub", "key",
-        "machine",
-        "next_success", "queue_limit", "touched",
+        "_changes", "_classify", "_counts", "_evidence", "_failure", "_lock", "_noted", "_plain", "_pulled",
+        "_reason", "_rejected", "_sketch", "_summary", "boundary", "calm_era", "clock", "config", "durations",
+        "hub", "key", "machine", "next_success", "queue_limit", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +80,8 @@ class Circuit:
         self.machine = BreakerMachine(config, clock.monotonic())
         self._reason = "created"
         self._changes: tuple[StateChange, ...] = ()
+        self._noted: deque[Noted] | None = None
+        self._evidence: Evidence | None = None
         self.calm_era = -1
         self._forget_counts()
         self._refresh()
@@ -234,15 +238,19 @@ class Circuit:
                     counts = self._counts = Counts()
                 if verdict is SUCCESS:
                     counts.successes += 1
-                elif verdict is FAILURE:
+                    if slow or permit.__class__ is Probe:
+                        self._note(now, None, elapsed, slow)
+                elif failure is not None:
                     counts.failures += 1
                     counts.timeouts += timed_out
                     self._failure = failure
+                    self._note(now, failure[0], elapsed, slow)
                 elif verdict is IGNORED:
                     counts.ignored += 1
                 else:
                     counts.abandoned += 1
-                counts.slow += slow
+                if slow:
+                    counts.slow += 1
                 if measured and elapsed is not None and config.response_times and verdict in _RAN:
                     counts.durations += 1
                     self.durations.append(elapsed)
@@ -317,11 +325,11 @@ class Circuit:
 
     def isolate(self, reason: str = "isolated by an operator") -> None:
         """Refuse every call until `close` or `reset`."""
-        self._operate(lambda now: self.machine.isolate(now, reason))
+        self._operate(lambda now: self.machine.isolate(now, reason), anew=True)
 
     def close(self, reason: str = "closed by an operator") -> None:
         """Admit calls again at once, with the counters of the machine at zero; the tally is kept."""
-        self._operate(lambda now: self.machine.close(now, reason))
+        self._operate(lambda now: self.machine.close(now, reason), anew=True)
 
     def restore_open(self, remaining: float, reason: str, openings: int = 1) -> bool:
         """Go on with an open period that another process began; False when the circuit is not closed.
@@ -333,7 +341,9 @@ class Circuit:
             openings: Openings in a row so far, which lengthen the next one; at least 1.
         """
         restored: list[bool] = []
-        self._operate(lambda now: restored.append(self.machine.restore_open(now, remaining, reason, openings)))
+        self._operate(
+            lambda now: restored.append(self.machine.restore_open(now, remaining, reason, openings)), anew=True
+        )
         return restored[0]
 
     def reset(self, reason: str = "reset by an operator") -> None:
@@ -344,7 +354,7 @@ class Circuit:
             self.machine.would_have_opened = self.machine.late = 0
             self._forget_counts(plain=self._plain is not None)
 
-        self._operate(forget, keep_history=False)
+        self._operate(forget, anew=True, keep_history=False)
 
     def reconfigure(self, config: CircuitBreakerConfig) -> None:
         """Go on under `config`, keeping the state that it does not concern."""
@@ -391,6 +401,7 @@ class Circuit:
                 response_times=summarise(self._sketch),
                 last_failure=self.last_failure,
                 history=self._changes,
+                evidence=self._evidence,
             )
 
     def report(self, mark: ReportMark | None = None) -> CircuitReading | None:
@@ -548,15 +559,25 @@ class Circuit:
         )
         self.hub.emit(event)
 
-    def _operate(self, change: Callable[[float], None], *, keep_history: bool = True) -> None:
+    def _note(self, now: float, kind: str | None, elapsed: float | None, slow: bool) -> None:
+        noted = self._noted
+        if noted is None:
+            noted = self._noted = deque(maxlen=MOST_TOLD)
+        noted.append((now, kind, elapsed, slow))
+
+    def _operate(self, change: Callable[[float], None], *, anew: bool = False, keep_history: bool = True) -> None:
+        """Change something by order; `anew` forgets the calls that have been noted, because none of them decides it."""
         with self._lock:
             now = self.clock.monotonic()
             self.machine.advance(now, self._spread())
             self._absorb(now)
+            if anew:
+                self._noted = None
             change(now)
             self._after()
             if not keep_history:
                 self._changes = ()
+                self._evidence = None
 
     def _after(self) -> None:
         """Publish what changed and recompute what drivers read without the lock."""
@@ -582,6 +603,7 @@ class Circuit:
     def _publish(self, transition: Transition) -> None:
         """Tell one transition; the hub only queues, so the lock may be held and order is kept."""
         wall = self.clock.time() - (self.clock.monotonic() - transition.at)
+        noted, self._noted = self._noted or (), None
         if transition.would:
             if self.hub.watched:
                 from ..events import WouldHaveOpened
@@ -591,6 +613,9 @@ class Circuit:
         self._reason = transition.reason
         change = StateChange(at=wall, old=transition.old, new=transition.new, reason=transition.reason)
         self._changes = (*self._changes, change)[-self.config.history :]
+        evidence = self._evidence_of(transition, noted, wall - transition.at)
+        if evidence is not None or transition.new is not CircuitState.HALF_OPEN:
+            self._evidence = evidence
         if self.hub.watched:
             from ..events import StateChanged
 
@@ -605,8 +630,16 @@ class Circuit:
                 key=self.key,
                 retry_after=self.machine.open_until - transition.at if opened else None,
                 last_failure=self.last_failure if opened else None,
+                evidence=evidence,
             )
             self.hub.emit(event)
+
+    def _evidence_of(self, transition: Transition, noted: Sequence[Noted], wall: float) -> Evidence | None:
+        if not noted and transition.new is not OPEN:
+            return None
+        from .deciding import deciding
+
+        return deciding(transition, self.machine, tuple(noted), wall)
 
 
 def _unprepared() -> object:

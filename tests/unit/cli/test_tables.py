@@ -106,7 +106,19 @@ def test_circuit_in_full_shows_why_and_where(remote: Run, plane: ScriptedPlane) 
         "last_failure": {"type": "TimeoutError", "at": None},
         "configured": {"revision": 3, "configuration": {"name": "payments"}},
         "on_replicas": [{"replica": "r1", "host": "alpha", "state": "open", "age": 0.3}],
-        "transitions": [{"old": "closed", "new": "open", "reason": "failures"}],
+        "transitions": [
+            {
+                "old": "closed",
+                "new": "open",
+                "reason": "failures",
+                "evidence": {
+                    "total": 3,
+                    "failures": 2,
+                    "calls": [{"outcome": "success"}, *[{"outcome": "failure", "error": "TimeoutError"}] * 2],
+                },
+            },
+            {"old": "open", "new": "closed", "reason": "an order", "evidence": None},
+        ],
     }
     plane.on("GET", "/circuit-breakers/payments", Reply(body=item))
     out = remote("circuits", "show", "payments").out
@@ -117,6 +129,7 @@ def test_circuit_in_full_shows_why_and_where(remote: Run, plane: ScriptedPlane) 
         "alpha",
         "300 ms ago",
         "Latest transitions",
+        "✓✕✕ 2 of 3 failed: TimeoutError 2",
     ):
         assert text in out
 

@@ -150,6 +150,7 @@ export interface Change {
   "old": string;
   "new": string;
   "reason": string;
+  "evidence": Evidence | null;
 }
 
 export interface CheckView {
@@ -306,6 +307,20 @@ export interface DataKeyShown {
   "values": number;
 }
 
+export interface DecidingCall {
+  "outcome": string;
+  "error": string | null;
+  "at": string | null;
+  "seconds": number | null;
+}
+
+export interface DecidingSpan {
+  "start": string;
+  "calls": number;
+  "failures": number;
+  "slow": number;
+}
+
 export interface DefaultsView {
   "configurations": Record<string, ConfigurationView>;
 }
@@ -369,6 +384,15 @@ export interface ErrorBudget {
   "burn_1h": number | null;
   "burn_6h": number | null;
   "left": number | null;
+}
+
+export interface Evidence {
+  "rule": string;
+  "total": number;
+  "failures": number;
+  "slow": number;
+  "calls": (DecidingCall)[];
+  "spans": (DecidingSpan)[];
 }
 
 export interface Failure {
