@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection bench-metrics requirements clean distclean
+.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage properties kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection bench-metrics requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -138,6 +138,9 @@ layers: $(VENV)/.dev ## import contracts: which way imports point
 security: $(VENV)/.dev ## bandit: no finding of medium or high severity
 	$(call say,bandit)
 	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive scrollintel --severity-level medium 2>/dev/null
+
+properties: $(VENV)/.dev ## models, equivalences and millions of simulated calls in their long form; options by ARGS
+	@SCROLLINTEL_THOROUGH=1 $(BIN)/python -m pytest $(PARALLEL) tests/model tests/conformance tests/unit/core --timeout 3600 $(ARGS)
 
 kills: $(VENV)/.dev ## SIGKILL the writer 200 times under load on each database; nothing acknowledged may be lost
 	@SCROLLINTEL_KILLS=200 $(BIN)/python -m pytest tests/storage/test_kills.py --timeout 3600 $(ARGS)

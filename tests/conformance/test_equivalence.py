@@ -14,6 +14,7 @@ from scrollintel.core.interventions import INTERVENTIONS
 from scrollintel.testing import ManualClock
 from tests.conformance.conftest import unchanged
 from tests.conformance.driver import Ledger
+from tests.thoroughness import examples
 
 Step = tuple[str, float, float]
 """How an attempt ends, how long it takes, and how much time passes before the next call."""
@@ -172,7 +173,7 @@ def through_the_chain(
         INTERVENTIONS.change(remove=unchanged)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(policies(), steps)
 def test_short_way_and_chain_and_both_drivers_leave_one_record(policy: Policy, script: list[Step]) -> None:
     """Results, errors with their notes, events, counts, response times, waits and state are equal on all ways."""

@@ -28,6 +28,7 @@ from scrollintel import (
 from scrollintel.core.config import Backoff
 from scrollintel.testing import ManualClock
 from tests.conformance.driver import Script
+from tests.thoroughness import examples
 
 
 class BrokenListener:
@@ -174,7 +175,7 @@ kinds = [
 actions = st.lists(st.tuples(st.sampled_from(kinds), st.integers(0, 12)), max_size=40)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(policies, actions)
 def test_invariants_hold_after_any_mix_of_ends(policy: Policy, steps: list[tuple[str, int]]) -> None:
     """Bounds hold at every step, and in the end no slot, place, probe or timer is left."""

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from scrollintel.control.alert_machine import Alert, AlertMachine, Message
 from scrollintel.control.alerts import AlertName, AlertRules, Condition, Labels
+from tests.thoroughness import examples
 
 RULES = AlertRules()
 HOLD = 300.0
@@ -218,7 +219,7 @@ def _parts(message: Message) -> tuple[tuple[Alert, ...], ...]:
 
 
 TestPeople = People.TestCase
-TestPeople.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestPeople.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 
 
 def test_alert_that_flaps_for_a_day_is_told_a_bounded_number_of_times() -> None:

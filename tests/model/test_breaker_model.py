@@ -16,6 +16,7 @@ from scrollintel.core.config.breaker import BreakerMode, CircuitBreakerConfig, W
 from scrollintel.core.machines.breaker import BreakerMachine, Permit, Probe, Refusal
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.states import CircuitState
+from tests.thoroughness import examples
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 ISOLATED, DISABLED, METRICS_ONLY = CircuitState.ISOLATED, CircuitState.DISABLED, CircuitState.METRICS_ONLY
@@ -520,6 +521,6 @@ def twin(machine: BreakerMachine) -> BreakerMachine:
 
 
 BreakerComparison.TestCase.settings = settings(
-    max_examples=400, stateful_step_count=60, deadline=None, derandomize=True, print_blob=True
+    max_examples=examples(400), stateful_step_count=60, deadline=None, derandomize=True, print_blob=True
 )
 TestBreakerAgainstBook = BreakerComparison.TestCase

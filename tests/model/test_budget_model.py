@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from scrollintel.core.config import BudgetConfig
 from scrollintel.core.machines.budget import BudgetMachine
+from tests.thoroughness import examples
 
 thousandths = st.integers(0, 1000).map(lambda count: Fraction(count, 1000))
 amounts = st.integers(1, 20_000).map(lambda count: Fraction(count, 1000))
@@ -136,5 +137,7 @@ class BudgetComparison(RuleBasedStateMachine):
             assert Fraction(tokens).limit_denominator(1000) == self.ledger.balance()
 
 
-BudgetComparison.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None, derandomize=True)
+BudgetComparison.TestCase.settings = settings(
+    max_examples=examples(150), stateful_step_count=60, deadline=None, derandomize=True
+)
 TestBudgetAgainstLedger = BudgetComparison.TestCase

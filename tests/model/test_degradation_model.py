@@ -17,6 +17,7 @@ from scrollintel.core.events import Event, LevelChanged
 from scrollintel.core.hub import EventHub
 from scrollintel.core.states import CircuitState
 from scrollintel.core.strategies.degradation import GracefulDegradation
+from tests.thoroughness import examples
 
 QUIET = 3
 NEVER = 10**9
@@ -228,6 +229,6 @@ class DegradationRules(RuleBasedStateMachine):
 
 
 DegradationRules.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, derandomize=True, print_blob=True
+    max_examples=examples(200), stateful_step_count=40, deadline=None, derandomize=True, print_blob=True
 )
 TestDegradationRules = DegradationRules.TestCase

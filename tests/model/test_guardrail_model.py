@@ -12,6 +12,7 @@ from scrollintel.recovery.brake import BrakeLimits, must_engage
 from scrollintel.recovery.guardrail import ActionRequest, Ruling, SafetyState, decide
 from scrollintel.recovery.strategy import Traits
 from scrollintel.recovery.target import Limits, Mode
+from tests.thoroughness import examples
 
 GROUPS = {"solo": 1, "pair": 2, "ten": 10}
 LIMITS = Limits()
@@ -182,4 +183,4 @@ class Automation(RuleBasedStateMachine):
 
 
 TestAutomation = Automation.TestCase
-TestAutomation.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestAutomation.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)

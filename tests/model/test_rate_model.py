@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from scrollintel.core.machines.rate import RateMachine
+from tests.thoroughness import examples
 
 ROUNDING = Fraction(1, 10**6)  # seconds: what the machine promises to forgive
 
@@ -123,5 +124,7 @@ class RateComparison(RuleBasedStateMachine):
             assert abs(Fraction(self.machine.available(self.latest)) - level) <= Fraction(1, 10**6)
 
 
-RateComparison.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)
+RateComparison.TestCase.settings = settings(
+    max_examples=examples(150), stateful_step_count=40, deadline=None, derandomize=True
+)
 TestRateAgainstDiary = RateComparison.TestCase

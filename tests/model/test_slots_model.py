@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scrollintel.core.machines.slots import SlotsMachine, Ticket
+from tests.thoroughness import examples
 
 sizes = st.integers(1, 5)
 lengths = st.integers(0, 5)
@@ -124,5 +125,7 @@ class SlotsComparison(RuleBasedStateMachine):
         assert taken == self.size
 
 
-SlotsComparison.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None, derandomize=True)
+SlotsComparison.TestCase.settings = settings(
+    max_examples=examples(200), stateful_step_count=60, deadline=None, derandomize=True
+)
 TestSlotsAgainstQueue = SlotsComparison.TestCase

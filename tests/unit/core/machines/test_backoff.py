@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from scrollintel.core.config import Backoff, Jitter, RetryConfig
 from scrollintel.core.machines.backoff import computed_delay, next_delay
+from tests.thoroughness import examples
 
 LARGEST_DRAW = 1 - 2**-53
-THOROUGH = settings(max_examples=300, deadline=None, derandomize=True)
+THOROUGH = settings(max_examples=examples(300), deadline=None, derandomize=True)
 NO_JITTER = RetryConfig(jitter=Jitter.NONE)
 
 retries = st.integers(0, 10_000) | st.integers(0, 12)
