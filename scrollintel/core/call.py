@@ -9,6 +9,7 @@ from typing import Any
 
 from .clock import Clock
 from .outcome import Outcome
+from .retry_scope import Purse
 
 DEADLINE: ContextVar[list[Any] | None] = ContextVar("scrollintel_deadline", default=None)
 """End of the surrounding protected attempt, and the clock on whose scale it is.
@@ -49,7 +50,8 @@ class Call:
         permit, circuit: What the breaker gave to the present attempt.
         failed: Error that is about to be raised again; else None.
         delay: Seconds before the next attempt.
-        paid: Whether the present attempt took something from the retry budget.
+        paid: Budgets that the present attempt took its price from.
+        given_up: Whether a layer inside the last attempt had no budget for another try.
         abandoned: Whether a worker thread still runs an attempt that was late.
         measured: Whether response times are recorded.
         ending: How the call ended, when a fallback is to answer it.
@@ -67,7 +69,8 @@ class Call:
     fallback: Any = None
     previous_delay: float | None = None
     delay = 0.0
-    paid = False
+    paid: tuple[Purse, ...] = ()
+    given_up = False
     abandoned = False
     measured = True
     ending: Outcome | None = None

@@ -119,7 +119,8 @@ class RetryScheduled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryGivenUp(Event):
-    """No further attempt follows; `reason` is attempts, repeatable, elapsed, deadline, budget or retry_after."""
+    """No further attempt follows; `reason` is attempts, repeatable, circuit, elapsed, deadline, budget, outer or
+    retry_after."""
 
     event_name: ClassVar[str] = "retry.given_up"
     severity: ClassVar[Severity] = Severity.ERROR

@@ -13,6 +13,7 @@ from .drivers.blocking import begin, wait_for
 from .drivers.plan import Holder, Lane, prepare
 from .errors import CallTimeoutError, UnprotectedError
 from .interventions import INTERVENTIONS
+from .retry_scope import RETRIES, RetryScope, open_scope
 from .strategies.gate import NO_RESULT, Gate, Wait
 
 if TYPE_CHECKING:
@@ -175,21 +176,25 @@ class Attempt:
     statement raises on entry ends the loop.
     """
 
-    __slots__ = ("_guard", "_loop", "number")
+    __slots__ = ("_guard", "_loop", "_scope", "_token", "number")
 
     def __init__(self, loop: Attempts, number: int) -> None:
         self._loop = loop
         self.number = number
         self._guard = Guard(loop.lane, loop.call)
+        self._scope: RetryScope | None = None
+        self._token: Any = None
 
     def __enter__(self) -> Attempt:
         while True:
             try:
                 self._guard.__enter__()
             except Exception as error:
+                self._loop.call.given_up = False
                 if not self._loop.judge(error):
                     raise
             else:
+                self._open()
                 return self
             self._loop.pause()
             self.number = self._loop.step()
@@ -197,6 +202,7 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        self._close(error)
         self._guard.__exit__(kind, error, traceback)
         return self._loop.judge(error)
 
@@ -205,9 +211,11 @@ class Attempt:
             try:
                 await self._guard.__aenter__()
             except Exception as error:
+                self._loop.call.given_up = False
                 if not self._loop.judge(error):
                     raise
             else:
+                self._open()
                 return self
             await self._loop.apause()
             self.number = self._loop.step()
@@ -215,6 +223,7 @@ class Attempt:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        self._close(error)
         try:
             await self._guard.__aexit__(kind, error, traceback)
         except CallTimeoutError as late:
@@ -222,6 +231,19 @@ class Attempt:
                 return True
             raise
         return self._loop.judge(error)
+
+    def _open(self) -> None:
+        retry = self._loop.lane.parts.retry
+        if retry is not None and retry.spans and retry.budget is not None and not INTERVENTIONS.off:
+            self._scope = open_scope(retry.budget, self.number)
+            self._token = RETRIES.set(self._scope)
+
+    def _close(self, error: BaseException | None) -> None:
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            with suppress(ValueError):  # a generator may be closed in another context than it was begun in
+                RETRIES.reset(self._token)
+            self._loop.call.given_up = scope.end(error)
 
 
 class Attempts:
@@ -239,7 +261,7 @@ class Attempts:
         self._delay = 0.0
         self._again = True
         retry = lane.parts.retry
-        if retry is not None and retry.budget is not None:
+        if retry is not None and retry.budget is not None and not retry.spans:
             retry.budget.deposit_call()
 
     def judge(self, error: BaseException | None) -> bool:
@@ -248,8 +270,8 @@ class Attempts:
         retry = self.lane.parts.retry
         if retry is None or INTERVENTIONS.off:
             return False
-        if error is None and retry.budget is not None:
-            retry.budget.record(True)
+        if error is None:
+            retry.succeeded()
         if error is None or not isinstance(error, Exception):
             return False
         self.call.attempt = self._number

@@ -21,15 +21,18 @@ terms = st.fixed_dictionaries(
         "reserve": amounts,
         "cost": amounts | st.just(Fraction(1)),
         "threshold": st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(1)]) | thousandths,
-        "deposit_on_success": st.booleans(),
+        "form": st.sampled_from(["calls", "successes", "layers"]),
     }
 )
 
 
 def config_of(agreed: dict[str, Any]) -> BudgetConfig:
     """Return the configuration that says the same in floats."""
-    plain = {name: value if isinstance(value, bool) else float(value) for name, value in agreed.items()}
-    return BudgetConfig.from_dict(plain)
+    plain: dict[str, Any] = {name: float(value) for name, value in agreed.items() if name != "form"}
+    form = agreed["form"]
+    return BudgetConfig.from_dict(
+        {**plain, "deposit_on_success": form == "successes", "across_layers": form == "layers"}
+    )
 
 
 class Ledger:
@@ -76,21 +79,21 @@ class BudgetComparison(RuleBasedStateMachine):
     def call(self) -> None:
         """A call begins."""
         self.machine.deposit_call()
-        if not self.agreed["deposit_on_success"]:
+        if self.agreed["form"] == "calls":
             self.add(self.agreed["ratio"])
 
     @rule()
     def succeed(self) -> None:
         """An attempt succeeds."""
         self.machine.record_success()
-        if self.agreed["deposit_on_success"]:
+        if self.agreed["form"] != "calls":
             self.add(self.agreed["ratio"])
 
     @rule()
     def fail(self) -> None:
         """An attempt fails."""
         self.machine.record_failure()
-        if self.agreed["deposit_on_success"]:
+        if self.agreed["form"] == "successes":
             self.ledger.entries.append(("pay", self.agreed["cost"]))
 
     @rule()
@@ -98,7 +101,7 @@ class BudgetComparison(RuleBasedStateMachine):
         """An extra attempt is wanted: the machine allows it exactly when the ledger does."""
         balance = self.ledger.balance()
         above = balance > self.agreed["threshold"] * self.agreed["reserve"]
-        if self.agreed["deposit_on_success"]:
+        if self.agreed["form"] == "successes":
             assert self.machine.withdraw() is above
             return
         allowed = above and balance >= self.agreed["cost"]
@@ -113,9 +116,9 @@ class BudgetComparison(RuleBasedStateMachine):
     @rule()
     def take_back(self) -> None:
         """An extra attempt that was allowed did not start."""
-        if self.owed_refunds or self.agreed["deposit_on_success"]:
+        if self.owed_refunds or self.agreed["form"] == "successes":
             self.machine.refund()
-        if self.owed_refunds and not self.agreed["deposit_on_success"]:
+        if self.owed_refunds and self.agreed["form"] != "successes":
             self.owed_refunds -= 1
             self.add(self.agreed["cost"])
 

@@ -46,6 +46,9 @@ class BudgetConfig(Config):
         threshold: Share of `reserve` that must be exceeded for a retry; 0 by default, 0.5 is gRPC's rule.
         deposit_on_success: False (default): every call adds `ratio` (Finagle, Envoy, SRE book). True: only a
             successful call does, every failure takes `cost` and a retry itself takes nothing (gRPC A6).
+        across_layers: Whether the layers inside, in this process and behind other services, pay from this budget too,
+            make one attempt only while this layer is in a retry, and whether an error that one of them could not pay
+            for ends the call here as well. Only a call that succeeds adds `ratio` then. Default False.
 
     Raises:
         ConfigError: with every violation.
@@ -57,6 +60,12 @@ class BudgetConfig(Config):
     cost: float = field(default=1.0, metadata=number(above=True, maximum=1e9, unit="tokens"))
     threshold: float = field(default=0.0, metadata=number(maximum=1.0))
     deposit_on_success: bool = field(default=False, metadata=boolean())
+    across_layers: bool = field(default=False, metadata=boolean())
+
+    def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
+        """Check that there is one rule for deposits: with `deposit_on_success` a retry has no price to share."""
+        if not broken & {"across_layers", "deposit_on_success"} and self.across_layers and self.deposit_on_success:
+            yield Violation("across_layers", True, "False with deposit_on_success")
 
     @classmethod
     def grpc(cls, name: str | None = None, *, max_tokens: float = 10.0, token_ratio: float = 0.1) -> BudgetConfig:

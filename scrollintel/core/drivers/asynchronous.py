@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from math import inf
 from types import CoroutineType
 from typing import Any
@@ -13,6 +14,7 @@ from ..clock import Clock
 from ..errors import CallTimeoutError
 from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
+from ..retry_scope import RETRIES, Purse, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
 from ..strategies.gate import Gate, Wait
 from ..strategies.hedge import HedgeRule
@@ -36,6 +38,7 @@ def compile_chain(lane: Lane) -> AsyncLink:
         "hedge": hedge,
         "retry": retry,
         "fallback": fallback,
+        "scope": scope,
     }
     chain: AsyncLink = compose(lane, links)
     return chain
@@ -72,8 +75,16 @@ def attempt(lane: Lane) -> AsyncLink:
     return run
 
 
+def leave_context(variable: ContextVar[Any], token: Any) -> None:
+    """Reset a context variable; a coroutine that the garbage collector closes is in a context that never had it."""
+    try:
+        variable.reset(token)
+    except ValueError:
+        pass
+
+
 def reset_deadline(token: Any) -> None:
-    """Leave a deadline; one whose coroutine the garbage collector closes is left in a context that never had it."""
+    """Leave a deadline; see `leave_context`."""
     try:
         DEADLINE.reset(token)
     except ValueError:
@@ -190,7 +201,7 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
     """Run the rest again while the rule says so."""
 
     async def run(call: Call) -> Any:
-        if rule.budget is not None:
+        if rule.budget is not None and not rule.spans:
             rule.budget.deposit_call()
         while True:
             try:
@@ -212,6 +223,25 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
                 except BaseException:
                     rule.not_started(call)
                     raise
+
+    return run
+
+
+def scope(purse: Purse, inner: AsyncLink) -> AsyncLink:
+    """Run the rest as an attempt whose budget pays for the retries of all layers inside."""
+
+    async def run(call: Call) -> Any:
+        opened = open_scope(purse, call.attempt)
+        token = RETRIES.set(opened)
+        try:
+            value = await inner(call)
+        except BaseException as error:
+            call.given_up = opened.end(error, abandoned=call.abandoned)
+            raise
+        finally:
+            leave_context(RETRIES, token)
+        call.given_up = opened.end(value)
+        return value
 
     return run
 

@@ -16,6 +16,7 @@ from ..errors import BulkheadFullError, CallTimeoutError, DeadlineExceededError,
 from ..interventions import INTERVENTIONS
 from ..machines.breaker import Probe
 from ..outcome import Outcome
+from ..retry_scope import RETRIES, Purse, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
 from ..strategies.gate import Gate, Wait
 from ..strategies.hedge import HedgeRule
@@ -43,6 +44,7 @@ def compile_chain(lane: Lane) -> Link:
         "hedge": hedge,
         "retry": retry,
         "fallback": fallback,
+        "scope": scope,
     }
     chain: Link = compose(lane, links)
     return chain
@@ -198,7 +200,7 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
     """Run the rest again while the rule says so."""
 
     def run(call: Call) -> Any:
-        if rule.budget is not None:
+        if rule.budget is not None and not rule.spans:
             rule.budget.deposit_call()
         while True:
             try:
@@ -220,6 +222,25 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
                 except BaseException:
                     rule.not_started(call)
                     raise
+
+    return run
+
+
+def scope(purse: Purse, inner: Link) -> Link:
+    """Run the rest as an attempt whose budget pays for the retries of all layers inside."""
+
+    def run(call: Call) -> Any:
+        opened = open_scope(purse, call.attempt)
+        token = RETRIES.set(opened)
+        try:
+            value = inner(call)
+        except BaseException as error:
+            call.given_up = opened.end(error, abandoned=call.abandoned)
+            raise
+        finally:
+            RETRIES.reset(token)
+        call.given_up = opened.end(value)
+        return value
 
     return run
 

@@ -90,7 +90,10 @@ class Parts:
         budget = budgets.get(config.budget, None if old is None else old.budget)
         bad = None if self.policy.breaker is None else self.policy.breaker.result_predicate
         hedges = None if old is None else old.hedges
-        return HedgeRule(self.policy.name, config, self.clock, self.hub, budget=budget, bad=bad, hedges=hedges)
+        deposits = self.retry is None or self.retry.budget is not budget
+        return HedgeRule(
+            self.policy.name, config, self.clock, self.hub, budget=budget, bad=bad, hedges=hedges, deposits=deposits
+        )
 
     def _bulkhead(self, before: Parts | None) -> Bulkhead | None:
         config: Any = self.policy.bulkhead
@@ -313,8 +316,12 @@ def compose(lane: Lane, links: Mapping[str, Callable[..., Any]]) -> Any:
         elif layer == "breaker":
             link = links["breaker"](link)
         elif layer == "hedge" and parts.hedge is not None:
+            if parts.hedge.spans:
+                link = links["scope"](parts.hedge.budget, link)
             link = links["hedge"](parts.hedge, parts.clock, link)
         elif layer == "retry" and parts.retry is not None:
+            if parts.retry.spans:
+                link = links["scope"](parts.retry.budget, link)
             link = links["retry"](parts.retry, parts.clock, link)
         elif layer == "fallback":
             link = links["fallback"](parts.fallback, parts.clock, link)

@@ -26,11 +26,14 @@ class Budget:
 
     def deposit_call(self) -> None:
         """Count a call."""
-        with self._lock:
-            self._machine.deposit_call()
+        if not self._machine.is_full:
+            with self._lock:
+                self._machine.deposit_call()
 
     def record(self, succeeded: bool) -> None:
         """Count the end of an attempt."""
+        if succeeded and self._machine.is_full:
+            return
         with self._lock:
             if succeeded:
                 self._machine.record_success()

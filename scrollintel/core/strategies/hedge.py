@@ -11,6 +11,7 @@ from ..config.hedge import HedgeConfig
 from ..errors import RejectedError, UnprotectedError
 from ..hub import EventHub
 from ..machines.hedge import launches
+from ..retry_scope import Purse, pay, payers, refund, surrounding_retries
 from .breaker import Circuit
 from .budget import Budget
 from .meter import SharedCounter
@@ -19,7 +20,7 @@ from .meter import SharedCounter
 class HedgeRule:
     """The rule of one policy's hedging; holds no state but a counter and the shared budget."""
 
-    __slots__ = ("_clock", "_hub", "_name", "bad", "budget", "config", "hedges")
+    __slots__ = ("_clock", "_deposits", "_hub", "_name", "bad", "budget", "config", "hedges", "spans")
 
     def __init__(
         self,
@@ -31,9 +32,12 @@ class HedgeRule:
         budget: Budget | None,
         bad: Callable[[Any], bool] | None,
         hedges: SharedCounter | None = None,
+        deposits: bool = True,
     ) -> None:
         self.config = config
         self.budget = budget
+        self.spans = config.budget is not None and config.budget.across_layers
+        self._deposits = deposits and self.spans
         self.bad = bad
         self.hedges = SharedCounter() if hedges is None else hedges
         self._name = name
@@ -43,12 +47,20 @@ class HedgeRule:
     def race(self, circuit: Circuit) -> Race:
         """Return the bookkeeping of a new call."""
         config = self.config
-        if self.budget is not None:
+        if self.budget is not None and not self.spans:
             self.budget.deposit_call()
         if config.quantile is None:
             return Race(self, config.delay)
         measured, samples = circuit.quantile(config.quantile)
         return Race(self, launches(config, measured, samples))
+
+    def succeeded(self) -> None:
+        """Count a call that succeeded, when no retry around counts it."""
+        budget = self.budget
+        if budget is not None and self._deposits:
+            outer = surrounding_retries()
+            if outer is None or budget not in outer.purses:
+                budget.record(True)
 
     def tell(self, attempt: int, after: float) -> None:
         """Count a further attempt and tell it."""
@@ -67,7 +79,7 @@ class Race:
     nothing: a rejected call is not tried again, and one that was refused gives back what it was paid.
     """
 
-    __slots__ = ("_ended", "_rule", "delay", "exhausted", "launched", "primary")
+    __slots__ = ("_ended", "_paid", "_rule", "delay", "exhausted", "launched", "primary")
 
     def __init__(self, rule: HedgeRule, delay: float) -> None:
         self._rule = rule
@@ -75,6 +87,7 @@ class Race:
         self.launched = 1
         self.exhausted = False
         self._ended = 0
+        self._paid: tuple[Purse, ...] = ()
         self.primary: tuple[BaseException | None, Any] = (None, None)
 
     @property
@@ -96,13 +109,14 @@ class Race:
         """Count the end of attempt `number` (1 for the first); True when it decides the race."""
         bad = self._rule.bad
         if error is None and (bad is None or not bad(value)):
+            self._rule.succeeded()
             return True
         if error is not None and not isinstance(error, Exception):
             return True
         if isinstance(error, RejectedError | UnprotectedError):
             self.exhausted = True
-            if number > 1 and self._rule.budget is not None:
-                self._rule.budget.refund()
+            if number > 1:
+                refund(self._paid)
         self._ended += 1
         if number == 1:
             self.primary = (error, value)
@@ -117,7 +131,9 @@ class Race:
     def launch(self) -> bool:
         """Take leave for a further attempt; without budget the race goes on with those there are."""
         rule = self._rule
-        if rule.budget is not None and not rule.budget.withdraw():
+        outer = surrounding_retries()
+        self._paid = payers(rule.budget, outer)
+        if (outer is not None and outer.stands_down) or not pay(self._paid):
             self.exhausted = True
             return False
         self.launched += 1

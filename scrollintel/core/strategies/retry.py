@@ -13,6 +13,7 @@ from ..errors import RejectedError, UnprotectedError, kind_of
 from ..hub import EventHub
 from ..machines.backoff import next_delay
 from ..outcome import ErrorMatcher
+from ..retry_scope import RetryScope, pay, payers, refund, surrounding_retries
 from .budget import Budget
 from .meter import SharedCounter
 
@@ -34,6 +35,7 @@ class RetryRule:
         "config",
         "given_up",
         "retries",
+        "spans",
     )
 
     def __init__(
@@ -51,6 +53,7 @@ class RetryRule:
     ) -> None:
         self.config = config
         self.budget = budget
+        self.spans = config.budget is not None and config.budget.across_layers
         self.retries = retries if retries is not None else SharedCounter()
         self.given_up = given_up if given_up is not None else SharedCounter()
         self._guarded = guarded
@@ -66,8 +69,7 @@ class RetryRule:
         """Return the seconds before the next attempt when the returned `value` asks for one, else None."""
         predicate = self.config.result_predicate
         if predicate is None or not predicate(value):
-            if self.budget is not None:
-                self.budget.record(True)
+            self.succeeded()
             return None
         return self._next(call, None, value)
 
@@ -96,19 +98,28 @@ class RetryRule:
 
     def not_started(self, call: Call) -> None:
         """Give back what an attempt took from the budget that was refused, or whose wait was cancelled."""
-        if call.paid and self.budget is not None:
-            self.budget.refund()
-        call.paid = False
+        refund(call.paid)
+        call.paid = ()
+
+    def succeeded(self) -> None:
+        """Count a call that succeeded; one inside a layer with the same budget is part of that layer's call."""
+        budget = self.budget
+        if budget is None:
+            return
+        if self.spans:
+            outer = surrounding_retries()
+            if outer is not None and budget in outer.purses:
+                return
+        budget.record(True)
 
     def _next(self, call: Call, error: BaseException | None, seen: object) -> float | None:
         config = self.config
         if self.budget is not None:
             self.budget.record(False)
-        if call.attempt >= config.max_attempts:
-            self._stop(call, error, "attempts")
-            return None
-        if config.repeatable is not None and not config.repeatable(*call.args, **call.kwargs):
-            self._stop(call, error, "repeatable")
+        outer = surrounding_retries()
+        reason = self._hindrance(call, seen, outer)
+        if reason is not None:
+            self._stop(call, error, reason)
             return None
         previous = config.base_delay if call.previous_delay is None else call.previous_delay
         delay = next_delay(config, call.attempt - 1, previous, self._random())
@@ -117,6 +128,8 @@ class RetryRule:
         asked = self._asked(seen) if hinted else None
         if asked is not None:
             if asked < 0.0 or asked > config.max_retry_after:
+                if asked < 0.0 and outer is not None:
+                    outer.give_up(seen)  # the server has said that nobody is to try again
                 self._stop(call, error, "retry_after")
                 return None
             delay = max(delay, asked)
@@ -132,11 +145,11 @@ class RetryRule:
             if call.deadline is not None and end >= call.deadline:
                 self._stop(call, error, "deadline")
                 return None
-        if self.budget is not None:
-            if not self.budget.withdraw():
-                self._stop(call, error, "budget")
-                return None
-            call.paid = True
+        if not self._pay(call, outer):
+            if outer is not None:
+                outer.give_up(seen)
+            self._stop(call, error, "budget")
+            return None
         self.retries.add()
         if self._hub.active:
             from ..events import RetryScheduled
@@ -147,6 +160,26 @@ class RetryRule:
                 )
             )
         return delay
+
+    def _hindrance(self, call: Call, seen: object, outer: RetryScope | None) -> str | None:
+        """Return why no attempt may follow, whenever that would be; None when one may."""
+        config = self.config
+        if call.given_up or (outer is not None and outer.is_given_up(seen)):
+            return "budget"
+        if outer is not None and outer.stands_down:
+            return "outer"
+        if call.attempt >= config.max_attempts:
+            return "attempts"
+        if config.repeatable is not None and not config.repeatable(*call.args, **call.kwargs):
+            return "repeatable"
+        return None
+
+    def _pay(self, call: Call, outer: RetryScope | None) -> bool:
+        purses = payers(self.budget, outer)
+        if not pay(purses):
+            return False
+        call.paid = purses
+        return True
 
     def _asked(self, seen: object) -> float | None:
         """Return the server's wish in seconds; one that cannot be read is ignored."""

@@ -123,6 +123,7 @@ NUMBERS: list[Number] = [
 ]
 BOOLEANS: list[tuple[type[Config], str]] = [
     (BudgetConfig, "deposit_on_success"),
+    (BudgetConfig, "across_layers"),
     (CircuitBreakerConfig, "response_times"),
     (DegradationConfig, "follow_dependencies"),
     (DegradationConfig, "automatic"),
