@@ -106,10 +106,12 @@ class ResetCircuits:
     def act(self, plan: Plan) -> None:
         """Order the resets; each is on disk and in the audit log before its replicas hear of it."""
         errand = self._errand
-        for name in plan.parameters["circuits"]:
+        names = plan.parameters["circuits"]
+        readers = errand.on_loop(lambda: {name: errand.circuits.told_to(name) for name in names})
+        for name in names:
             errand.plane.writer.change_blocking(
                 lambda tx, name=name: errand.circuits.operate(  # type: ignore[misc]  # bound now
-                    tx, SYSTEM, "reset", name, errand.reason
+                    tx, SYSTEM, "reset", name, errand.reason, told_to=readers[name]
                 )
             )
 

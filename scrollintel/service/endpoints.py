@@ -23,8 +23,14 @@ class Endpoints:
         order = self._plane.records.get(ENDPOINT_ORDERS, name)
         return None if order is None else order.address
 
-    def point(self, tx: Transaction, caller: Caller, name: str, address: str, reason: str) -> EndpointOrder:
-        """Have every caller of an endpoint use another address from now on."""
+    def point(
+        self, tx: Transaction, caller: Caller, name: str, address: str, reason: str, *, service: str
+    ) -> EndpointOrder:
+        """Have every caller of an endpoint use another address from now on.
+
+        Arguments:
+            service: The one that is reached there; whoever may see it hears of the order.
+        """
         before = tx.get(ENDPOINT_ORDERS, name)
         order = EndpointOrder(
             name=name,
@@ -42,6 +48,7 @@ class Endpoints:
                 "endpoint",
                 name,
                 at=tx.now,
+                service=service,
                 reason=reason,
                 before=None if before is None else {"address": before.address},
                 after={"address": address},
@@ -49,5 +56,5 @@ class Endpoints:
         )
         change = {"kind": "endpoint", "sequence": order.sequence, "name": name, "address": address, "reason": reason}
         self._plane.publish(tx, {**change, "for_service": None})
-        self._plane.tell(tx, "endpoint.pointed", {"name": name, "address": address, "reason": reason})
+        self._plane.tell(tx, "endpoint.pointed", {"name": name, "address": address, "reason": reason}, service=service)
         return order

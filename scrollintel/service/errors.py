@@ -107,6 +107,13 @@ class TooManyRequestsError(RequestError):
     status = 429
 
 
+class TooManyStreamsError(RequestError):
+    """Whoever asks follows as many streams already as one identity may."""
+
+    code = "too_many_streams"
+    status = 429
+
+
 class TooManyListenersError(RequestError):
     """No further listener is admitted now."""
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ..security.access import Identity
+from .listeners import Listeners
+
 KEPT = 10_000
 """Facts that a listener who was away can catch up on."""
-MAX_LISTENERS = 2_000
-"""Listeners at once; whoever admits them looks at the number first."""
 HEARTBEAT = 4.0
 """Seconds of silence after which a comment is sent: proxies keep the connection, dead peers are noticed, and a listener
 whose token was revoked is let go within 5 s."""
@@ -69,7 +70,8 @@ class FactStream:
         self._facts: deque[Fact] = deque(maxlen=KEPT)
         self._number = 0
         self._waiters: set[asyncio.Future[None]] = set()
-        self.listeners = 0
+        self.listeners = Listeners()
+        """Everybody who follows; whoever admits them asks there first."""
         self.on_told: list[Callable[[Fact], object]] = []
         """Called with each fact when it is added."""
         self.on_wake: Callable[[], object] = lambda: None
@@ -145,6 +147,7 @@ class FactStream:
 
     async def follow(
         self,
+        identity: Identity,
         *,
         last_id: str | None,
         sees: Callable[[str | None], bool],
@@ -154,14 +157,16 @@ class FactStream:
         """Yield server-sent events from after `last_id` on, until the stream closes or `alive` says no.
 
         Arguments:
+            identity: Who listens.
             last_id: What the listener saw last; None begins with what comes next. What is no longer kept is answered
                 with an event "stream.reset": the listener has to read the present state anew.
             sees: Whether the listener may know of a service's facts.
             names: Only events of these names; all by default.
             alive: Whether the listener's leave to listen still holds; asked before each delivery.
         """
-        self.listeners += 1
-        try:
+        with self.listeners.place(identity) as is_admitted:
+            if not is_admitted:
+                return
             position, missed = self.position(last_id)
             yield b"retry: 1000\n\n"
             if missed:
@@ -185,8 +190,6 @@ class FactStream:
                     yield b": still here\n\n"
                 finally:
                     self._waiters.discard(waiter)
-        finally:
-            self.listeners -= 1
 
     def reset(self) -> bytes:
         """Return the event that says that something was missed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from scrollintel.control.declared import Declarations, PolicyDeclaration
 from scrollintel.control.records import LEVEL_ORDERS, RECOVERIES, RecoveryOperationRecord
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.policy import Policy
+from scrollintel.security.access import Binding, Identity, IdentityKind, Role
 from scrollintel.service.errors import NameDiffersError
-from scrollintel.service.facts import MAX_LISTENERS
+from scrollintel.service.listeners import MAX_LISTENERS, MAX_STREAMS
 from scrollintel.testing import ManualClock
 
+from .recovery_rig import token
 from .rig import serving
 
 Json = dict[str, Any]
@@ -67,10 +70,36 @@ async def test_policy_whose_breaker_has_another_name_gets_in_nowhere(tmp_path: P
 async def test_too_many_listeners_are_told_so_under_a_code_of_their_own(tmp_path: Path) -> None:
     """A full house is no trouble with the database: the code says which, and when to come back."""
     async with serving(tmp_path) as (client, use_cases):
-        use_cases.plane.facts.listeners = MAX_LISTENERS
-        refused = await client.get("/events")
-        assert (refused.status_code, refused.json()["code"]) == (503, "too_many_listeners")
-        assert refused.headers["Retry-After"] == "5"
+        with ExitStack() as places:
+            for number in range(MAX_LISTENERS):
+                listener = Identity(f"tok_{number}", IdentityKind.TOKEN)
+                assert places.enter_context(use_cases.plane.facts.listeners.place(listener))
+            for path in ("/events", "/live"):
+                refused = await client.get(path)
+                assert (refused.status_code, refused.json()["code"]) == (503, "too_many_listeners")
+                assert refused.headers["Retry-After"] == "5"
+
+
+@pytest.mark.asyncio
+async def test_one_identity_cannot_take_the_places_of_others(tmp_path: Path) -> None:
+    """It is told so, and when to come back; whoever else comes finds a place, and so does it once it has left one."""
+    async with serving(tmp_path, enforced=True) as (client, use_cases):
+        listeners = use_cases.plane.facts.listeners
+        headers = await token(use_cases, Binding(Role.VIEWER, ("*",)))
+        greedy = await use_cases.access.bearer(headers["Authorization"])
+        assert greedy is not None
+        with ExitStack() as places:
+            for _ in range(MAX_STREAMS):
+                assert places.enter_context(listeners.place(greedy))
+            for path in ("/events", "/live"):
+                refused = await client.get(path, headers=headers)
+                assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+                assert refused.headers["Retry-After"] == "5"
+            with listeners.place(greedy) as is_admitted:
+                assert not is_admitted
+            listeners.require_place(Identity("tok_other", IdentityKind.TOKEN))
+        listeners.require_place(greedy)
+        assert len(listeners) == 0
 
 
 @pytest.mark.asyncio

@@ -11,8 +11,6 @@ from pydantic import StringConstraints
 from starlette.responses import Response, StreamingResponse
 
 from ...security.access import Permission
-from ...service.errors import TooManyListenersError
-from ...service.facts import MAX_LISTENERS
 from ..context import Ask
 from ..route import requires, resource_router
 
@@ -50,9 +48,9 @@ async def follow_events(
 ) -> Response:
     """Changes of states, orders, levels and policies; an event `stream.reset` says that something was missed."""
     facts, sessions, caller = ask.use_cases.plane.facts, ask.use_cases.sessions, ask.caller
-    if facts.listeners >= MAX_LISTENERS:
-        raise TooManyListenersError(f"{MAX_LISTENERS} listeners follow already", retry_after=5.0)
+    facts.listeners.require_place(caller.identity)
     events = facts.follow(
+        caller.identity,
         last_id=last_event_id or after,
         names=frozenset(event or ()),
         sees=ask.sees(Permission.EVENTS_READ),

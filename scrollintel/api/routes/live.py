@@ -10,7 +10,6 @@ from fastapi import Header, Query
 from starlette.responses import Response, StreamingResponse
 
 from ...security.access import Permission
-from ...service.errors import TooManyListenersError
 from ..context import Ask
 from ..route import requires, resource_router
 from ..schemas.live import BATCH, RENDERING, RESET
@@ -47,8 +46,7 @@ async def follow_live(
 ) -> Response:
     """Facts in batches, and the circuits, targets and summary that have changed, in at most 20 messages a second."""
     use_cases, caller = ask.use_cases, ask.caller
-    if not use_cases.live.admits(caller.identity):
-        raise TooManyListenersError("too many pages and listeners follow already", retry_after=5.0)
+    use_cases.live.require_place(caller.identity)
     batches = use_cases.live.follow(
         caller,
         RENDERING,

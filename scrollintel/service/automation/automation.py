@@ -91,6 +91,7 @@ class Automation:
     ) -> None:
         self._plane = plane
         self._circuits = circuits
+        self._degradation = degradation
         self._directory = directory / "recovery"
         self.config = config
         self.endpoints = Endpoints(plane)
@@ -119,7 +120,6 @@ class Automation:
         self.performer = Performer(plane, self.keeper, self.overseer, patience=patience)
         self.engine: Engine = self._engine(max_local)
         self.answers = Answers(self.engine, plane.database)
-        self.orders = PlaneOrders(plane, circuits, degradation, self.endpoints, self._consequences.told)
         self.watcher = Watcher(on_change=self._changed, context=ProbeContext(config.outbound, self._pid_of))
         self.desk = Desk(
             IncidentBook(self.keeper, plane.database, plane.clock), self.judgement, self.watcher, plane.clock,
@@ -387,11 +387,17 @@ class Automation:
         except psutil.NoSuchProcess:
             return None
 
+    def orders(self, service: str) -> PlaneOrders:
+        """Return what recoveries of a service order with."""
+        return PlaneOrders(
+            self._plane, self._circuits, self._degradation, self.endpoints, service, self._consequences.told
+        )
+
     def _context(self, target: Target) -> StrategyContext:
         return StrategyContext(
             target=target, directory=self._directory, outbound=self.config.outbound,
-            probe=lambda depths: self._probe(target, depths), orders=self.orders, clock=self._plane.clock,
-            runbooks=self.config.runbooks,
+            probe=lambda depths: self._probe(target, depths), orders=self.orders(target.service),
+            clock=self._plane.clock, runbooks=self.config.runbooks,
         )  # fmt: skip
 
     def _probe(self, target: Target, depths: Collection[Depth]) -> list[Look]:

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Callable
 from ...core.clock import Clock
 from ...security.access import Identity, Scope
 from ..caller import Caller
-from ..facts import HEARTBEAT, MAX_LISTENERS, Fact, FactStream
+from ..errors import TooManyListenersError
+from ..facts import HEARTBEAT, Fact, FactStream
 from ..fleet import Fleet
+from ..listeners import RETRY_AFTER
 from .news import SLICES, News
 from .room import Room
 from .rows import Rendering
@@ -73,10 +75,16 @@ class LiveStream:
 
     # ------------------------------------------------------------------ pages
 
-    def admits(self, identity: Identity) -> bool:
-        """Tell whether a page of an identity can follow now."""
-        has_room = len(self._rooms) < MAX_ROOMS or scopes_of(identity) in self._rooms
-        return has_room and self._facts.listeners < MAX_LISTENERS
+    def require_place(self, identity: Identity) -> None:
+        """Raise unless a page of an identity can follow now.
+
+        Raises:
+            TooManyStreamsError: when the identity follows too much.
+            TooManyListenersError: when all together do, or look at too many different scopes.
+        """
+        self._facts.listeners.require_place(identity)
+        if len(self._rooms) >= MAX_ROOMS and scopes_of(identity) not in self._rooms:
+            raise TooManyListenersError(f"{MAX_ROOMS} different scopes are followed already", retry_after=RETRY_AFTER)
 
     async def follow(
         self, caller: Caller, rendering: Rendering, *, last_id: str | None, alive: Callable[[], bool]
@@ -90,36 +98,37 @@ class LiveStream:
                 an event "stream.reset". The first message holds everything in any case.
             alive: Whether the leave to look still holds; asked before each message.
         """
-        self._facts.listeners += 1
         room: Room | None = None
         scopes = scopes_of(caller.identity)
-        try:
-            yield b"retry: 1000\n\n"
-            room = self._enter(scopes, caller, rendering)
-            position, missed = self._facts.position(last_id)
-            place = Place(room.view.place.position if missed or not last_id else position, 0)
-            reset, earliest = self._facts.reset() if missed else b"", float("-inf")
-            while not self._facts.closed and not room.is_broken and alive():
-                if place == room.view.place:
-                    if await room.wait() and place == room.view.place:
-                        yield STILL_HERE
-                    continue
-                if self._ticked_at < earliest:
-                    room.is_behind = True
-                    self._nudge()
-                    await room.wait()
-                    continue
-                # The first message comes at once, between two ticks.
-                ticked_at = self._clock.monotonic() if place.version == 0 else self._ticked_at
-                earliest = ticked_at + INTERVAL - SLACK
-                text, place = room.view.message(place)
-                if text:
-                    yield reset + text
-                    reset = b""
-        finally:
-            self._facts.listeners -= 1
-            if room is not None:
-                self._leave(scopes, room)
+        with self._facts.listeners.place(caller.identity) as is_admitted:
+            if not is_admitted:
+                return
+            try:
+                yield b"retry: 1000\n\n"
+                room = self._enter(scopes, caller, rendering)
+                position, missed = self._facts.position(last_id)
+                place = Place(room.view.place.position if missed or not last_id else position, 0)
+                reset, earliest = self._facts.reset() if missed else b"", float("-inf")
+                while not self._facts.closed and not room.is_broken and alive():
+                    if place == room.view.place:
+                        if await room.wait() and place == room.view.place:
+                            yield STILL_HERE
+                        continue
+                    if self._ticked_at < earliest:
+                        room.is_behind = True
+                        self._nudge()
+                        await room.wait()
+                        continue
+                    # The first message comes at once, between two ticks.
+                    ticked_at = self._clock.monotonic() if place.version == 0 else self._ticked_at
+                    earliest = ticked_at + INTERVAL - SLACK
+                    text, place = room.view.message(place)
+                    if text:
+                        yield reset + text
+                        reset = b""
+            finally:
+                if room is not None:
+                    self._leave(scopes, room)
 
     def _enter(self, scopes: tuple[Scope, ...], caller: Caller, rendering: Rendering) -> Room:
         room = self._rooms.get(scopes)

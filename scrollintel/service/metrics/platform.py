@@ -50,7 +50,7 @@ def _add_storage(found: Families, use_cases: UseCases) -> None:
 
 def _add_queues(found: Families, use_cases: UseCases) -> None:
     facts, ingest = use_cases.plane.facts, use_cases.ingest
-    found.add(f.EVENT_LISTENERS, (), facts.listeners)
+    found.add(f.EVENT_LISTENERS, (), len(facts.listeners))
     found.add(p.FACTS, (), facts.number)
     found.add(f.DROPPED, ("history",), ingest.dropped)
     found.add(f.DROPPED, ("replica_events",), ingest.grown.facts_dropped)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -24,12 +25,13 @@ from scrollintel.watch.watcher import TargetView
 
 Json = dict[str, Any]  # Any: JSON values
 SEE = Permission.CIRCUITS_READ
+NUMBERS = itertools.count()
 
 
 def caller(*services: str) -> Caller:
     """Return somebody who sees some services, or all."""
     bindings = (Binding(Role.VIEWER, services or ("*",)),)
-    return Caller(Identity("tok", IdentityKind.TOKEN, bindings=bindings))
+    return Caller(Identity(f"tok_{next(NUMBERS)}", IdentityKind.TOKEN, bindings=bindings))
 
 
 def row(name: str, state: str = "closed", successes: int = 0, reason: str = "created") -> CircuitReport:

@@ -8,7 +8,9 @@ import pytest
 
 from scrollintel.recovery.symptom import Condition, Depth, Look
 from scrollintel.recovery.target import Target
+from scrollintel.service.errors import TooManyListenersError
 from scrollintel.service.facts import KEPT
+from scrollintel.service.listeners import MAX_STREAMS
 from scrollintel.service.live import stream, view
 from scrollintel.service.live.view import MOST_BEHIND, MOST_FACTS
 from scrollintel.watch.watcher import TargetView
@@ -272,10 +274,23 @@ async def test_no_more_scopes_are_admitted_than_can_be_looked_at(monkeypatch: py
     """Further pages of a known scope are."""
     monkeypatch.setattr(stream, "MAX_ROOMS", 1)
     async with world() as here:
-        assert here.live.admits(caller("orders").identity)
+        here.live.require_place(caller("orders").identity)
         await here.page(caller("orders"))
-        assert here.live.admits(caller("orders").identity)
-        assert not here.live.admits(caller("billing").identity)
+        here.live.require_place(caller("orders").identity)
+        with pytest.raises(TooManyListenersError, match="1 different scopes"):
+            here.live.require_place(caller("billing").identity)
+
+
+@pytest.mark.asyncio
+async def test_of_many_pages_of_one_identity_that_come_at_once_as_many_stay_as_may() -> None:
+    """All are told that there is a place, since none of them has begun; the rest end before they hear anything."""
+    async with world() as here:
+        who = caller()
+        for _ in range(2 * MAX_STREAMS):
+            here.live.require_place(who.identity)
+        pages = [await here.page(who) for _ in range(2 * MAX_STREAMS)]
+        assert [len(page.chunks) for page in pages] == [1] * MAX_STREAMS + [0] * MAX_STREAMS
+        assert [page.task.done() for page in pages] == [False] * MAX_STREAMS + [True] * MAX_STREAMS
 
 
 @pytest.mark.asyncio
@@ -291,4 +306,4 @@ async def test_nothing_is_looked_at_while_nobody_follows() -> None:
         here.report(session, row("payments", "open"))
         here.happen(1)
         await here.clock.aadvance(5.0)
-        assert (here.looks.total(), here.clock.pending, here.facts.listeners) == (0, 0, 0)
+        assert (here.looks.total(), here.clock.pending, len(here.facts.listeners)) == (0, 0, 0)
