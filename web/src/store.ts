@@ -138,7 +138,7 @@ function take(news: Batch): void {
     }
     if (news.facts?.length) {
       facts.value = [...news.facts.toReversed(), ...facts.value].slice(0, FACTS_KEPT);
-      if (news.left_out || news.facts.some((fact) => STORY.test(fact.event))) tellStory();
+      if (news.facts.some((fact) => STORY.test(fact.event))) tellStory();
     }
   });
 }

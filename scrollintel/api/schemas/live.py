@@ -34,7 +34,6 @@ BATCH: dict[str, Any] = {  # Any: a JSON Schema
                 "required": ["id", "event", "service"],
             },
         },
-        "left_out": {"type": "integer", "minimum": 1, "description": "facts before these that were too many"},
         "circuits": {
             "type": "array",
             "description": "those that have changed since the last message",

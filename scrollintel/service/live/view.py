@@ -11,7 +11,7 @@ from ...core.clock import Clock
 from ...core.states import CircuitState
 from ...security.access import Permission
 from ..caller import Caller
-from ..facts import KEPT, Fact, FactStream
+from ..facts import Fact, FactStream
 from .rows import (
     SUMMARY_FIGURES,
     Rendering,
@@ -27,10 +27,6 @@ MOST_FACTS = 1_000
 """Facts of one message at most; further ones come with the next messages, up to 20,000 in a second."""
 MOST_BYTES = 2**20
 """Bytes of the facts of one message at most, or one fact."""
-MOST_BEHIND = KEPT // 2
-"""Facts that a page may be behind. From there it is given the newest `MOST_FACTS` and told how many were left out: it
-would fall out of the buffer before it has caught up. Nobody reads so many lines, and the state that comes with them is
-whole, so a reset, after which every page reads everything anew while most is going on, would be wrong."""
 MOST_GONE = 10_000
 """Circuits and targets that are remembered to be no more; who has not heard of an older one is given everything."""
 MOST_MADE = 64
@@ -182,12 +178,10 @@ class View:
         reset = b""
         if position < self._facts.oldest - 1:
             reset, position, version = self._facts.reset(), self._head, 0
-        rows, left_out, until = self._rows(position)
+        rows, until = self._rows(position)
         members = []
         if rows:
             members.append(b'"facts":[' + b",".join(rows) + b"]")
-        if left_out:
-            members.append(b'"left_out":%d' % left_out)
         members += self._state(version)
         place = Place(until, self._version)
         if not members:
@@ -196,13 +190,8 @@ class View:
         begin = f"id: {self._facts.epoch}-{until}\nevent: batch\ndata: {{".encode()
         return Message(b"".join((reset, begin, b",".join((at, *members)), b"}\n\n")), place)
 
-    def _rows(self, position: int) -> tuple[list[bytes], int, int]:
-        """Return the facts after a position, how many were left out, and the number of the last one of both."""
-        left_out = 0
-        if self._head - position > MOST_BEHIND:
-            begin = self._head - MOST_FACTS
-            left_out = sum(self._is_seen(fact) for fact in self._facts.between(position, begin))
-            position = begin
+    def _rows(self, position: int) -> tuple[list[bytes], int]:
+        """Return the next facts after a position, and the number up to which they tell everything."""
         until = max(position, min(self._head, position + MOST_FACTS))
         rows: list[bytes] = []
         size = 0
@@ -212,9 +201,9 @@ class View:
             row = fact.row
             size += len(row)
             if rows and size > MOST_BYTES:
-                return rows, left_out, fact.number - 1
+                return rows, fact.number - 1
             rows.append(row)
-        return rows, left_out, until
+        return rows, until
 
     def _is_seen(self, fact: Fact) -> bool:
         service = fact.service

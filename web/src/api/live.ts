@@ -15,7 +15,6 @@ export interface Batch {
   /** Circuits and targets are all there are. */
   whole?: boolean;
   facts?: LiveFact[];
-  left_out?: number;
   circuits?: CircuitSummary[];
   gone?: string[];
   gone_targets?: string[];

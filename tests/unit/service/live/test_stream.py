@@ -12,7 +12,6 @@ from scrollintel.service.errors import TooManyListenersError
 from scrollintel.service.facts import KEPT
 from scrollintel.service.listeners import MAX_STREAMS
 from scrollintel.service.live import stream, view
-from scrollintel.service.live.view import MOST_BEHIND, MOST_FACTS
 from scrollintel.watch.watcher import TargetView
 
 from .rig import batches, caller, row, world
@@ -32,7 +31,6 @@ async def test_page_gets_twenty_messages_a_second_and_every_fact_in_order() -> N
         for start in range(30):
             within = [at for at in page.times if began + start / 10 <= at < began + start / 10 + 1.0]
             assert len(within) <= 20
-        assert not any("left_out" in message for message in page.messages)
 
 
 @pytest.mark.asyncio
@@ -146,20 +144,19 @@ async def test_page_that_comes_back_gets_what_it_missed_in_several_messages() ->
 
 
 @pytest.mark.asyncio
-async def test_page_that_is_too_far_behind_gets_the_newest_facts_and_how_many_were_left_out() -> None:
-    """No reset, because the state that comes along is whole; those that the page may not see are not counted."""
+async def test_page_that_is_as_far_behind_as_is_kept_gets_every_fact_that_it_may_see() -> None:
+    """While it follows, and when it comes back; there is nothing that it has to be told anew."""
     async with world() as here:
-        viewer = await here.slow(caller("orders"))
-        here.happen(MOST_BEHIND // 2, service="billing")
-        here.happen(MOST_BEHIND, service="orders")
-        await here.clock.aadvance(0.05)
-        chunk = await anext(viewer)
-        (message,) = batches(chunk)
-        assert len(message["facts"]) == MOST_FACTS
-        assert message["left_out"] == MOST_BEHIND - MOST_FACTS
-        assert message["facts"][-1]["number"] == here.facts.number
-        assert b"stream.reset" not in chunk
-        await viewer.aclose()
+        here.happen(1)
+        last = here.facts.last_id
+        staying = await here.page(caller("orders"))
+        here.happen(KEPT // 2, service="billing")
+        here.happen(KEPT // 2, service="orders")
+        again = await here.page(caller("orders"), last)
+        await here.clock.aadvance(1.0)
+        for page in (staying, again):
+            assert page.numbers == list(range(KEPT // 2 + 2, KEPT + 2))
+            assert not any(b"stream.reset" in chunk for chunk in page.chunks)
 
 
 @pytest.mark.asyncio
