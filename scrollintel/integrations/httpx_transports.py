@@ -12,7 +12,7 @@ from ..core.registry import DEFAULT_REGISTRY, Registry
 from .http_errors import ClientErrors
 from .http_exchange import AsyncExchange, Exchange, is_small, may_be_retried, shorter
 from .http_policy import DEFAULT_NAME, Protection
-from .trace_headers import carried_by
+from .trace_headers import Source, traces_for, with_trace
 
 T = TypeVar("T")
 _PHASES = ("connect", "read", "write", "pool")
@@ -47,8 +47,17 @@ class ProtectedTransport(Generic[T]):
         return self._protection.pipeline
 
 
+def _attempt_of(request: Any, traces: Source | None) -> Any:
+    """Return a request as one attempt sends it: the same may be sent more than once at a time, by a hedge around it."""
+    attempt = object.__new__(type(request))
+    attempt.__dict__.update(request.__dict__)  # the stream included, which `copy` leaves out
+    attempt.extensions = dict(request.extensions)
+    attempt.headers = with_trace(request.headers, traces)
+    return attempt
+
+
 class _Limited:
-    """Caps the limits of a request while one attempt runs; afterwards the body is read under the request's own.
+    """Caps the limits of an attempt while it runs; afterwards the body is read under the request's own.
 
     The connection reads the limits from the request's extensions when each phase starts.
     """
@@ -86,22 +95,17 @@ class BlockingTransport(ProtectedTransport[T]):
         """
         pipeline = self._protection.pipeline
         policy = pipeline.policy
-        carried = carried_by(request)
+        traces = traces_for(request)
 
         def send(request: Any) -> Any:
-            if carried is not None:
-                carried.put()
-            with _Limited(request):
-                response = self._wrapped.handle_request(request)
+            attempt = _attempt_of(request, traces)
+            with _Limited(attempt):
+                response = self._wrapped.handle_request(attempt)
                 if may_be_retried(policy, response) and is_small(response):
                     self._read(response)
                 return response
 
-        try:
-            return Exchange(send, self.errors).run(pipeline, request)
-        finally:
-            if carried is not None:
-                carried.take_back()
+        return Exchange(send, self.errors).run(pipeline, request)
 
     def _read(self, response: Any) -> None:
         stream = response.stream
@@ -140,22 +144,17 @@ class AsyncTransport(ProtectedTransport[T]):
         """
         pipeline = self._protection.pipeline
         policy = pipeline.policy
-        carried = carried_by(request)
+        traces = traces_for(request)
 
         async def send(request: Any) -> Any:
-            if carried is not None:
-                carried.put()
-            with _Limited(request):
-                response = await self._wrapped.handle_async_request(request)
+            attempt = _attempt_of(request, traces)
+            with _Limited(attempt):
+                response = await self._wrapped.handle_async_request(attempt)
                 if may_be_retried(policy, response) and is_small(response):
                     await self._read(response)
                 return response
 
-        try:
-            return await AsyncExchange(send, self.errors).run(pipeline, request)
-        finally:
-            if carried is not None:
-                carried.take_back()
+        return await AsyncExchange(send, self.errors).run(pipeline, request)
 
     async def _read(self, response: Any) -> None:
         stream = response.stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import requests
@@ -16,7 +17,7 @@ from ..core.registry import DEFAULT_REGISTRY, Registry
 from .http_errors import ClientErrors
 from .http_exchange import Exchange, is_small, may_be_retried, shorter
 from .http_policy import DEFAULT_NAME, Protection
-from .trace_headers import carried_by
+from .trace_headers import traces_for, with_trace
 
 ERRORS = ClientErrors(
     __name__, refused=requests.ConnectionError, late=requests.Timeout, blank={"request": None, "response": None}
@@ -80,22 +81,23 @@ class ResilientAdapter(HTTPAdapter):
         pipeline = self._protection.pipeline
         policy = pipeline.policy
         plain = super().send
-        carried = carried_by(request)
+        traces = traces_for(request)
 
         def send_once(request: requests.PreparedRequest) -> requests.Response:
-            if carried is not None:
-                carried.put()
+            attempt = copy(request)  # the same may be sent more than once at a time, by a hedge around it
+            attempt.headers = with_trace(request.headers, traces)
             limits: Any = limited(timeout, remaining())
-            response = plain(request, stream=stream, timeout=limits, verify=verify, cert=cert, proxies=proxies)
+            try:
+                response = plain(attempt, stream=stream, timeout=limits, verify=verify, cert=cert, proxies=proxies)
+            except requests.RequestException as error:
+                error.request = request
+                raise
+            response.request = request
             if not stream and may_be_retried(policy, response) and is_small(response):
                 self._read(response)
             return response
 
-        try:
-            response: requests.Response = Exchange(send_once, ERRORS).run(pipeline, request)
-        finally:
-            if carried is not None:
-                carried.take_back()
+        response: requests.Response = Exchange(send_once, ERRORS).run(pipeline, request)
         return response
 
     @staticmethod

@@ -43,35 +43,22 @@ class Outgoing:
 OUTGOING = Outgoing()
 
 
-class Carried:
-    """The headers of one request: each attempt gets a copy with its own trace; in the end they are what they were."""
-
-    __slots__ = ("_own", "_request", "_source")
-
-    def __init__(self, request: Any, source: Source) -> None:  # Any: a request of any client
-        self._request = request
-        self._own = request.headers
-        self._source = source
-
-    def put(self) -> None:
-        """Let the attempt that begins carry its trace."""
-        found = self._source()
-        if found:
-            headers = self._own.copy()
-            headers.update(found)
-            self._request.headers = headers
-
-    def take_back(self) -> None:
-        """Give the request back as it was."""
-        self._request.headers = self._own
-
-
-def carried_by(request: Any) -> Carried | None:  # Any: a request of any client
-    """Return what puts traces into the attempts of `request`, or None while there is none to put.
+def traces_for(request: Any) -> Source | None:  # Any: a request of any client
+    """Return what gives the trace of each attempt of `request`, or None while there is none to put.
 
     A request that has a trace already keeps it: the caller, or an instrumentation outside, has put it there.
     """
     source = OUTGOING.source
     if source is None or any(name in request.headers for name in OUTGOING.fields):
         return None
-    return Carried(request, source)
+    return source
+
+
+def with_trace(headers: Any, traces: Source | None) -> Any:  # Any: headers of any client
+    """Return the headers with which an attempt that begins carries its trace; the given ones stay as they are."""
+    found = None if traces is None else traces()
+    if not found:
+        return headers
+    carried = headers.copy()
+    carried.update(found)
+    return carried

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -148,30 +149,65 @@ def test_traces_hedged_requests_carry_the_trace_of_the_hedged_call(
     instrumentation = instrument(patient, sample=1.0, tracer_provider=provider)
     with provider.get_tracer("test").start_as_current_span("request") as span:
         if kind.endswith("async"):
-            callers[0].runner.run(raced(hedged, [caller.client for caller in callers], server.url))
+            clients = [caller.client for caller in callers]
+            callers[0].runner.run(raced(hedged, clients, lambda client: client.get(server.url)))
         else:
-            ended, waiting = threading.Semaphore(0), deque(callers)
-
-            def get() -> object:
-                try:
-                    return waiting.popleft().get(server.url)
-                finally:
-                    ended.release()
-
-            hedged.call(get)
-            server.release.set()
-            assert ended.acquire(timeout=10)
-            assert ended.acquire(timeout=10)
+            raced_in_threads(hedged, callers, lambda caller: caller.get(server.url), server)
     instrumentation.remove()
     provider.shutdown()
     assert [(trace or "")[3:35] for trace in sent(server)] == [f"{span.get_span_context().trace_id:032x}"] * 2
     next(makers, None)
 
 
-async def raced(hedged: Pipeline, clients: list[Any], url: str) -> None:
-    """Send a hedged GET, each attempt by a client of its own, and close the clients on the loop that they used."""
+@pytest.mark.parametrize("kind", CALLERS)
+def test_traces_of_one_request_that_is_sent_twice_at_a_time_are_each_its_attempts_own(
+    kind: str, server: ScriptedServer, registry: Registry, spans: InMemorySpanExporter
+) -> None:
+    """A request that somebody has prepared and hedges: the second goes out while the first hangs."""
+    server.answer(Answer(hang=True), Answer())
+    makers = opened(CALLERS[kind], registry)
+    make = next(makers)
+    callers: list[Any] = [make(policy()), make(policy())]
+    config = HedgeConfig(delay=0.05, max_hedges=1, quantile=None, budget=None)
+    hedged = Registry().pipeline(Policy("race", hedge=config))
+    if kind == "requests":
+        clients = [caller.session for caller in callers]
+        request = requests.Request("GET", server.url).prepare()
+    else:
+        clients = [caller.client for caller in callers]
+        request = clients[0].build_request("GET", server.url)
+    headers = dict(request.headers)
+    if kind.endswith("async"):
+        callers[0].runner.run(raced(hedged, clients, lambda client: client.send(request)))
+    else:
+        answer = raced_in_threads(hedged, clients, lambda client: client.send(request), server)
+        assert answer.request is request
+    assert len({(trace or "")[36:52] for trace in sent(server)} - {""}) == 2
+    assert dict(request.headers) == headers
+    next(makers, None)
+
+
+def raced_in_threads(hedged: Pipeline, clients: list[Any], send: Callable[[Any], Any], server: ScriptedServer) -> Any:
+    """Send hedged, each attempt by a client of its own, and return the first answer once both have one."""
+    ended, waiting = threading.Semaphore(0), deque(clients)
+
+    def attempt() -> Any:
+        try:
+            return send(waiting.popleft())
+        finally:
+            ended.release()
+
+    answer = hedged.call(attempt)
+    server.release.set()
+    assert ended.acquire(timeout=10)
+    assert ended.acquire(timeout=10)
+    return answer
+
+
+async def raced(hedged: Pipeline, clients: list[Any], send: Callable[[Any], Awaitable[object]]) -> None:
+    """Send hedged, each attempt by a client of its own, and close the clients on the loop that they used."""
     waiting = deque(clients)
-    await hedged.acall(lambda: waiting.popleft().get(url))
+    await hedged.acall(lambda: send(waiting.popleft()))
     for client in clients:
         await client.aclose()
     await asyncio.sleep(0.05)  # sockets are closed by the loop, after the clients
