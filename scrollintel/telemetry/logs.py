@@ -29,6 +29,11 @@ def current_trace() -> TraceIds | None:
     return TraceIds(f"{context.trace_id:032x}", f"{context.span_id:016x}") if context.is_valid else None
 
 
+def _trace_of(record: logging.LogRecord) -> TraceIds | None:
+    """Return the ids that belong on a line; what was left out of a storm belongs to no one trace."""
+    return None if hasattr(record, "left_out") else current_trace()
+
+
 class JsonLines(logging.Formatter):
     """One JSON object for each record."""
 
@@ -40,7 +45,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        trace = current_trace()
+        trace = _trace_of(record)
         if trace is not None:
             line.update(trace._asdict())
         left_out = getattr(record, "left_out", None)
@@ -61,7 +66,7 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line without its exception."""
         line = super().formatMessage(record)
-        trace = current_trace()
+        trace = _trace_of(record)
         return line if trace is None else f"{line} (trace {trace.trace_id}, span {trace.span_id})"
 
 

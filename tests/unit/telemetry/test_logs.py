@@ -171,6 +171,23 @@ def test_logs_after_a_storm_the_rest_is_told_without_another_line_of_its_kind(lo
     assert log.messages() == ["left out in 3.0 s: 2 × storm"]
 
 
+@pytest.mark.parametrize("form", [logs.JsonLines(), logs.TextLines()])
+def test_logs_what_was_left_out_names_no_trace(log: Log, clock: ManualClock, form: logging.Formatter) -> None:
+    """Whoever happens to log when a storm is over has nothing to do with it."""
+    log.handler.setFormatter(form)
+    provider = TracerProvider()
+    with provider.get_tracer("test").start_as_current_span("request") as span:
+        for _ in range(5):
+            log.logger.warning("storm")
+        clock.advance(3.0)
+        log.logger.warning("other")
+    provider.shutdown()
+    *_, told, last = log.stream.getvalue().splitlines()
+    trace = f"{span.get_span_context().trace_id:032x}"
+    assert "left out in 3.0 s: 2 × storm" in told
+    assert (trace in told, trace in last) == (False, True)
+
+
 def test_logs_what_was_left_out_is_told_at_the_end(log: Log) -> None:
     """A process that ends in a storm tells what it has left out."""
     for _ in range(4):
