@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from .. import __version__
 from ..service.use_cases import UseCases
 from ..storage.writer import WriterState
 from .description import describe
@@ -55,7 +54,7 @@ def create_api(use_cases: UseCases, *, hosts: AllowedHosts | None = None, admin_
 
     app = FastAPI(
         title="ScrollIntel Fault Tolerance",
-        version=__version__,
+        version="1",  # of the interface; which one of the product it is concerns nobody unknown
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

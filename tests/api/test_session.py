@@ -26,7 +26,7 @@ from .test_access_matrix import token_of
 SHORT = SessionLimits(idle=600.0, lifetime=3600.0)
 NOBODY: dict[str, Any] = {
     "signed_in": False, "access": "enforced", "ways": ["token"], "identity": None, "permissions": {}, "csrf": None,
-    "idle_expires_at": None, "expires_at": None, "version": __version__,
+    "idle_expires_at": None, "expires_at": None, "version": None,
 }  # fmt: skip
 
 
@@ -65,6 +65,9 @@ async def test_session_is_shown_to_anybody_as_nobody(tmp_path: Path) -> None:
         token = (tmp_path / "first-admin-token").read_text().strip()
         program = (await served.client.get("/session", headers=bearer(token))).json()
         assert (program["signed_in"], program["csrf"], program["expires_at"]) == (True, None, None)
+        assert program["version"] == __version__
+        described = await served.client.get(str(served.client.base_url.copy_with(path="/openapi.json")))
+        assert described.json()["info"]["version"] == "1"
         assert (await served.client.get("/session", headers=bearer(f"{token}x"))).status_code == 401
         for cookie in ("", "x", "a" * 43, "a" * 9000, "Ω" * 3):
             header = f"{COOKIE}={cookie}".encode()

@@ -38,7 +38,7 @@ class SessionShown(BaseModel):
     csrf: str | None = Field(description="What X-CSRF-Token has to be in every request that changes something")
     idle_expires_at: datetime | None
     expires_at: datetime | None
-    version: str
+    version: str | None = Field(description="of the product; null for who has not signed in")
 
 
 def permissions_of(identity: Identity) -> dict[str, list[str]]:
@@ -74,5 +74,5 @@ def session_document(
         "csrf": csrf,
         "idle_expires_at": None if ends is None else ends.idle,
         "expires_at": None if ends is None else ends.anyway,
-        "version": __version__,
+        "version": __version__ if signed_in else None,
     }

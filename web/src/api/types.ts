@@ -964,7 +964,7 @@ export interface SessionShown {
   "csrf": string | null;
   "idle_expires_at": string | null;
   "expires_at": string | null;
-  "version": string;
+  "version": string | null;
 }
 
 export interface SilenceCreate {
