@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..call import Call
+from ..chance import chance
 from ..clock import Clock
 from ..config.breaker import CircuitBreakerConfig, WindowKind
 from ..errors import (
@@ -231,7 +231,7 @@ class Circuit:
         with self._lock:
             if machine.window is not None:
                 self._absorb(now)
-            u = random.random() if config.open_jitter else 0.5
+            u = chance() if config.open_jitter else 0.5
             if machine.settle(permit, verdict, now, slow, u) and counted and machine.state is not DISABLED:
                 counts = self._counts
                 if counts is None:
@@ -535,7 +535,7 @@ class Circuit:
         return predicate is not None and value is not NO_RESULT and bool(predicate(value))
 
     def _spread(self) -> float:
-        return random.random() if self.config.open_jitter else 0.5
+        return chance() if self.config.open_jitter else 0.5
 
     def _refused(self, state: CircuitState, retry_after: float | None) -> CircuitOpenError:
         """Count a refusal and return its error; the lock is free."""

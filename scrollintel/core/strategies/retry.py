@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Callable
 
 from ..call import Call
+from ..chance import chance
 from ..clock import Clock
 from ..config.retry import RetryConfig
 from ..errors import RejectedError, UnprotectedError, kind_of
@@ -49,7 +49,7 @@ class RetryRule:
         retries: SharedCounter | None = None,
         given_up: SharedCounter | None = None,
         guarded: bool = False,
-        source: Callable[[], float] = random.random,
+        source: Callable[[], float] = chance,
     ) -> None:
         self.config = config
         self.budget = budget
