@@ -1,0 +1,101 @@
+"""A policy that takes part in a simulation, as a table of a file describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.config.base import InvalidValue, boolean, name_problem
+from ..core.config.known_names import one_of
+from ..core.config.policy import Policy
+from ..core.errors import ConfigError, Violation
+
+PRESETS: dict[str, Callable[[str], Mapping[str, Any]]] = {}  # Any: JSON values
+"""Presets by name: each gives the tables of a policy of the given name, which the policy's own tables go before."""
+_FLAG = boolean()["rule"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One policy of a comparison.
+
+    Attributes:
+        policy: What protects the calls.
+        keyed: Whether each host has a circuit of its own.
+    """
+
+    policy: Policy
+    keyed: bool = False
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the policy as JSON values."""
+        return {**self.policy.to_dict(), "keyed": self.keyed}
+
+
+def contenders(value: object) -> dict[str, Contender]:
+    """Return policies by name from a mapping of tables, or of policies, in its order.
+
+    Raises:
+        ConfigError: with every violation.
+    """
+    if not isinstance(value, Mapping) or not value:
+        raise InvalidValue
+    found: dict[str, Contender] = {}
+    wrong: list[Violation] = []
+    for name, table in value.items():
+        try:
+            found[name] = contender(name, table)
+        except ConfigError as error:
+            wrong.extend(
+                Violation(f"{name}.{v.field}".replace(".[", "["), v.value, v.allowed) for v in error.violations
+            )
+    if wrong:
+        raise ConfigError("policies", wrong)
+    return found
+
+
+def contender(name: str, table: object) -> Contender:
+    """Return one policy from its table: the fields of a policy, `keyed` and `preset`; names may be left out.
+
+    Raises:
+        ConfigError: with every violation.
+    """
+    if isinstance(table, Contender):
+        return table
+    if isinstance(table, Policy):
+        return Contender(_checked(table))
+    if not isinstance(table, Mapping) or name_problem(name):
+        raise ConfigError("policy", [Violation("(root)", table, "a table with the fields of a policy")])
+    content = dict(table)
+    keyed, wrong = content.pop("keyed", False), []
+    try:
+        keyed = bool(_FLAG.apply(keyed))
+    except InvalidValue:
+        wrong.append(Violation("keyed", keyed, _FLAG.text()))
+    preset = content.pop("preset", None)
+    if preset is not None:
+        if isinstance(preset, str) and preset in PRESETS:
+            content = {**PRESETS[preset](name), **content}
+        else:
+            wrong.append(Violation("preset", preset, one_of(PRESETS, preset, "presets")))
+    content.setdefault("name", name)
+    breaker = content.get("breaker")
+    if isinstance(breaker, Mapping):
+        content["breaker"] = {"name": content["name"], **breaker}
+    try:
+        policy = _checked(Policy.from_dict(content))
+    except ConfigError as error:
+        raise ConfigError("policy", [*wrong, *error.violations]) from None
+    if keyed and policy.breaker is None:
+        wrong.append(Violation("keyed", True, "False unless there is a breaker"))
+    if wrong:
+        raise ConfigError("policy", wrong)
+    return Contender(policy, keyed)
+
+
+def _checked(policy: Policy) -> Policy:
+    if policy.limits.in_thread:
+        allowed = "False in a simulation, which has one thread"
+        raise ConfigError("policy", [Violation("timeout.in_thread", True, allowed)])
+    return policy
