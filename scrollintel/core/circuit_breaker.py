@@ -152,4 +152,4 @@ class CircuitBreaker:
         self._circuit.reset(reason)
 
     def __repr__(self) -> str:
-        return f"CircuitBreaker({self.name!r}, state={self._circuit.machine.state.value})"
+        return f"CircuitBreaker({self.name!r}, state={self._circuit.state.value})"

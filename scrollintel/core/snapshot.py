@@ -87,6 +87,8 @@ class CircuitSnapshot:
         window_calls, window_failures, window_slow: What the window holds, zeros without one.
         probes_in_flight, probe_successes: Of the present half-open period.
         openings: Openings in a row without a close between them.
+        ramp_allowed: Calls that a success-driven ramp admits at once, or None without one; `probes_in_flight` then
+            counts those.
         tally, response_times, last_failure, history: As named.
         evidence: The calls that made it open or close last, or None when an order did.
     """
@@ -110,6 +112,7 @@ class CircuitSnapshot:
     last_failure: FailureSummary | None
     history: tuple[StateChange, ...]
     evidence: Evidence | None = None
+    ramp_allowed: int | None = None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values; the free text of the last failure is left out."""

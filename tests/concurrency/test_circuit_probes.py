@@ -214,6 +214,31 @@ def closing_into_a_ramp(*, machine: type[BreakerMachine] = BreakerMachine) -> Sc
     return Scene(setup, [succeeding, entering], holds)
 
 
+def closing_into_a_success_ramp() -> Scene:
+    """A probe closes a circuit that then lets one call pass at a time, while two threads ask for a permit."""
+
+    def begin() -> Stage:
+        stage = Stage(ramp_kind="success").open().wait()
+        assert isinstance(stage.enter(), Probe)
+        return stage
+
+    def close(stage: Stage) -> None:
+        stage.settle(stage.permits[0], SUCCESS)
+
+    def holds(stage: Stage) -> None:
+        assert len(stage.permits) <= 2, "more than one call in the ramp"
+        assert all(isinstance(permit, Probe) for permit in stage.permits), "admitted past the ramp"
+        view = stage.history_is_a_chain()
+        assert (view.state, view.ramp_allowed) == (CLOSED, 1)
+
+    return Scene(begin, [close, entering, entering], holds)
+
+
+def test_circuit_closing_into_a_success_ramp_admits_one(seed: int) -> None:
+    """Whoever reads without the lock meets the ramp as soon as the circuit is closed."""
+    assert_holds(closing_into_a_success_ramp(), seed)
+
+
 def test_circuit_closing_into_a_ramp_admits_nobody_in_full(seed: int) -> None:
     """A thread that reads without the lock never sees a closed circuit whose ramp has not begun."""
     assert_holds(closing_into_a_ramp(), seed)

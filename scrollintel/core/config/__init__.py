@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .base import Config
-from .breaker import BreakerMode, CircuitBreakerConfig, WindowKind
+from .breaker import BreakerMode, CircuitBreakerConfig, RampKind, WindowKind
 from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
@@ -30,6 +30,7 @@ __all__ = [
     "HedgeConfig",
     "Jitter",
     "Policy",
+    "RampKind",
     "RateLimitConfig",
     "RetryConfig",
     "TimeoutConfig",

@@ -24,6 +24,13 @@ class WindowKind(StrEnum):
     COUNT_IN_TIME = "count_in_time"
 
 
+class RampKind(StrEnum):
+    """How traffic returns after closing: `TIME` over the seconds of `ramp`, `SUCCESS` with every call that succeeds."""
+
+    TIME = "time"
+    SUCCESS = "success"
+
+
 class BreakerMode(StrEnum):
     """`ENABLED` protects, `DISABLED` neither records nor opens, `METRICS_ONLY` records and never opens."""
 
@@ -58,6 +65,9 @@ class CircuitBreakerConfig(Config):
         open_jitter: Share by which an open period varies at random, 0 to 1; 0 by default.
         ramp: Seconds over which traffic returns after closing, or None (the default) for all at once.
         ramp_start: Share of calls admitted when the ramp begins; default 0.1.
+        ramp_kind: `TIME` (the default) for the ramp of those two fields. `SUCCESS` admits one call at a time after
+            closing, one more with every success and half as many, at least one, with every failure.
+        ramp_limit: Calls at once from which a success-driven ramp is over; at least 2, default 64.
         failure_exceptions: Errors that count as failures; every `Exception` by default.
         ignored_exceptions: Errors that count for nothing; none by default.
         failure_predicate: Decides on an error instead of `failure_exceptions`; True counts as a failure. An error
@@ -70,7 +80,7 @@ class CircuitBreakerConfig(Config):
     Raises:
         ConfigError: with every violation.
 
-    Defaults follow Polly, resilience4j and gobreaker; the lease is this library's own.
+    Defaults follow Polly, resilience4j and gobreaker; the lease and the success-driven ramp are this library's own.
     """
 
     name: str = field(metadata=name())
@@ -93,6 +103,8 @@ class CircuitBreakerConfig(Config):
     open_jitter: float = field(default=0.0, metadata=number(maximum=1.0))
     ramp: float | None = field(default=None, metadata=number(above=True, unit="seconds", optional=True))
     ramp_start: float = field(default=0.1, metadata=number(above=True, maximum=1.0))
+    ramp_kind: RampKind = field(default=RampKind.TIME, metadata=choice(RampKind))
+    ramp_limit: int = field(default=64, metadata=integer(minimum=2, maximum=100_000, unit="calls"))
     failure_exceptions: Iterable[ErrorSpec] = field(default=(Exception,), metadata=errors())
     ignored_exceptions: Iterable[ErrorSpec] = field(default=(), metadata=errors())
     failure_predicate: ErrorPredicate | None = field(default=None, metadata=hook())
@@ -107,6 +119,8 @@ class CircuitBreakerConfig(Config):
             if self.max_recovery_timeout < self.recovery_timeout:
                 allowed = f"at least recovery_timeout ({self.recovery_timeout:g} seconds)"
                 yield Violation("max_recovery_timeout", self.max_recovery_timeout, allowed)
+        if not broken & {"ramp", "ramp_kind"} and self.ramp is not None and self.ramp_kind is RampKind.SUCCESS:
+            yield Violation("ramp", self.ramp, "None when ramp_kind is success, because calls and not seconds end it")
         if broken & {"window", "window_kind"}:
             return
         if self.window_kind is WindowKind.CONSECUTIVE:

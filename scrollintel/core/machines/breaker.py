@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..config.breaker import BreakerMode, CircuitBreakerConfig, WindowKind
+from math import inf
+
+from ..config.breaker import BreakerMode, CircuitBreakerConfig, RampKind, WindowKind
 from ..outcome import Verdict
 from ..states import CircuitState
 from .window import CountWindow, FailureLog, TimeWindow, Window
@@ -13,8 +15,11 @@ _BASE = {BreakerMode.ENABLED: CLOSED, BreakerMode.DISABLED: DISABLED, BreakerMod
 SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
 
 
+_SPENT = -1
+
+
 class Probe:
-    """Leave to try a circuit that is half-open; counts as failed when its lease ends."""
+    """Leave to try a circuit that is half-open or in a success-driven ramp; counts as failed when its lease ends."""
 
     __slots__ = ("era", "lease_end")
 
@@ -50,7 +55,7 @@ class Transition:
 
 
 Permit = int | Probe
-"""Leave to proceed: the era of an ordinary call, or a probe."""
+"""Leave to proceed: the era of an ordinary call, or a probe whose return is awaited."""
 
 
 class BreakerMachine:
@@ -62,7 +67,7 @@ class BreakerMachine:
     """
 
     __slots__ = (
-        "_credit", "_probes", "_ramp_end", "config", "era", "failures", "late", "open_until", "openings",
+        "_allowed", "_credit", "_probes", "_ramp_end", "config", "era", "failures", "late", "open_until", "openings",
         "since", "state", "successes", "transitions", "window", "would_have_opened",
     )  # fmt: skip
 
@@ -82,6 +87,7 @@ class BreakerMachine:
         self._probes: tuple[Probe, ...] = ()
         self._ramp_end: float | None = None
         self._credit = 0.0
+        self._allowed = 0
 
     @property
     def calm(self) -> bool:
@@ -102,8 +108,13 @@ class BreakerMachine:
 
     @property
     def probes_in_flight(self) -> int:
-        """Probes whose result is awaited."""
+        """Probes whose result is awaited, and calls of a success-driven ramp."""
         return len(self._probes)
+
+    @property
+    def allowed(self) -> int | None:
+        """Calls that a success-driven ramp admits at once, or None without one."""
+        return self._allowed or None
 
     def admit(self, now: float, u: float = 0.5) -> Permit | Refusal:
         """Decide whether a call may pass at `now`. Opens the probe round when the wait is over. Never raises.
@@ -122,9 +133,15 @@ class BreakerMachine:
             return Refusal(state, self.open_until - now)
         if state is ISOLATED:
             return Refusal(state, None)
-        if self._ramp_end is not None and not self._ramp_admits(self._ramp_end - now):
-            return Refusal(state, 0.0)
-        return self.era
+        if self._ramp_end is None:
+            return self.era
+        if self._allowed:
+            if len(self._probes) >= self._allowed:
+                return Refusal(state, 0.0)
+            probe = Probe(self.era, now + self.config.lease)
+            self._probes = (*self._probes, probe)
+            return probe
+        return self.era if self._ramp_admits(self._ramp_end - now) else Refusal(state, 0.0)
 
     def start(self, permit: Permit, now: float, limit: float | None = None) -> None:
         """Let the lease of a probe run from `now`, when its attempt begins after a wait in an inner queue.
@@ -143,6 +160,8 @@ class BreakerMachine:
 
     def advance(self, now: float, u: float = 0.5) -> None:
         """Apply what time alone changes: leases that ended, open periods that are over, a ramp that is done."""
+        if self._allowed:
+            self._end_leases_of_ramp(now, u)
         while self.state is HALF_OPEN or self.state is OPEN:
             if self.state is OPEN:
                 if now < self.open_until:
@@ -175,18 +194,15 @@ class BreakerMachine:
         if permit != self.era:
             self.late += 1
             return False
-        if verdict is IGNORED or verdict is ABANDONED or self.state is DISABLED:
-            return True
-        failed = verdict is FAILURE
-        self.failures = self.failures + 1 if failed else 0
-        window = self.window
-        if window is not None:
-            window.record(now, failed, slow)
-        elif self.failures < self.config.failure_threshold:
-            return True
-        reason = self._reason_to_open(failed)
-        if reason is not None:
-            self._trip(now, u, reason)
+        if verdict is not IGNORED and verdict is not ABANDONED and self.state is not DISABLED:
+            self._count(verdict, now, slow, u)
+        return True
+
+    def trip(self, now: float, reason: str, u: float = 0.5) -> bool:
+        """Open for a reason that lies outside this circuit; False unless it is closed."""
+        if self.state is not CLOSED and self.state is not METRICS_ONLY:
+            return False
+        self._trip(now, u, reason)
         return True
 
     def isolate(self, now: float, reason: str) -> None:
@@ -221,26 +237,46 @@ class BreakerMachine:
         """Go on under another configuration; only state that the change concerns is lost.
 
         A running open period keeps its end unless `recovery_timeout` changes, and so does a ramp unless `ramp`
-        does; a window of another kind or size starts empty.
+        does; a ramp of another kind is over; a window of another kind or size starts empty.
         """
         old, self.config = self.config, config
         if _extent(old) != _extent(config):
             self.window = _window(config, now)
         if self.state is OPEN and old.recovery_timeout != config.recovery_timeout:
             self.open_until = self.since + self._period(self.openings - 1)
-        if self._ramp_end is not None and old.ramp != config.ramp:
+        if old.ramp_kind is not config.ramp_kind:
+            self._end_ramp()
+        elif self._allowed >= config.ramp_limit:
+            self._end_ramp()
+        elif self._ramp_end is not None and not self._allowed and old.ramp != config.ramp:
             self._ramp_end = None if config.ramp is None else self.since + config.ramp
         if old.mode is not config.mode and self.state is not ISOLATED:
             self.close(now, f"the mode is now {config.mode.value}")
 
     # ------------------------------------------------------------------ inside
 
+    def _count(self, verdict: Verdict, now: float, slow: bool, u: float) -> None:
+        failed = verdict is FAILURE
+        self.failures = self.failures + 1 if failed else 0
+        window = self.window
+        if window is not None:
+            window.record(now, failed, slow)
+        elif self.failures < self.config.failure_threshold:
+            return
+        reason = self._reason_to_open(failed)
+        if reason is not None:
+            self._trip(now, u, reason)
+
     def _settle_probe(self, probe: Probe, verdict: Verdict, now: float, slow: bool, u: float) -> bool:
-        if probe not in self._probes:
+        if probe.era != self.era:
             self.late += 1
             return False
+        probe.era = _SPENT
         self._probes = tuple(other for other in self._probes if other is not probe)
         if verdict is IGNORED or verdict is ABANDONED:
+            return True
+        if self.state is CLOSED:
+            self._settle_in_ramp(verdict, now, slow, u)
             return True
         if verdict is FAILURE or slow:
             self._open(now, u, "a probe was too slow" if slow and verdict is SUCCESS else "a probe failed")
@@ -249,6 +285,30 @@ class BreakerMachine:
         if self.successes >= self.config.success_threshold:
             self._close(now, f"{self.successes} probes succeeded", ramp=True)
         return True
+
+    def _settle_in_ramp(self, verdict: Verdict, now: float, slow: bool, u: float) -> None:
+        """Count a result of the success-driven ramp, or of a call that was admitted while there was one."""
+        if self._allowed and (verdict is FAILURE or slow):
+            self._allowed = max(1, self._allowed // 2)
+        elif self._allowed:
+            self._allowed += 1
+            if self._allowed >= self.config.ramp_limit:
+                self._end_ramp()
+        self._count(verdict, now, slow, u)
+
+    def _end_leases_of_ramp(self, now: float, u: float) -> None:
+        for probe in sorted(self._probes, key=lambda probe: probe.lease_end):
+            if probe.lease_end > now or not self._allowed:
+                return
+            probe.era = _SPENT
+            self._probes = tuple(other for other in self._probes if other is not probe)
+            self._settle_in_ramp(FAILURE, probe.lease_end, False, u)
+
+    def _end_ramp(self) -> None:
+        self._ramp_end = None
+        self._allowed = 0
+        # What is still out comes back as ordinary calls of this era.
+        self._probes = () if self.state is CLOSED else self._probes
 
     def _reason_to_open(self, failed: bool) -> str | None:
         config, window = self.config, self.window
@@ -297,13 +357,17 @@ class BreakerMachine:
     def _close(self, now: float, reason: str, *, ramp: bool) -> None:
         self._forget(now)
         self._credit = 0.0
-        ramp_end = now + self.config.ramp if ramp and self.config.ramp is not None else None
+        ramp_end = None
+        if ramp and self.config.ramp_kind is RampKind.SUCCESS:
+            self._allowed, ramp_end = 1, inf
+        elif ramp and self.config.ramp is not None:
+            ramp_end = now + self.config.ramp
         self._move(_BASE[self.config.mode], now, reason, ramp_end)
 
     def _forget(self, now: float) -> None:
         self.failures = 0
         self.openings = 0
-        self._ramp_end = None
+        self._end_ramp()
         if self.window is not None:
             self.window.clear(now)
 
@@ -315,6 +379,8 @@ class BreakerMachine:
         old, self.state = self.state, state
         self.era += 1
         self._ramp_end = ramp_end
+        if ramp_end is None:
+            self._allowed = 0
         self.since = at
         self.successes = 0
         self._probes = ()

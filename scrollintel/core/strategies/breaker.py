@@ -402,6 +402,7 @@ class Circuit:
                 last_failure=self.last_failure,
                 history=self._changes,
                 evidence=self._evidence,
+                ramp_allowed=machine.allowed,
             )
 
     def report(self, mark: ReportMark | None = None) -> CircuitReading | None:

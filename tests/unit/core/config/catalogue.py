@@ -20,6 +20,7 @@ from scrollintel.core.config import (
     HedgeConfig,
     Jitter,
     Policy,
+    RampKind,
     RateLimitConfig,
     RetryConfig,
     TimeoutConfig,
@@ -82,6 +83,7 @@ NUMBERS: list[Number] = [
     *positive(BulkheadConfig, "max_wait", optional=True),
     *counts(CircuitBreakerConfig, "failure_threshold", "success_threshold", "minimum_calls", "probes"),
     *counts(CircuitBreakerConfig, "history", high=10_000),
+    *counts(CircuitBreakerConfig, "ramp_limit", low=2, high=100_000),
     *positive(CircuitBreakerConfig, "recovery_timeout", "probe_lease", "max_recovery_timeout"),
     *positive(CircuitBreakerConfig, "timeout", "window", "slow_call_duration", "ramp", optional=True),
     *positive(CircuitBreakerConfig, "failure_rate", "slow_call_rate", "ramp_start", high=1.0),
@@ -134,6 +136,7 @@ BOOLEANS: list[tuple[type[Config], str]] = [
 CHOICES: list[tuple[type[Config], str, Any]] = [
     (CircuitBreakerConfig, "window_kind", WindowKind),
     (CircuitBreakerConfig, "mode", BreakerMode),
+    (CircuitBreakerConfig, "ramp_kind", RampKind),
     (RetryConfig, "jitter", Jitter),
     (RetryConfig, "backoff", Backoff),
 ]

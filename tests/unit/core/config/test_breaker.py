@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scrollintel.core.config import BreakerMode, CircuitBreakerConfig, WindowKind
+from scrollintel.core.config import BreakerMode, CircuitBreakerConfig, RampKind, WindowKind
 from scrollintel.core.errors import ConfigError
 
 
@@ -35,6 +35,7 @@ def test_breaker_config_defaults_are_the_documented_ones() -> None:
         0.0,
         None,
     )
+    assert (config.ramp_kind, config.ramp_limit) == (RampKind.TIME, 64)
     assert (config.failure_exceptions, config.ignored_exceptions) == ((Exception,), ())
     assert (config.mode, config.response_times, config.history) == (BreakerMode.ENABLED, True, 32)
 
@@ -94,6 +95,11 @@ def test_breaker_config_growing_open_period_with_a_cap_below_its_start_is_refuse
     found = violations(open_backoff=2, recovery_timeout=60, max_recovery_timeout=30)
     assert found == {"max_recovery_timeout": "at least recovery_timeout (60 seconds)"}
     assert CircuitBreakerConfig("orders", recovery_timeout=1000).max_recovery_timeout == 900
+
+
+def test_breaker_config_success_ramp_with_seconds_is_refused() -> None:
+    """Calls and not seconds end a success-driven ramp, so a time beside it would mean nothing."""
+    assert list(violations(ramp_kind="success", ramp=10)) == ["ramp"]
 
 
 def test_breaker_config_conflict_over_a_bad_field_is_reported_once() -> None:
