@@ -59,6 +59,24 @@ def test_success_ramp_refuses_what_does_not_fit(driver: Driver, build: Build, cl
     assert (view.ramp_allowed, view.probes_in_flight, view.tally.rejections) == (1, 0, 1)
 
 
+def test_success_ramp_is_no_evidence_for_the_next_opening(driver: Driver, build: Build, clock: ManualClock) -> None:
+    """What opens the circuit is told by its failures; successes of the ramp are ordinary ones."""
+    config = CircuitBreakerConfig(
+        "service", window_kind="count", window=4, minimum_calls=4, failure_rate=0.5, success_threshold=1,
+        recovery_timeout=10.0, ramp_kind="success",
+    )  # fmt: skip
+    pipeline = build(breaker=config)
+    pipeline.circuit().restore_open(0.0, "a test")
+    for result in ("probe", ConnectionError("down"), "ok", "ok", ConnectionError("down")):
+        driver.error(pipeline, driver.make(Script(result)))
+    evidence = pipeline.circuit().snapshot().evidence
+    assert evidence is not None
+    told = [(call.outcome, call.error) for call in evidence.calls]
+    assert told == [
+        ("failure", "ConnectionError"), ("success", None), ("success", None), ("failure", "ConnectionError"),
+    ]  # fmt: skip
+
+
 def test_success_ramp_outlives_a_cancelled_call(build: Build, clock: ManualClock) -> None:
     """A cancelled call gives its place back at whatever turn it is cancelled."""
     for steps in range(6):

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from ..snapshot import CircuitSnapshot, Tally
     from .deciding import Noted
 
-CLOSED, OPEN, DISABLED = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.DISABLED
+CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
+DISABLED = CircuitState.DISABLED
 TIME = WindowKind.TIME
 SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
 _RAN = (SUCCESS, FAILURE)
@@ -232,13 +233,14 @@ class Circuit:
             if machine.window is not None:
                 self._absorb(now)
             u = chance() if config.open_jitter else 0.5
+            decides = permit.__class__ is Probe and machine.state is HALF_OPEN
             if machine.settle(permit, verdict, now, slow, u) and counted and machine.state is not DISABLED:
                 counts = self._counts
                 if counts is None:
                     counts = self._counts = Counts()
                 if verdict is SUCCESS:
                     counts.successes += 1
-                    if slow or permit.__class__ is Probe:
+                    if slow or decides:
                         self._note(now, None, elapsed, slow)
                 elif failure is not None:
                     counts.failures += 1
@@ -545,7 +547,7 @@ class Circuit:
             self._tell_refusal(retry_after)
         if state is OPEN:
             return CircuitOpenError(self.config.name, retry_after, self.last_failure)
-        if state is CircuitState.HALF_OPEN:
+        if state is HALF_OPEN:
             return CircuitHalfOpenError(self.config.name, retry_after, self.last_failure)
         kind = CircuitIsolatedError if state is CircuitState.ISOLATED else CircuitRampingError
         return kind(self.config.name, retry_after, self.last_failure)
