@@ -12,13 +12,19 @@ Injector = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 
 class Interventions:
-    """The switches of this process; `active` is what the hot path looks at."""
+    """The switches of this process.
 
-    __slots__ = ("_lock", "active", "immediate", "injectors", "off")
+    The hot path looks at `caution` alone while nothing has been switched and no deadline can be in force: the process
+    has no time limit yet. `active` tells whether something is switched.
+    """
+
+    __slots__ = ("_deadlines", "_lock", "active", "caution", "immediate", "injectors", "off")
 
     def __init__(self) -> None:
         self._lock = new_lock()
+        self._deadlines = False
         self.active = False
+        self.caution = False
         self.off = 0
         self.immediate = 0
         self.injectors: tuple[Injector, ...] = ()
@@ -35,6 +41,13 @@ class Interventions:
             if remove is not None:
                 self.injectors = tuple(item for item in self.injectors if item is not remove)
             self.active = bool(self.off or self.injectors)
+            self.caution = self.active or self._deadlines
+
+    def expect_deadlines(self) -> None:
+        """Let every later call look for a deadline; to be called before the first one is set."""
+        if not self._deadlines:
+            with self._lock:
+                self._deadlines = self.caution = True
 
     def inject(self, policy: str, operation: Callable[..., Any]) -> Callable[..., Any]:
         """Return `operation` as the present injectors change it."""

@@ -5,7 +5,9 @@ duration in a buffer. Every other case goes to the chain of links.
 
 The text below is compiled for each protected function with the function's own parameters, as `dataclasses`
 compiles `__init__`: packing arguments into `*args, **kwargs` and unpacking them again costs more than all the
-rest. The text has no input but names of parameters.
+rest. It is compiled in the shape of the policy at that time: one without a clock does not ask for the time. When the
+policy takes another shape, its circuit is no longer where that function looks for it, and the function hands over to
+the one that fits every shape. The text has no input but names of parameters.
 """
 
 from __future__ import annotations
@@ -13,69 +15,45 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from math import inf
 from textwrap import indent
 from types import CoroutineType
 from typing import Any
 
-from ..call import DEADLINE, Call
+from ..call import DEADLINE
 from ..interventions import INTERVENTIONS
 from ..strategies.meter import BATCH
 from . import blocking
-from .plan import Holder, Lane, finish, prepare
+from .further import again, ending, failed, pause, run
+from .plan import Holder, finish
 
-_TEMPLATE = """
+_FIRST = """
 {async_}def {name}({parameters}):
     lane = holder.lane
-    circuit = lane.fast
+    circuit = lane.{shape}
     era = circuit.calm_era
-    if era < 0 or INTERVENTIONS.active or deadline() is not None:
+    if era < 0 or INTERVENTIONS.caution and (INTERVENTIONS.active or deadline() is not None):
         if lane.bare and not INTERVENTIONS.active{unbrought}:
-            circuit.refuse_if_open()
-        return {await_}run(lane, {fn}, {args}, {kwargs}, {fallback})
-    call = started = elapsed = None
+            lane.fast.refuse_if_open()
+        return {await_}{elsewhere}
+{attempt}
+    except BaseException as error:
+        call = failed(lane, None, {fn}, {args}, {kwargs}, {fallback}, started, era, error)
+        if call is None:
+            raise
+    else:
+{settlement}
+        return value
+    # Outside the handler, so that the errors of several attempts do not hang on each other.
+    return {await_}further(lane, call)
+"""
+
+_FURTHER = """
+{async_}def further(lane, call):
+    circuit = lane.circuit
+    fn, args, kwargs = call.fn, call.args, call.kwargs
     while True:
-        try:
-            if lane.timed or circuit.boundary != NEVER:
-                clock = lane.clock
-                started = clock()
-                if lane.limit is None:
-{deep_operation}
-                else:
-                    expires = started + lane.limit
-                    cell = [expires, lane.parts.clock]
-                    token = set_deadline(cell)
-                    try:
-{bounded_operation}
-                    finally:
-                        cell[0] = NEVER
-                        reset_deadline(token)
-                ended = clock()
-                elapsed = ended - started
-            else:
-                if lane.recovers:
-                    started = lane.clock()
-{operation}
-        except BaseException as error:
-            call = failed(lane, call, {fn}, {args}, {kwargs}, {fallback}, started, era, error)
-            if call is None:
-                raise
-        else:
-{check}
-            if circuit.calm_era == era and (
-                elapsed is None or elapsed < lane.attention and ended < circuit.boundary
-            ):
-                if elapsed is not None and lane.measures:
-                    durations = circuit.durations
-                    durations.append(elapsed)
-                    if len(durations) >= BATCH:
-                        circuit.fold()
-                else:
-                    circuit.next_success()
-            else:
-                finish(lane, era, elapsed, 1 if call is None else call.attempt)
-            return value
-        # Outside the handler, so that the errors of several attempts do not hang on each other.
         if call.ending is not None:
             return {await_}ending(lane, call)
         if call.delay > 0.0:
@@ -83,20 +61,125 @@ _TEMPLATE = """
         era = circuit.readmit()
         if era < 0:
             return {await_}again(lane, call)
+{attempt}
+        except BaseException as error:
+            call = failed(lane, call, fn, args, kwargs, call.fallback, started, era, error)
+            if call is None:
+                raise
+        else:
+{settlement}
+            return value
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How an attempt begins, from `try` on, and how a success ends; `{number}` is that of the attempt."""
+
+    attempt: str
+    settlement: str
+
+
+# A name before the call: an attribute that is called at once is looked up as a method, which slots are not.
+_RECORD = """\
+if lane.measures:
+    durations = circuit.durations
+    durations.append(elapsed)
+    if len(durations) >= BATCH:
+        circuit.fold()
+else:
+    step = circuit.next_success
+    step()"""
+_TIMED = f"""\
+ended = clock()
+elapsed = ended - started
+{{check}}
+if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
+{indent(_RECORD, "    ")}
+else:
+    finish(lane, era, elapsed, {{number}})"""
+_SHAPES = {
+    "plain": _Shape(
+        """\
+started = lane.clock() if lane.recovers else None
+try:
+{operation}""",
+        """\
+{check}
+if circuit.calm_era == era and circuit.boundary is NEVER:
+    step = circuit.next_success
+    step()
+else:
+    finish(lane, era, None, {number})""",
+    ),
+    "clocked": _Shape(
+        """\
+clock = lane.clock
+started = clock()
+try:
+{operation}""",
+        _TIMED,
+    ),
+    "limited": _Shape(
+        """\
+clock = lane.clock
+started = clock()
+expires = started + lane.limit
+cell = [expires, lane.parts.clock]
+token = set_deadline(cell)
+try:
+    try:
+{bounded_operation}
+    finally:
+        cell[0] = NEVER
+        reset_deadline(token)""",
+        _TIMED,
+    ),
+    "fast": _Shape(
+        """\
+started = lane.clock() if lane.timed or lane.recovers else None
+try:
+    if lane.limit is None:
+{deep_operation}
+    else:
+        expires = started + lane.limit
+        cell = [expires, lane.parts.clock]
+        token = set_deadline(cell)
+        try:
+{deeper_operation}
+        finally:
+            cell[0] = NEVER
+            reset_deadline(token)""",
+        f"""\
+{{check}}
+if lane.timed:
+    ended = lane.clock()
+    elapsed = ended - started
+    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
+{indent(_RECORD, "        ")}
+    else:
+        finish(lane, era, elapsed, {{number}})
+elif circuit.calm_era == era and circuit.boundary is NEVER:
+    step = circuit.next_success
+    step()
+else:
+    finish(lane, era, None, {{number}})""",
+    ),
+}
+"""By the name of the attribute under which a lane of that shape shows its circuit; `fast` fits every lane."""
 
 _BLOCKING = {
     "async_": "",
     "await_": "",
     "operation": "value = {fn}({passed})",
-    "bounded_operation": "value = {fn}({passed})",
+    "bounded": "value = {fn}({passed})",
     "check": "if type(value) is CoroutineType:\n    refuse_lazy({fn}, value)",
 }
 _ASYNCHRONOUS = {
     "async_": "async ",
     "await_": "await ",
     "operation": "value = await {fn}({passed})",
-    "bounded_operation": "value = await bounded({fn}({passed}), expires, lane.parts.clock, lane.name, started)",
+    "bounded": "value = await bounded({fn}({passed}), expires, lane.parts.clock, lane.name, started)",
     "check": "",
 }
 _EITHER = {
@@ -107,7 +190,7 @@ if type(value) is CoroutineType or hasattr(value, "__await__"):
     value = await value
 elif type(value) in LAZY:
     refuse_generator({fn}, value)""",
-    "bounded_operation": """\
+    "bounded": """\
 value = {fn}({passed})
 if type(value) is CoroutineType or hasattr(value, "__await__"):
     value = await bounded(value, expires, lane.parts.clock, lane.name, started)
@@ -115,74 +198,6 @@ elif type(value) in LAZY:
     refuse_generator({fn}, value)""",
 }
 _ANY = {**_BLOCKING, "check": "if type(value) in LAZY:\n    refuse_lazy({fn}, value)"}
-
-
-def failed(
-    lane: Lane, call: Call | None, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any,
-    started: float | None, era: int, error: BaseException,
-) -> Call | None:  # fmt: skip
-    """Count the failure of an attempt and decide what follows.
-
-    Returns the call with its `delay` before another attempt, or with its `ending` for a fallback; None when the
-    error is the end of the call.
-    """
-    now = lane.clock()
-    elapsed = None if started is None else now - started
-    if call is None:
-        # No deadline surrounds the short way and no fault is injected there, so `prepare` has nothing to add.
-        call = Call(lane.name, fn, args, kwargs, now if started is None else started)
-        call.circuit = lane.circuit
-        call.fallback = fallback
-        call.measured = lane.measures
-    call.expires = None if started is None or lane.limit is None else started + lane.limit
-    lane.circuit.settle_first(era, error, now, elapsed, call)
-    if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):
-        return None
-    retry = lane.parts.retry
-    if retry is not None:
-        delay = retry.after_error(call, error)
-        if delay is not None:
-            call.delay = delay
-            call.attempt += 1
-            return call
-    rule = lane.parts.fallback
-    if fallback is None and rule.config is None:
-        return None
-    outcome = call.outcome(now, error)
-    if not rule.applies(outcome):
-        return None
-    call.ending = outcome
-    return call
-
-
-def run(lane: Lane, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any) -> Any:
-    """Run `fn` through the whole chain."""
-    if INTERVENTIONS.off:
-        return fn(*args, **kwargs)
-    return again(lane, prepare(lane, fn, args, kwargs, fallback, lane.clock()))
-
-
-def again(lane: Lane, call: Call) -> Any:
-    """Run a call, or what is left of it, through the whole chain."""
-    if lane.run is None:
-        lane.run = blocking.compile_chain(lane)
-    return lane.run(call)
-
-
-def ending(lane: Lane, call: Call) -> Any:
-    """Answer a call whose last attempt failed on the short way."""
-    return blocking.answer(lane.parts.fallback, call, call.take_ending())
-
-
-def pause(lane: Lane, call: Call) -> None:
-    """Wait before the next attempt."""
-    if not INTERVENTIONS.immediate:
-        try:
-            lane.parts.clock.sleep(call.delay)
-        except BaseException:
-            if lane.parts.retry is not None:
-                lane.parts.retry.not_started(call)
-            raise
 
 
 def _environment(holder: Any, fn: Any) -> dict[str, Any]:
@@ -210,22 +225,25 @@ def _environment_asynchronous(holder: Any, fn: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _compile(
-    colour: Mapping[str, str], environment: dict[str, Any], *, name: str, parameters: str, passed: str, args: str,
-    kwargs: str, fn: str = "fn", fallback: str = "None",
+def _build(
+    template: str, colour: Mapping[str, str], environment: dict[str, Any], *, name: str, shape: str, passed: str,
+    fn: str = "fn", number: str = "1", depth: int = 4, **texts: str,
 ) -> Any:  # fmt: skip
-    inner = {"fn": fn, "passed": passed, "args": args, "kwargs": kwargs}
+    """Return the function that a template makes with one colour and one shape, its attempt `depth` columns deep."""
+    inner = {"fn": fn, "passed": passed}
     lines = {key: text.format(**inner) for key, text in colour.items()}
-    blocks = {
-        "check": indent(lines.pop("check"), " " * 12),
-        "bounded_operation": indent(lines.pop("bounded_operation"), " " * 24),
-        "deep_operation": indent(lines["operation"], " " * 20),
-        "operation": indent(lines.pop("operation"), " " * 16),
-    }
-    unbrought = "" if fallback == "None" else f" and {fallback} is None"
-    text = _TEMPLATE.format(
-        name=name, parameters=parameters, fallback=fallback, unbrought=unbrought, **inner, **lines, **blocks
+    operation, bounded = lines["operation"], lines["bounded"]
+    attempt = _SHAPES[shape].attempt.format(
+        operation=indent(operation, " " * 4),
+        deep_operation=indent(operation, " " * 8),
+        bounded_operation=indent(bounded, " " * 8),
+        deeper_operation=indent(bounded, " " * 12),
     )
+    settlement = _SHAPES[shape].settlement.format(check=lines["check"], number=number)
+    text = template.format(
+        name=name, shape=shape, fn=fn, async_=lines["async_"], await_=lines["await_"],
+        attempt=indent(attempt, " " * depth), settlement=indent(settlement, " " * (depth + 4)), **texts,
+    )  # fmt: skip
     exec(compile(text, "<scrollintel short way>", "exec"), environment)  # noqa: S102 # nosec B102 - fixed text and names
     return environment[name]
 
@@ -272,39 +290,66 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 
 _LOCALS = {
     "lane", "circuit", "era", "call", "clock", "started", "ended", "expires", "elapsed", "value", "error",
-    "durations", "token",
-    "cell",
-    "protected", "len", "type", "hasattr", "BaseException", "run", "again", "ending", "pause", "bounded",
-    "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY",
+    "durations", "step", "token", "cell", "protected", "len", "type", "hasattr", "BaseException", "run", "again",
+    "ending", "pause", "bounded", "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY", "further", "elsewhere",
 }  # fmt: skip
 _RESERVED = _LOCALS | set(_environment(None, None))
 
 
 def compiled(holder: Holder, fn: Any, *, coroutine: bool) -> Any:
     """Return a function with the parameters and the colour of `fn` that runs it under the policy of `holder`."""
-    environment = _environment_asynchronous(holder, fn) if coroutine else _environment_blocking(holder, fn)
-    colour = _ASYNCHRONOUS if coroutine else _BLOCKING
+    if coroutine:
+        environment = _environment_asynchronous(holder, fn)
+        environment.update(further=asynchronous_further(), elsewhere=asynchronous_invoke())
+    else:
+        environment = {**_environment_blocking(holder, fn), "further": further, "elsewhere": invoke}
     signature = _signature(fn, environment)
     parameters, passed, args, kwargs = signature or ("*args, **kwargs", "*args, **kwargs", "args", "kwargs")
-    return _compile(
-        colour, environment, name="protected", parameters=parameters, passed=passed, args=args, kwargs=kwargs
-    )
+    return _build(
+        _FIRST, _ASYNCHRONOUS if coroutine else _BLOCKING, environment, name="protected", shape=holder.lane.shape,
+        parameters=parameters, passed=passed, args=args, kwargs=kwargs, fallback="None", unbrought="",
+        elsewhere=f"elsewhere(holder, fn, {args}, {kwargs})",
+    )  # fmt: skip
 
 
-_GENERIC: dict[str, str] = {
+_GENERIC: dict[str, Any] = {
+    "shape": "fast",
     "parameters": "holder, fn, args, kwargs, fallback=None",
     "passed": "*args, **kwargs",
     "args": "args",
     "kwargs": "kwargs",
     "fallback": "fallback",
+    "unbrought": " and fallback is None",
+    "elsewhere": "run(lane, fn, args, kwargs, fallback)",
 }
 
-invoke: Callable[..., Any] = _compile(_ANY, _environment_blocking(None, None), name="invoke", **_GENERIC)
+
+def _further(colour: Mapping[str, str], environment: dict[str, Any]) -> Any:
+    return _build(
+        _FURTHER, colour, environment, name="further", shape="fast", passed="*args, **kwargs", number="call.attempt",
+        depth=8,
+    )  # fmt: skip
+
+
+further: Callable[..., Any] = _further(_ANY, _environment_blocking(None, None))
+"""`further(lane, call)` goes on with a call after a failed attempt."""
+
+invoke: Callable[..., Any] = _build(
+    _FIRST, _ANY, {**_environment_blocking(None, None), "further": further}, name="invoke", **_GENERIC
+)
 """`invoke(holder, fn, args, kwargs, fallback=None)` runs a plain function under the policy of `holder`."""
+
+
+@functools.cache
+def asynchronous_further() -> Callable[..., Any]:
+    """Return the twin of `further` for plain and coroutine functions."""
+    twin: Callable[..., Any] = _further(_EITHER, _environment_asynchronous(None, None))
+    return twin
 
 
 @functools.cache
 def asynchronous_invoke() -> Callable[..., Any]:
     """Return the twin of `invoke` for plain and coroutine functions; asyncio is imported on the first call."""
-    ainvoke: Callable[..., Any] = _compile(_EITHER, _environment_asynchronous(None, None), name="ainvoke", **_GENERIC)
+    environment = {**_environment_asynchronous(None, None), "further": asynchronous_further()}
+    ainvoke: Callable[..., Any] = _build(_FIRST, _EITHER, environment, name="ainvoke", **_GENERIC)
     return ainvoke

@@ -203,7 +203,7 @@ class FirstCall:
 
     def begin(self) -> None:
         """Tell that a call comes."""
-        self._lane.fast = self._circuit
+        self._lane.show(self._circuit)
         self._begin()
 
     def refuse_if_open(self) -> None:
@@ -219,6 +219,10 @@ class Lane:
         fast: The circuit when a calm one needs no chain, because there is nothing but breaker, retry, fallback
             and attempt timeout in the default order; otherwise one that is never calm.
         bare: True when nothing but the circuit decides, so that its refusal is the call's.
+        shape: What a call of the lane does beside the operation: nothing ("plain"), read the clock ("clocked"), or set
+            a deadline as well ("limited").
+        plain, clocked, limited: `fast` under the name of the shape, never calm under the two others: functions that
+            were compiled for one shape look there.
         timed: Whether the clock is read for each call.
         limit: Seconds for one attempt, or None.
         attention: Seconds from which a success is more than a number: too slow, or too late.
@@ -229,9 +233,9 @@ class Lane:
     """
 
     __slots__ = (
-        "arun", "attention", "bare", "circuit", "clock", "fast", "in_thread", "judges", "keyed", "limit", "measures",
-        "name",
-        "observer", "order", "parts", "policy", "recovers", "run", "timed", "total",
+        "arun", "attention", "bare", "circuit", "clock", "clocked", "fast", "in_thread", "judges", "keyed", "limit",
+        "limited", "measures", "name", "observer", "order", "parts", "plain", "policy", "recovers", "run", "shape",
+        "timed", "total",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, observer: Observer | None = None) -> None:
@@ -280,7 +284,12 @@ class Lane:
             and not self.in_thread
             and not parts.fallback.keeps
         )
-        self.fast: Circuit | NeverCalm | FirstCall = parts.circuit if direct else NEVER_CALM
+        if self.limit is not None or self.total is not None:
+            INTERVENTIONS.expect_deadlines()
+        self.shape = "limited" if self.limit is not None else "clocked" if self.timed else "plain"
+        self.fast: Circuit | NeverCalm | FirstCall
+        self.plain = self.clocked = self.limited = NEVER_CALM
+        self.show(parts.circuit if direct else NEVER_CALM)
         self.bare = direct and not self.recovers
         self.run: Link | None = None
         self.arun: Callable[[Call], Any] | None = None
@@ -288,7 +297,12 @@ class Lane:
     def await_first_call(self, begin: Callable[[], object]) -> None:
         """Call `begin` when the next call comes, once; it must not raise."""
         if not isinstance(self.fast, FirstCall):
-            self.fast = FirstCall(self, begin)
+            self.show(FirstCall(self, begin))
+
+    def show(self, circuit: Circuit | NeverCalm | FirstCall) -> None:
+        """Put `circuit` where calls look for it."""
+        self.fast = circuit
+        setattr(self, self.shape, circuit)
 
 
 def finish(lane: Lane, era: int, elapsed: float | None, attempt: int) -> None:

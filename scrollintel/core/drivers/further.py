@@ -1,0 +1,79 @@
+"""What follows a failed attempt on the short way, and how a call gets from there to the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..call import Call
+from ..interventions import INTERVENTIONS
+from . import blocking
+from .plan import Lane, prepare
+
+
+def failed(
+    lane: Lane, call: Call | None, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any,
+    started: float | None, era: int, error: BaseException,
+) -> Call | None:  # fmt: skip
+    """Count the failure of an attempt and decide what follows.
+
+    Returns the call with its `delay` before another attempt, or with its `ending` for a fallback; None when the
+    error is the end of the call.
+    """
+    now = lane.clock()
+    elapsed = None if started is None else now - started
+    if call is None:
+        # No deadline surrounds the short way and no fault is injected there, so `prepare` has nothing to add.
+        call = Call(lane.name, fn, args, kwargs, now if started is None else started)
+        call.circuit = lane.circuit
+        call.fallback = fallback
+        call.measured = lane.measures
+    call.expires = None if started is None or lane.limit is None else started + lane.limit
+    lane.circuit.settle_first(era, error, now, elapsed, call)
+    if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):
+        return None
+    retry = lane.parts.retry
+    if retry is not None:
+        delay = retry.after_error(call, error)
+        if delay is not None:
+            call.delay = delay
+            call.attempt += 1
+            return call
+    rule = lane.parts.fallback
+    if fallback is None and rule.config is None:
+        return None
+    outcome = call.outcome(now, error)
+    if not rule.applies(outcome):
+        return None
+    call.ending = outcome
+    return call
+
+
+def run(lane: Lane, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any) -> Any:
+    """Run `fn` through the whole chain."""
+    if INTERVENTIONS.off:
+        return fn(*args, **kwargs)
+    return again(lane, prepare(lane, fn, args, kwargs, fallback, lane.clock()))
+
+
+def again(lane: Lane, call: Call) -> Any:
+    """Run a call, or what is left of it, through the whole chain."""
+    if lane.run is None:
+        lane.run = blocking.compile_chain(lane)
+    return lane.run(call)
+
+
+def ending(lane: Lane, call: Call) -> Any:
+    """Answer a call whose last attempt failed on the short way."""
+    return blocking.answer(lane.parts.fallback, call, call.take_ending())
+
+
+def pause(lane: Lane, call: Call) -> None:
+    """Wait before the next attempt."""
+    if not INTERVENTIONS.immediate:
+        try:
+            lane.parts.clock.sleep(call.delay)
+        except BaseException:
+            if lane.parts.retry is not None:
+                lane.parts.retry.not_started(call)
+            raise
