@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from ..core.states import CircuitState
 from ..storage.engine import Database
 from ..storage.errors import StoreUnavailableError
 from ..storage.transition_history import newest
@@ -31,11 +32,22 @@ class RecentTransitions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._kept: dict[str, deque[Row]] = {}
+        self._opened: dict[str, Row] = {}
         self._loaded = False
 
     def of(self, circuit: str) -> list[Row]:
-        """Return those of a circuit, oldest first."""
-        return list(self._kept.get(circuit, ()))
+        """Return those of a circuit, oldest first.
+
+        The one that opened it is always among them with what decided it, however often it was probed since.
+        """
+        rows, opened = list(self._kept.get(circuit, ())), self._opened.get(circuit)
+        if opened is None:
+            return rows
+        place = next((place for place, row in enumerate(rows) if _identity(row) == _identity(opened)), None)
+        if place is None:
+            return [opened, *rows]
+        rows[place] = opened
+        return rows
 
     def since(self, moment: datetime) -> Iterator[Row]:
         """Yield those of all circuits from a moment on, each circuit's newest first."""
@@ -50,9 +62,13 @@ class RecentTransitions:
         kept = self._kept.get(row["circuit"])
         if kept is None:
             if len(self._kept) >= MAX_CIRCUITS:
-                del self._kept[next(iter(self._kept))]
+                oldest = next(iter(self._kept))
+                del self._kept[oldest]
+                self._opened.pop(oldest, None)
             kept = self._kept[row["circuit"]] = deque(maxlen=KEPT)
         kept.append(row)
+        if row["old"] == CircuitState.CLOSED and row["new"] == CircuitState.OPEN:
+            self._opened[row["circuit"]] = row
         if len(kept) > WITH_EVIDENCE and kept[-1 - WITH_EVIDENCE]["evidence"] is not None:
             kept[-1 - WITH_EVIDENCE] = {**kept[-1 - WITH_EVIDENCE], "evidence": None}
 
@@ -70,6 +86,7 @@ class RecentTransitions:
         since = [row for row in told if _identity(row) not in known]
         self._loaded = True
         self._kept.clear()
+        self._opened.clear()
         for row in [*before, *since]:
             self.note(row)
 

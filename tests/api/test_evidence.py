@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from scrollintel.core.evidence import DecidingCall, DecidingSpan, Evidence
-from scrollintel.service.recent_transitions import WITH_EVIDENCE
+from scrollintel.service.recent_transitions import KEPT, WITH_EVIDENCE
 
 from .rig import serving
 from .test_replicas import join
@@ -29,10 +29,10 @@ SHOWN: dict[str, Any] = {
 }
 
 
-def opened(at: float, evidence: object) -> dict[str, object]:
+def opened(at: float, evidence: object, old: str = "closed") -> dict[str, object]:
     """Return the fact that a circuit has opened."""
     return {
-        "event": "circuit.state_changed", "policy": "payments", "at": at, "old": "closed", "new": "open",
+        "event": "circuit.state_changed", "policy": "payments", "at": at, "old": old, "new": "open",
         "reason": "down", "evidence": evidence,
     }  # fmt: skip
 
@@ -110,5 +110,24 @@ async def test_only_the_newest_changes_are_at_hand_with_it(tmp_path: Path) -> No
     """So that circuits that flap cost no memory."""
     async with serving(tmp_path) as (client, _):
         replica = (await join(client, "one")).json()["replica"]
-        await tell(client, replica, *(opened(100.0 + number, EVIDENCE) for number in range(WITH_EVIDENCE + 3)))
+        many = (opened(100.0 + number, EVIDENCE, "half_open") for number in range(WITH_EVIDENCE + 3))
+        await tell(client, replica, *many)
         assert await shown(client) == [SHOWN] * WITH_EVIDENCE + [None] * 3
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("probes", [WITH_EVIDENCE + 3, KEPT, KEPT + 3])
+async def test_what_opened_a_circuit_is_at_hand_however_often_it_was_probed_since(tmp_path: Path, probes: int) -> None:
+    """It is what somebody asks who finds the circuit open after an hour; after a restart as well."""
+    first = {**EVIDENCE, "rule": "count"}
+    async with serving(tmp_path) as (client, use_cases):
+        replica = (await join(client, "one")).json()["replica"]
+        failed = (opened(101.0 + number, EVIDENCE, "half_open") for number in range(probes))
+        await tell(client, replica, opened(100.0, first), *failed)
+        found = await shown(client)
+        assert found[-1]["rule"] == "count"
+        assert len(found) == min(probes, KEPT) + 1
+        await use_cases.ingest.flush()
+    async with serving(tmp_path) as (client, _):
+        await join(client, "one")
+        assert await shown(client) == found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from .accessibility import violations
 from .conftest import Complaints
 from .world import World
 
@@ -31,6 +34,19 @@ def test_nobody_sees_anything_before_signing_in(guarded_world: World, page: Page
     page.get_by_label("API token").fill("nobody's")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("This token is not valid.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_signing_in_is_accessible(guarded_world: World, page: Page, axe: str, scheme: Literal["light", "dark"]) -> None:
+    """With the word that a token is not valid as well."""
+    page.emulate_media(color_scheme=scheme)
+    page.goto(guarded_world.url)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert violations(page, axe) == []
+    page.get_by_label("API token").fill("nobody's")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert violations(page, axe) == []
 
 
 def test_session_is_a_cookie_that_scripts_cannot_read(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from .accessibility import violations
 from .conftest import PATIENCE, Complaints
 from .world import World
 
@@ -15,7 +17,8 @@ pytestmark = pytest.mark.needs("chromium")
 
 VIEWS = ("", "circuits", "circuits?as=tiles", "circuits/payments", "services", "services/payments", "incidents",
          "recoveries", "alerts", "audit", "settings")  # fmt: skip
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+HEAVIEST = 120_000
+"""Bytes of everything that a page loads before it shows anything, as they go over the network."""
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}
 SHOTS = Path(__file__).resolve().parents[2] / "reports" / "screenshots"
 
@@ -40,12 +43,7 @@ def test_every_view_is_accessible_and_keeps_to_its_policy(
     found: dict[str, list[str]] = {}
     for view in VIEWS:
         opened(page, world, view)
-        page.evaluate(axe)
-        result = page.evaluate("tags => axe.run(document, { runOnly: tags })", TAGS)
-        broken = [
-            f"{item['id']}: {item['help']}: {[node['html'][:120] for node in item['nodes'][:3]]}"
-            for item in result["violations"]
-        ]
+        broken = violations(page, axe)
         if broken:
             found[view] = broken
     context.close()
@@ -111,3 +109,18 @@ def test_page_asks_no_other_server(world: World, page: Page) -> None:
     for view in VIEWS:
         opened(page, world, view)
     assert {url for url in asked if not url.startswith((world.url, "data:"))} == set()
+
+
+def test_page_is_light(world: World, page: Page) -> None:
+    """Page, scripts and styles of all views together, compressed."""
+    kinds: dict[str, str] = {}
+    page.on("request", lambda request: kinds.setdefault(request.url.split("#")[0], request.resource_type))
+    for view in VIEWS:
+        opened(page, world, view)
+    loaded = {url: kind for url, kind in kinds.items() if kind in ("document", "script", "stylesheet")}
+    assert set(loaded.values()) == {"document", "script", "stylesheet"}
+    weight = 0
+    for url in loaded:
+        with httpx2.stream("GET", url, headers={"Accept-Encoding": "gzip"}) as answer:
+            weight += sum(map(len, answer.iter_raw()))
+    assert weight < HEAVIEST

@@ -17,6 +17,11 @@ DRAWN = 80
 """Rows that are in the page at most, whatever there is."""
 
 
+def with_04() -> list[str]:
+    """Return the names that hold 04."""
+    return [name for name in (f"circuit-{number:04d}" for number in range(MANY)) if "04" in name]
+
+
 @pytest.fixture
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Return a world with a thousand circuits."""
@@ -42,6 +47,15 @@ def test_thousand_circuits_are_listed_searched_and_kept_up_to_date(
     assert page.locator("tbody tr.opens").count() <= DRAWN
     page.get_by_label("Search by name").fill("0421")
     expect(page.locator("tbody tr.opens")).to_have_count(1)
+    found = page.locator("tbody tr.opens td").nth(4)
+    calls = found.inner_text()
+    expect(found).not_to_have_text(calls)
+    page.get_by_label("Search by name").press_sequentially("x")
+    expect(page.locator(".lead")).to_have_text("0 of 1,000 circuits")
+    page.get_by_label("Search by name").fill("04")
+    expect(page.locator(".lead")).to_have_text(f"{len(with_04())} of 1,000 circuits")
+    assert page.locator("tbody tr.opens").count() <= DRAWN
+    page.get_by_label("Search by name").fill("0421")
     page.get_by_role("link", name="circuit-0421").click()
     expect(page.locator("main h1")).to_have_text("circuit-0421")
     assert complaints == []

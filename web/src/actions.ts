@@ -1,7 +1,7 @@
 // What a person can do here, each with the sentence that says what follows.
 
 import { ask, at } from "./api/client";
-import type { ApprovalView, CircuitSummary, IncidentView } from "./api/types";
+import type { ApprovalView, CircuitSummary, IncidentView, RecoveryView } from "./api/types";
 import { confirm } from "./parts/dialog";
 import { session } from "./store";
 import { plural } from "./words";
@@ -62,6 +62,21 @@ export function cancelIncident(incident: Pick<IncidentView, "id" | "target">): v
     reason: "needed",
     run: (reason) => ask(`${at("incidents", incident.id)}/cancel`, { method: "POST", body: { reason } }),
     done: "The incident is ended.",
+  });
+}
+
+export function cancelRecovery(run: RecoveryView): void {
+  const what = run.target ?? run.service;
+  confirm({
+    title: `Cancel the recovery of ${what}?`,
+    consequence: `It ends after the step that it is in, and nothing that it has done is undone: ${what} may stay broken. ${
+      run.incident === null ? "Nobody repairs it by itself." : "Its incident stays open, and automation may begin another recovery; end the incident to have it left alone."
+    }`,
+    action: "Cancel the recovery",
+    dangerous: true,
+    reason: "needed",
+    run: (reason) => ask(`${at("recovery", run.id)}/cancel`, { method: "POST", body: { reason } }),
+    done: `The recovery of ${what} ends.`,
   });
 }
 

@@ -49,6 +49,11 @@ export function clock(text: string): string {
   return CLOCK.format(new Date(text));
 }
 
+/** A moment in the reader's zone, and in UTC. */
+export function inBoth(text: string): string {
+  return `${moment(text)} (${inUtc(text)})`;
+}
+
 export function inUtc(text: string): string {
   return `${new Date(text).toISOString().replace("T", " ").replace(/\.\d+Z$/, "")} UTC`;
 }
@@ -58,7 +63,7 @@ export type Tone = "good" | "warn" | "bad" | "busy" | "held" | "idle";
 /** How a state looks: a tone, a shape, a word. Never the tone alone. */
 export interface Look {
   tone: Tone;
-  shape: "disc" | "half" | "cross" | "square" | "ring" | "turn" | "target" | "dash" | "triangle";
+  shape: "disc" | "half" | "cross" | "square" | "ring" | "turn" | "target" | "dash" | "triangle" | "tick" | "clock";
   word: string;
 }
 
@@ -103,6 +108,17 @@ const LOOKS: Record<string, Look> = {
   revoked: { tone: "held", shape: "square", word: "revoked" },
   serving: { tone: "good", shape: "disc", word: "serving" },
 };
+
+const CALLS: Record<string, Look> = {
+  success: { tone: "good", shape: "tick", word: "succeeded" },
+  failure: { tone: "bad", shape: "cross", word: "failed" },
+  slow: { tone: "warn", shape: "clock", word: "slow" },
+};
+
+/** A single call that was weighed. */
+export function lookOfCall(outcome: string): Look {
+  return CALLS[outcome] ?? { tone: "idle", shape: "ring", word: words(outcome) };
+}
 
 export function lookOf(state: string): Look {
   return LOOKS[state] ?? { tone: "idle", shape: "ring", word: state.replaceAll("_", " ") };

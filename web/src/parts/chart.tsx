@@ -1,15 +1,24 @@
-// Lines over time, drawn by uPlot; the same numbers stand in a table for those who cannot see them.
+// Lines over time, drawn by uPlot; the same numbers stand in a table for those who would rather read them.
 
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
+import { inUtc, moment, NONE } from "../words";
+import { type Column, Table } from "./table";
 import { theme } from "./theme";
 
-const HOUR = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const PARTS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" } as const;
+const HOUR = new Intl.DateTimeFormat(undefined, PARTS);
+const HOUR_UTC = new Intl.DateTimeFormat(undefined, { ...PARTS, timeZone: "UTC" });
 
 function hour(seconds: number): string {
   return HOUR.format(new Date(seconds * 1000));
+}
+
+/** A moment in the reader's zone, and in UTC. */
+function bothHours(seconds: number): string {
+  return `${hour(seconds)} (${HOUR_UTC.format(new Date(seconds * 1000))} UTC)`;
 }
 
 export interface Series {
@@ -29,6 +38,51 @@ interface Props {
   height?: number;
   /** Seconds up to the last point that are shown, whether there are points or not; what there is by default. */
   seconds?: number;
+}
+
+/** A chart under its name, or the same numbers as a table, newest first. */
+export function ChartFigure(props: Props) {
+  const [asTable, setAsTable] = useState(false);
+  return (
+    <figure>
+      <figcaption>
+        {props.label}
+        <button type="button" class="quiet" aria-pressed={asTable} aria-label={`Show as table: ${props.label}`} onClick={() => setAsTable(!asTable)}>
+          Show as table
+        </button>
+      </figcaption>
+      {asTable ? <Numbers {...props} /> : <Chart {...props} />}
+    </figure>
+  );
+}
+
+const HALF_A_DAY = 43_200;
+
+/** When it was: the time of day alone where the day goes without saying. */
+function Moment({ seconds, whole }: { seconds: number; whole: boolean }) {
+  const at = new Date(seconds * 1000).toISOString();
+  return (
+    <time dateTime={at} title={inUtc(at)}>
+      {whole ? moment(at) : hour(seconds)}
+    </time>
+  );
+}
+
+function Numbers({ label, times, series, text, seconds }: Props) {
+  const columns: Column<number>[] = [
+    { name: "Time", cell: (index) => <Moment seconds={times[index] ?? 0} whole={(seconds ?? 0) > HALF_A_DAY} />, order: (index) => times[index] ?? 0 },
+    ...series.map((item) => ({
+      name: item.name,
+      cell: (index: number) => shown(item.values[index], text),
+      order: (index: number) => item.values[index] ?? -1,
+      right: true,
+    })),
+  ];
+  return <Table caption={label} rows={times.map((_, index) => index)} columns={columns} nameOf={(index) => String(times[index])} empty="No numbers." sorted={{ column: "Time", down: true }} tall />;
+}
+
+function shown(value: number | null | undefined, text: (value: number) => string): string {
+  return value === null || value === undefined ? NONE : text(value);
 }
 
 export function Chart({ label, times, series, text, height = 180, seconds }: Props) {
@@ -54,14 +108,14 @@ export function Chart({ label, times, series, text, height = 180, seconds }: Pro
         },
         axes: [{ ...axis, values: (_, values) => values.map((value) => hour(value)) }, { ...axis, size: 64, values: (_, values) => values.map((value) => text(value)) }],
         series: [
-          { label: "at", value: (_: uPlot, value: number | null) => (value === null ? "–" : hour(value)) },
+          { label: "at", value: (_: uPlot, value: number | null) => (value === null ? NONE : bothHours(value)) },
           ...series.map((item) => ({
             label: item.name,
             stroke: colour(item.colour),
             width: 1.75,
             fill: item.filled ? `${colour(item.colour)}26` : undefined,
             points: { show: false },
-            value: (_: uPlot, value: number | null) => (value === null ? "–" : text(value)),
+            value: (_: uPlot, value: number | null) => shown(value, text),
           })),
         ],
       },

@@ -17,6 +17,13 @@ const SHAPES: Record<Look["shape"], ComponentChildren> = {
   cross: <path d="M4 4l8 8M12 4l-8 8" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" />,
   square: <rect x="3" y="3" width="10" height="10" rx="1.5" fill="currentColor" />,
   triangle: <path d="M8 2.2 14.2 13H1.8z" fill="currentColor" stroke="currentColor" stroke-linejoin="round" />,
+  tick: <path d="M3 8.6l3.4 3.4L13 4.6" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round" />,
+  clock: (
+    <g fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round">
+      <circle cx="8" cy="8" r="5.6" />
+      <path d="M8 4.8V8l2.2 1.6" />
+    </g>
+  ),
   dash: <path d="M3 8h10" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" />,
   target: (
     <g>

@@ -5,14 +5,15 @@ import { useEffect, useState } from "preact/hooks";
 import { close, isolate, reset } from "../actions";
 import { ask, at } from "../api/client";
 import type { CircuitDetail, HistoryView, OnReplica } from "../api/types";
-import { Chart } from "../parts/chart";
+import { ChartFigure } from "../parts/chart";
+import { Decision, Strip } from "../parts/evidence";
 import { Card, Empty, Facts, Figure, Page, Trouble } from "../parts/frame";
 import { Ago, At, Countdown, State } from "../parts/marks";
 import { useReading } from "../parts/reading";
 import { type Column, Table } from "../parts/table";
 import { StateBand } from "../parts/timeline";
 import { to } from "../router";
-import { circuits, may, mayEverywhere, now, resetVersion } from "../store";
+import { circuits, may, now, resetVersion } from "../store";
 import { count, lookOf, NONE, rate, reasonOf, share, span } from "../words";
 import { CircuitConfiguration } from "./circuit-configuration";
 
@@ -41,7 +42,6 @@ export function CircuitView({ name }: { name: string }) {
   if (shown === null) return detail.trouble === null ? <Page title={name}>Loading …</Page> : <Page title={name}><Trouble again={detail.again}>{detail.trouble}</Trouble></Page>;
   const state = live?.state ?? shown.state;
   const row = live ?? shown;
-  const operable = shown.services.length === 0 ? mayEverywhere("circuits.operate") : shown.services.every((service) => may("circuits.operate", service));
   return (
     <Page
       title={name}
@@ -51,7 +51,7 @@ export function CircuitView({ name }: { name: string }) {
         </>
       }
       aside={
-        operable && (
+        row.operable && (
           <div class="buttons">
             {state !== "isolated" && (
               <button type="button" class="danger" onClick={() => isolate(row)}>
@@ -111,6 +111,7 @@ export function CircuitView({ name }: { name: string }) {
                     <span class="muted" title={change.replica}>
                       {change.replica.slice(0, 8)}
                     </span>
+                    {change.evidence !== null && <Strip evidence={change.evidence} />}
                   </li>
                 ))}
               </ol>
@@ -175,34 +176,28 @@ function Course({ name, seconds, turn }: { name: string; seconds: number; turn: 
   const numbers = (of: (bucket: HistoryView["buckets"][number]) => number | null) => value.buckets.map(of);
   return (
     <div class="charts">
-      <figure>
-        <figcaption>Calls per second</figcaption>
-        <Chart
-          label="Calls per second"
-          times={times}
-          seconds={seconds}
-          text={rate}
-          series={[
-            { name: "succeeded", colour: "--good", values: numbers((bucket) => bucket.successes / per), filled: true },
-            { name: "failed", colour: "--bad", values: numbers((bucket) => bucket.failures / per), filled: true },
-            { name: "refused", colour: "--held", values: numbers((bucket) => bucket.rejections / per) },
-          ]}
-        />
-      </figure>
-      <figure>
-        <figcaption>Response times</figcaption>
-        <Chart
-          label="Response times"
-          times={times}
-          seconds={seconds}
-          text={span}
-          series={[
-            { name: "median", colour: "--busy", values: numbers((bucket) => bucket.p50) },
-            { name: "p95", colour: "--warn", values: numbers((bucket) => bucket.p95) },
-            { name: "p99", colour: "--held", values: numbers((bucket) => bucket.p99) },
-          ]}
-        />
-      </figure>
+      <ChartFigure
+        label="Calls per second"
+        times={times}
+        seconds={seconds}
+        text={rate}
+        series={[
+          { name: "succeeded", colour: "--good", values: numbers((bucket) => bucket.successes / per), filled: true },
+          { name: "failed", colour: "--bad", values: numbers((bucket) => bucket.failures / per), filled: true },
+          { name: "refused", colour: "--held", values: numbers((bucket) => bucket.rejections / per) },
+        ]}
+      />
+      <ChartFigure
+        label="Response times"
+        times={times}
+        seconds={seconds}
+        text={span}
+        series={[
+          { name: "median", colour: "--busy", values: numbers((bucket) => bucket.p50) },
+          { name: "p95", colour: "--warn", values: numbers((bucket) => bucket.p95) },
+          { name: "p99", colour: "--held", values: numbers((bucket) => bucket.p99) },
+        ]}
+      />
     </div>
   );
 }
@@ -222,8 +217,13 @@ const COLUMNS: readonly Column<OnReplica>[] = [
 ];
 
 function Deciding({ shown }: { shown: CircuitDetail }) {
+  const decided = shown.transitions.find((change) => change.evidence !== null);
+  // What a failed probe decided goes back to what opened the circuit.
+  const opened = decided?.new === "open" && decided.old !== "closed" ? shown.transitions.find((change) => change.old === "closed" && change.new === "open") : undefined;
   return (
     <>
+      {decided?.evidence && <Decision change={decided} evidence={decided.evidence} />}
+      {opened?.evidence && <Decision change={opened} evidence={opened.evidence} />}
       <Facts
         rows={[
           ["Last failure", shown.last_failure ? <>{shown.last_failure.type} <Ago at={shown.last_failure.at} /></> : "none remembered"],

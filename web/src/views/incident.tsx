@@ -1,6 +1,6 @@
 // One incident: what failed, what that costs, what was done and when, and what can be done now.
 
-import { acknowledge, cancelIncident, decide } from "../actions";
+import { acknowledge, cancelIncident, cancelRecovery, decide } from "../actions";
 import { ask, at } from "../api/client";
 import type { ApprovalPage, ApprovalView, IncidentStory, RecoveryView } from "../api/types";
 import { Card, Empty, Facts, Page, Trouble } from "../parts/frame";
@@ -112,17 +112,22 @@ export function Asked({ item }: { item: ApprovalView }) {
           ))}
         </ul>
       )}
-      {may("recovery.approve", item.service) ? (
+      {item.answers.length > 0 && (
         <div class="buttons">
-          <button type="button" class="danger" onClick={() => decide(item, "approve")}>
-            Approve …
-          </button>
-          <button type="button" class="quiet" onClick={() => decide(item, "refuse")}>
-            Refuse …
-          </button>
+          {item.answers.includes("approve") && (
+            <button type="button" class="danger" onClick={() => decide(item, "approve")}>
+              Approve …
+            </button>
+          )}
+          {item.answers.includes("refuse") && (
+            <button type="button" class="quiet" onClick={() => decide(item, "refuse")}>
+              Refuse …
+            </button>
+          )}
         </div>
-      ) : (
-        <p class="muted">Somebody with the role approver has to answer.</p>
+      )}
+      {!item.answers.includes("approve") && (
+        <p class="muted">{item.answers.length > 0 ? "You have asked for it, so somebody else with the role approver has to agree." : "Somebody with the role approver has to answer."}</p>
       )}
     </Card>
   );
@@ -187,7 +192,16 @@ export function Run({ run }: { run: RecoveryView }) {
           Recovery {run.strategy ? `by ${run.strategy}` : ""} <State state={run.outcome ?? run.status} />
         </>
       }
-      aside={<span class="muted">{run.duration === null ? "runs" : `took ${span(run.duration)}`}</span>}
+      aside={
+        <>
+          <span class="muted">{run.duration === null ? "runs" : `took ${span(run.duration)}`}</span>
+          {run.finished_at === null && may("recovery.start", run.service) && (
+            <button type="button" class="danger" onClick={() => cancelRecovery(run)}>
+              Cancel …
+            </button>
+          )}
+        </>
+      }
     >
       {run.detail && <p>{run.detail}</p>}
       <ol class="steps">
