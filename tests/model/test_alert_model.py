@@ -77,6 +77,7 @@ class People(RuleBasedStateMachine):
             self.ripe = set()
         else:
             self.wrong = dict.fromkeys(self.wrong, self.now)
+        self.look()  # what is switched off and on again between two looks was never off
 
     @rule(labels=LABEL)
     def is_silenced_or_not(self, labels: Labels) -> None:
