@@ -36,6 +36,8 @@ REAP_INTERVAL = 0.5
 MAX_DELAY = 5.0
 CALL_TIMEOUT = 3.0
 """Seconds that a caller waits for the engine's database; DBOS itself would try again for ever."""
+END_WAIT, END_LOOK = 2.0, 0.02
+"""Seconds that runs may take to end when the engine stops, and seconds between two looks."""
 SWEEP_INTERVAL = 3600.0
 """Seconds between two looks for runs that have ended long ago."""
 KEPT = 7 * 86_400.0
@@ -151,6 +153,8 @@ class DurableEngine:
         if self._dbos is not None:
             with contextlib.suppress(Exception):
                 self._members.leave()
+            with contextlib.suppress(Exception):
+                _end_waiting(self._runs)
             _quiet_destroy(self._dbos)
         self._members.close()
         if self._lock is not None:
@@ -351,6 +355,27 @@ def _is_dbos_taken() -> bool:
 
     module = sys.modules.get("dbos._dbos")
     return module is not None and getattr(module, "_dbos_global_instance", None) is not None
+
+
+def _end_waiting(runs: set[str]) -> None:
+    """Have runs that wait for a message end as those do that perform a step, with nothing recorded.
+
+    DBOS itself would let them wait on, for an hour where a person is asked: the process would not end before, and a
+    message that comes in the next life could be taken by this one.
+    """
+    from dbos._dbos import _get_dbos_instance
+
+    store: Any = _get_dbos_instance()._sys_db  # Any: a method of this one instance, which is given up, is replaced
+    store.recv_consume = _halted
+    deadline = time.monotonic() + END_WAIT
+    while runs and time.monotonic() < deadline:
+        for _, _, waiting in store.notifications_map.snapshot():
+            waiting.set()
+        time.sleep(END_LOOK)
+
+
+def _halted(*_: object) -> None:
+    raise Halted
 
 
 def _quiet_destroy(dbos: Any) -> None:  # Any: the class DBOS
