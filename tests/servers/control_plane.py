@@ -74,7 +74,7 @@ class ServerProcess:
         """Address with the API's prefix."""
         return self.url + PREFIX
 
-    def start(self, timeout: float = 20.0) -> None:
+    def start(self, timeout: float = 60.0) -> None:
         """Start the process and wait until it answers."""
         program = [sys.executable, "-m", self.program, str(self.directory), str(self.port)]
         log = (self.directory.parent / f"{self.directory.name}.log").open("ab")

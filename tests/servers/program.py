@@ -19,8 +19,8 @@ from .control_plane import PREFIX, ROOT
 from .processes import kill, stop
 
 _ADDRESS = re.compile(r"^scrollintel serves at (\S+); dashboard: \S+$", re.MULTILINE)
-PATIENCE = 20.0
-"""Seconds that the server may take to start or stop on a busy machine."""
+START, STOP = 60.0, 20.0
+"""Seconds that the server may take to start and to stop on a busy machine."""
 
 
 def _toml(value: object) -> str:
@@ -98,7 +98,7 @@ class Program:
         return httpx2.Client(transport=transport, base_url=f"http://admin{PREFIX}", **options)
 
     def _address(self) -> str:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START
         while time.monotonic() < deadline:
             found = _ADDRESS.search(self.said)
             assert self.process.poll() is None, self.said
@@ -119,7 +119,7 @@ class Program:
 
     def stop(self) -> int:
         """Ask the process to stop, and return its exit code."""
-        return stop(self.process, PATIENCE)
+        return stop(self.process, STOP)
 
     def __enter__(self) -> Self:
         return self
