@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import pytest
 
 from tests.servers.control_plane import PREFIX, ROOT
 from tests.servers.processes import eventually, kill, stop
 
 BACKENDS = ("payments", "inventory", "ledger")
 """`payments` and `inventory` need `ledger`."""
+
+
+START = 60.0
+"""Seconds that the control plane has to answer; a busy machine needs many of them to import it."""
 
 
 def free_port() -> int:
@@ -63,7 +68,9 @@ class World:
         """Start the control plane and wait until it answers."""
         arguments = ["serve", "--config", str(self.settings)]
         process = self._start("control-plane", [sys.executable, "-m", "scrollintel", *arguments])
-        assert eventually(self._answers), (self.folder / "control-plane.log").read_text()
+        if not eventually(self._answers, START):
+            kill(process)
+            pytest.fail((self.folder / "control-plane.log").read_text())
         return process
 
     def join(self, *circuits: str) -> None:
