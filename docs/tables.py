@@ -24,6 +24,8 @@ from scrollintel.recovery.runbook import Runbook
 from scrollintel.recovery.target import Check, Heartbeat, Limits, Process, Remedy, Target, Window
 from scrollintel.settings.description import meanings
 from scrollintel.settings.replicas import Replica
+from scrollintel.simulation import scenario as simulated
+from scrollintel.simulation.recording import Recorded
 from scrollintel.telemetry.notify.config import CHANNEL_KINDS
 from scrollintel.telemetry.otel.attributes import ATTRIBUTES
 
@@ -102,8 +104,12 @@ _KINDS: dict[str, Callable[[], Table]] = {
 }
 
 
-_DECLARED = (Target, Check, Heartbeat, Process, Remedy, Limits, Window, Replica, Runbook, *CHANNEL_KINDS.values())
-"""What tables of `scrollintel.toml` hold that may stand there any number of times."""
+_DECLARED = (
+    Target, Check, Heartbeat, Process, Remedy, Limits, Window, Replica, Runbook, *CHANNEL_KINDS.values(),
+    simulated.ArrivalsConfig, simulated.ArrivalChange, simulated.ClientsConfig, simulated.ServiceConfig,
+    simulated.ServiceChange, Recorded,
+)  # fmt: skip
+"""What tables of `scrollintel.toml` hold that may stand there any number of times, and those of scenarios."""
 
 
 def _declared(name: str) -> Table:

@@ -45,6 +45,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("settings:config", "Show the settings in force and where each comes from."),
     "check-config": ("settings:check_config", "Check the settings; every mistake is listed."),
     "init": ("init:init", "Write a commented example of the settings from what runs here."),
+    "simulate": ("simulate:simulate", "Run policies in virtual time against a modelled service, and compare them."),
+    "replay": ("replay:replay", "Replay recorded calls against other policies, in virtual time."),
     "completion": ("completion:completion", "Print a completion script for a shell."),
     "version": ("version:version", "Print the version."),
 }

@@ -3,6 +3,10 @@
 from .clock import VirtualClock
 from .examples import EXAMPLES, example, load_scenario
 from .loop import VirtualLoop
+from .many import simulate_many
+from .recorder import Recording, record
+from .recording import Recorded, RecordedOutcome, load_recording, recording_of
+from .replay import Replay, ReplayBucket, replay
 from .report import Bucket, Report, Run
 from .run import simulate
 from .scenario import Scenario, scenario_of
@@ -10,13 +14,23 @@ from .scenario import Scenario, scenario_of
 __all__ = [
     "EXAMPLES",
     "Bucket",
+    "Recorded",
+    "RecordedOutcome",
+    "Recording",
+    "Replay",
+    "ReplayBucket",
     "Report",
     "Run",
     "Scenario",
     "VirtualClock",
     "VirtualLoop",
     "example",
+    "load_recording",
     "load_scenario",
+    "record",
+    "recording_of",
+    "replay",
     "scenario_of",
     "simulate",
+    "simulate_many",
 ]

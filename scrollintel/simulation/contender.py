@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,13 @@ class Contender:
 
 
 def contenders(value: object) -> dict[str, Contender]:
-    """Return policies by name from a mapping of tables, or of policies, in its order.
+    """Return policies by name from a mapping of tables, or of policies, in its order; a list of named tables will do.
 
     Raises:
         ConfigError: with every violation.
     """
+    if isinstance(value, list | tuple):
+        value = _named(value)
     if not isinstance(value, Mapping) or not value:
         raise InvalidValue
     found: dict[str, Contender] = {}
@@ -52,6 +54,16 @@ def contenders(value: object) -> dict[str, Contender]:
             )
     if wrong:
         raise ConfigError("policies", wrong)
+    return found
+
+
+def _named(rows: Sequence[object]) -> dict[str, object]:
+    """Return policies by name from a list of tables, as `[[policies]]` in `scrollintel.toml` has them."""
+    found: dict[str, object] = {}
+    for row in rows:
+        if not isinstance(row, Mapping) or not isinstance(row.get("name"), str) or row["name"] in found:
+            raise InvalidValue
+        found[row["name"]] = {key: item for key, item in row.items() if key != "service"}
     return found
 
 
@@ -73,6 +85,7 @@ def contender(name: str, table: object) -> Contender:
         keyed = bool(_FLAG.apply(keyed))
     except InvalidValue:
         wrong.append(Violation("keyed", keyed, _FLAG.text()))
+        keyed = False
     preset = content.pop("preset", None)
     if preset is not None:
         if isinstance(preset, str) and preset in PRESETS:
@@ -99,3 +112,19 @@ def _checked(policy: Policy) -> Policy:
         allowed = "False in a simulation, which has one thread"
         raise ConfigError("policy", [Violation("timeout.in_thread", True, allowed)])
     return policy
+
+
+def policies_of(data: Mapping[str, object]) -> dict[str, Contender]:
+    """Return the policies of a file: `[policies.NAME]` as in a scenario, or `[[policies]]` as in `scrollintel.toml`.
+
+    Raises:
+        ConfigError: with every violation; also when there is none.
+    """
+    try:
+        return contenders(data.get("policies"))
+    except InvalidValue:
+        allowed = "tables [policies.NAME], or [[policies]] with different names"
+        raise ConfigError("policies", [Violation("policies", data.get("policies"), allowed)]) from None
+    except ConfigError as error:
+        wrong = [Violation(f"policies.{v.field}", v.value, v.allowed) for v in error.violations]
+        raise ConfigError("policies", wrong) from None

@@ -118,6 +118,11 @@ class Report:
     duration: float
     runs: tuple[Run, ...]
 
+    @classmethod
+    def of(cls, scenario: Scenario, seed: int, runs: tuple[Run, ...]) -> Report:
+        """Return the report of a scenario's runs."""
+        return cls(scenario.name, seed, scenario.bucket, scenario.troubled, scenario.duration, runs)
+
     def __getitem__(self, policy: str) -> Run:
         """Return the run of a policy."""
         for run in self.runs:

@@ -178,10 +178,27 @@ def simulate(
         ConfigError: when a name is unknown.
         RuntimeError: inside a running event loop; `asyncio.to_thread(simulate, ...)` works there.
     """
-    chosen = list(scenario.policies) if policies is None else list(policies)
-    unknown = [name for name in chosen if name not in scenario.policies]
-    if unknown:
-        wrong = [Violation("policies", name, one_of(scenario.policies, name, "policies")) for name in unknown]
+    runs = tuple(run_one(scenario, name, seed, progress) for name in chosen(scenario, policies))
+    return Report.of(scenario, seed, runs)
+
+
+def run_one(scenario: Scenario, name: str, seed: int, progress: Progress | None = None) -> Run:
+    """Run a scenario under the policy of that name, and return what came of it."""
+    return World(scenario, name, scenario.policies[name], seed).run(progress)
+
+
+def chosen(scenario: Scenario, policies: Sequence[str] | None) -> list[str]:
+    """Return the names of the policies to run.
+
+    Raises:
+        ConfigError: when one is unknown.
+    """
+    names = list(scenario.policies) if policies is None else list(policies)
+    wrong = [
+        Violation("policies", name, one_of(scenario.policies, name, "policies"))
+        for name in names
+        if name not in scenario.policies
+    ]
+    if wrong:
         raise ConfigError("simulation", wrong)
-    runs = tuple(World(scenario, name, scenario.policies[name], seed).run(progress) for name in chosen)
-    return Report(scenario.name, seed, scenario.bucket, scenario.troubled, scenario.duration, runs)
+    return names

@@ -88,10 +88,10 @@ class ArrivalChange(_Change, Config):
     """Another rate of requests.
 
     Arguments:
-        at: Seconds from the start of the simulation.
-        rate: Requests per second from then on, from all clients together.
-        over: Seconds over which the rate moves there evenly; 0 by default, which is a step.
-        until: Seconds at which the first rate is back, at once; None (default) for the end of the simulation.
+        at: When it begins, from the start of the simulation.
+        rate: How many from then on, from all clients together.
+        over: How long the rate takes to move there, evenly. 0 (default) is a step.
+        until: When the first rate is back, at once. None (default) is the end of the simulation.
     """
 
     at: float = field(metadata=number(unit="seconds"))
@@ -108,13 +108,13 @@ class ServiceChange(_Change, Config):
     """What befalls the service, or some of its hosts, for a while; what is None stays as it is.
 
     Arguments:
-        at: Seconds from the start of the simulation.
-        until: Seconds at which it is over; None (default) for the end of the simulation.
-        hosts: Numbers of the hosts that it befalls, from 0; None (default) for all.
+        at: When it begins, from the start of the simulation.
+        until: When it is over. None (default) is the end of the simulation.
+        hosts: Numbers of the hosts that it befalls, from 0. None (default) is all.
         capacity: Speed as a share of the full one: 0.3 makes each piece of work take 1 / 0.3 times as long, 0 stops it.
         failures: Share of the requests that end in a ConnectionError, after their service time; 0 to 1.
         hangs: Share of the requests that get no answer at all; 0 to 1.
-        latency: Seconds on the way, in which no worker is held.
+        latency: Time on the way, in which no worker is held.
     """
 
     at: float = field(metadata=number(unit="seconds"))
@@ -134,8 +134,8 @@ class ArrivalsConfig(Config):
     """The requests of all clients together; they come whether or not earlier ones were answered.
 
     Arguments:
-        rate: Requests per second.
-        kind: `poisson` (default) or `constant`.
+        rate: How many.
+        kind: Whether they come at random times, independent of each other, or evenly; default `poisson`.
         changes: Other rates for a while, or from a time on.
     """
 
@@ -149,11 +149,12 @@ class ClientsConfig(Config):
     """Who sends the requests.
 
     Arguments:
-        count: Clients; each is a process with a pipeline of its own. Default 20.
+        count: How many; each is a process with a pipeline of its own; default 20.
         shared: Whether one pipeline serves them all, as in one process; default False.
-        timeout: Seconds that a client waits for the answer to one attempt, whatever the policy says; default 1; 0 for
-            no limit. It then raises TimeoutError and the service goes on with the work all the same.
-        route: `random` (default), `round_robin` or `key`; only matters with several hosts.
+        timeout: How long a client waits for the answer to one attempt, whatever the policy says; default 1. It then
+            raises TimeoutError, and the service goes on with the work all the same. With 0 it waits for ever.
+        route: Which host of several an attempt goes to: any, the next in turn, or that of the request's key; default
+            `random`.
     """
 
     count: int = field(default=20, metadata=integer(minimum=1, maximum=10_000, unit="clients"))
@@ -167,16 +168,18 @@ class ServiceConfig(Config):
     """The service: hosts with workers behind one first-in-first-out line each, which does not notice abandoned work.
 
     Arguments:
-        service_time: Seconds of work for one request, on average; default 0.001. One worker then does 1,000 a second.
-        distribution: `constant` (default), `exponential` or `lognormal`.
+        service_time: Work for one request, on average; default 0.001. One worker then does 1,000 requests a second.
+        distribution: How the work varies from request to request; default `constant`.
         spread: Standard deviation of the logarithm of a lognormal service time; default 1.
         workers: Requests that one host works on at once; default 1.
-        hosts: Default 1.
-        queue: Requests that may wait at one host; one more is refused with ConnectionRefusedError. Default 2000.
-        refusal_time: Seconds until a client knows that it was refused; default 0.001.
-        latency, failures, hangs: As in `changes`; 0 by default.
-        cold_start: Timely answers of a host after which its speed is back once its capacity has been lower; until then
-            it grows in proportion. 0 (default) for at once.
+        hosts: How many, each with its own line and workers; default 1.
+        queue: Requests that may wait at one host; default 2000. One more is refused with ConnectionRefusedError.
+        refusal_time: How long it takes until a client knows that it was refused; default 0.001.
+        latency: Time on the way, in which no worker is held; default 0.
+        failures: Share of the requests that end in a ConnectionError, after their service time; default 0.
+        hangs: Share of the requests that get no answer at all; default 0.
+        cold_start: Timely answers of a host after which its speed is back once its capacity has been lower. Until then
+            it grows in proportion, from 1 % at least. 0 (default) is at once.
         changes: What befalls it. Of changes that overlap the one that began last holds.
     """
 

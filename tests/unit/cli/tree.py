@@ -86,6 +86,8 @@ REMOTE: dict[str, tuple[str, ...]] = {
 """Commands that ask the control plane, and the least that they want to know."""
 
 LOCAL = {
+    "simulate",
+    "replay",
     "serve",
     "db upgrade",
     "db check",
