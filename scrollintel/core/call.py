@@ -56,6 +56,7 @@ class Call:
         measured: Whether response times are recorded.
         ending: How the call ended, when a fallback is to answer it.
         observed: What an observer keeps with the call.
+        era_of_levels: What the levels over its circuit were when the present attempt was admitted.
     """
 
     # Defaults of the class instead of slots that every call would have to fill.
@@ -75,6 +76,7 @@ class Call:
     measured = True
     ending: Outcome | None = None
     observed: Any = None
+    era_of_levels = 0
 
     def __init__(
         self, policy: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], started: float

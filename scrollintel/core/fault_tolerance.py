@@ -53,6 +53,7 @@ from .errors import (
 )
 from .guard import Attempts, Guard
 from .hub import EventHub, Subscription
+from .levels import levels
 from .manager import FaultToleranceManager, ft_manager
 from .outcome import Outcome
 from .pipeline import Pipeline
@@ -162,6 +163,7 @@ __all__ = [
     "current_request",
     "endpoint",
     "ft_manager",
+    "levels",
     "protect",
     "remaining",
     "request_context",

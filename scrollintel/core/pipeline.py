@@ -258,7 +258,7 @@ class Pipeline:
 
         lane = self.lane
         parts = lane.parts
-        circuits = [parts.circuit] if parts.keyed is None else parts.keyed.all()
+        circuits = [parts.circuit] if parts.keyed is None else parts.keyed.views()
         views = tuple(circuit.snapshot() for circuit in circuits)
         has_breaker = lane.policy.breaker is not None
         single = views[0] if parts.keyed is None else None

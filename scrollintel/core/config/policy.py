@@ -58,7 +58,8 @@ class Policy(Config):
         fallback: A `FallbackConfig`, or a callable or list of callables.
         order: Layers outermost first, where the default order does not fit; see `config.order`. Named layers
             change places among themselves, the others stay.
-        key: Gives a key from the call's arguments; each key gets a circuit of its own (host, shard, tenant).
+        key: Gives a key from the call's arguments; each key gets a circuit of its own (host, shard, tenant). With
+            `levels(shard=..., host=...)` each level gets one, and the narrowest that explains the failures opens.
         max_keys: Circuits kept at once; idle closed ones are dropped; default 500.
         key_idle: Seconds after which an unused circuit of a key may be dropped; default 600.
         response_times: Whether response times are measured; default True.

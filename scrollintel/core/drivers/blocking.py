@@ -14,7 +14,6 @@ from ..call import DEADLINE, Call
 from ..clock import Clock
 from ..errors import BulkheadFullError, CallTimeoutError, DeadlineExceededError, UnprotectedError
 from ..interventions import INTERVENTIONS
-from ..machines.breaker import Probe
 from ..outcome import Outcome
 from ..retry_scope import RETRIES, Purse, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
@@ -73,7 +72,7 @@ def begin(call: Call, lane: Lane) -> float | None:
         raise DeadlineExceededError(lane.name)
     call.began = now
     call.expires = expires
-    if type(call.permit) is Probe:
+    if call.permit.__class__ is not int:
         call.circuit.begin(call.permit, now, None if expires is None else expires - now)
     return expires
 
@@ -192,7 +191,7 @@ def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
 
 def extend_lease(call: Call, delay: float) -> None:
     """Keep a wait between attempts out of the lease of a probe, when the breaker stands outside the retry."""
-    if type(call.permit) is Probe:
+    if call.permit.__class__ is not int:
         call.circuit.extend(call.permit, delay)
 
 

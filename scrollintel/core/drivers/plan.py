@@ -13,6 +13,7 @@ from ..config.order import DEFAULT_ORDER
 from ..config.policy import Policy
 from ..hub import EventHub
 from ..interventions import INTERVENTIONS
+from ..levels import Levels
 from ..outcome import Verdict
 from ..strategies.breaker import Circuit
 from ..strategies.budget import Budgets
@@ -146,22 +147,36 @@ class Parts:
         if policy.key is None:
             return circuit, None
         keyed = None if before is None else before.keyed
-        if keyed is None:
-            from ..strategies.keyed import KeyedCircuits
-
-            keyed = KeyedCircuits(
-                config, self.clock, self.hub, maximum=policy.max_keys, idle=policy.key_idle, arrived=self.arrived
-            )
-        else:
+        if keyed is not None and before is not None and _same_levels(policy, before.policy, circuit, before.circuit):
             keyed.reconfigure(config, maximum=policy.max_keys, idle=policy.key_idle)
+        else:
+            keyed = self._keyed(config, circuit)
         keyed.queue_limit = longest
         return circuit, keyed
+
+    def _keyed(self, config: CircuitBreakerConfig, circuit: Circuit) -> KeyedCircuits:
+        policy = self.policy
+        options: Any = {"maximum": policy.max_keys, "idle": policy.key_idle, "arrived": self.arrived}
+        if isinstance(policy.key, Levels):
+            from ..strategies.tree import CircuitTree
+
+            return CircuitTree(config, self.clock, self.hub, top=circuit, labels=policy.key.labels, **options)
+        from ..strategies.keyed import KeyedCircuits
+
+        return KeyedCircuits(config, self.clock, self.hub, **options)
 
     def choose(self, args: tuple[Any, ...], kwargs: Any) -> Circuit:
         """Return the circuit for a call's arguments."""
         if self.keyed is None or self.policy.key is None:
             return self.circuit
         return self.keyed.select(self.policy.key(*args, **kwargs))
+
+
+def _same_levels(policy: Policy, old: Policy, circuit: Circuit, before: Circuit) -> bool:
+    """Tell whether the circuits of the keys of a policy can stay under another one."""
+    labels = policy.key.labels if isinstance(policy.key, Levels) else ()
+    former = old.key.labels if isinstance(old.key, Levels) else ()
+    return labels == former and (not labels or circuit is before)
 
 
 def _longest_wait(config: Any, otherwise: float) -> float:

@@ -169,14 +169,14 @@ class Circuit:
             with self._lock:
                 self.machine.extend(permit, seconds)
 
-    def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
-        """Count the end of an attempt that `enter` admitted."""
+    def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> Verdict:
+        """Count the end of an attempt that `enter` admitted, and return what it counts as."""
         now = self.clock.monotonic()
         began = call.began
         if began is None:
             # The attempt never ran: refused by an inner layer, which counts it, or cancelled while it waited there.
             self.settle(permit, ABANDONED, now, None, error, counted=not isinstance(error, RejectedError))
-            return
+            return ABANDONED
         expires = call.expires
         overdue = expires is not None and now >= expires
         if error is not None:
@@ -195,6 +195,7 @@ class Circuit:
         if timed_out:
             limit = now - began if expires is None else expires - began
             self.tell_timeout(limit, call.attempt, abandoned=call.abandoned)
+        return verdict
 
     def settle_first(self, era: int, error: BaseException, now: float, elapsed: float | None, call: Call) -> None:
         """Count the failure of an attempt that passed the circuit without `enter`, as `leave` does."""
@@ -324,6 +325,21 @@ class Circuit:
             self.machine.advance(self.clock.monotonic(), self._spread())
             self._after()
             return self.machine.state
+
+    def trip(self, reason: str, failure: tuple[str, str, float] | None = None) -> bool:
+        """Open for a reason that lies outside this circuit, such as those below it; False unless it is closed.
+
+        `failure` is the class, the text and the time of the failure that decided it.
+        """
+        tripped: list[bool] = []
+
+        def change(now: float) -> None:
+            if self.machine.state in (CLOSED, CircuitState.METRICS_ONLY) and failure is not None:
+                self._failure = failure
+            tripped.append(self.machine.trip(now, reason, self._spread()))
+
+        self._operate(change, anew=True)
+        return tripped[0]
 
     def isolate(self, reason: str = "isolated by an operator") -> None:
         """Refuse every call until `close` or `reset`."""

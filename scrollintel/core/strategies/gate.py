@@ -37,5 +37,5 @@ class Gate(Protocol):
     def give_up(self, call: Call, wait: Wait) -> None:
         """Leave the line, because the waiting call was cancelled."""
 
-    def leave(self, call: Call, permit: object, error: BaseException | None, value: object) -> None:
-        """Take the permit back and count the result."""
+    def leave(self, call: Call, permit: object, error: BaseException | None, value: object) -> object:
+        """Take the permit back and count the result; what it returns is of no use to a driver."""
