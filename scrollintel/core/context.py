@@ -38,14 +38,23 @@ class RequestContext:
 
     Arguments:
         criticality: Its class; `Criticality.CRITICAL` by default.
+        fairness: Whom it is for, as `fairness_key` gives it, so that load is shed user by user; None when unknown.
     """
 
     criticality: Criticality = Criticality.CRITICAL
+    fairness: str | None = None
 
 
 _UNKNOWN = RequestContext()
 REQUEST: ContextVar[RequestContext] = ContextVar("scrollintel_request", default=_UNKNOWN)
 """The request that the present task or thread works for."""
+
+
+def fairness_key(user: str) -> str:
+    """Return 16 hexadecimal digits that stand for a user or a tenant: the same everywhere, and not the name itself."""
+    from hashlib import blake2b
+
+    return blake2b(user.encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def current_request() -> RequestContext:
@@ -54,13 +63,16 @@ def current_request() -> RequestContext:
 
 
 @contextmanager
-def request_context(*, criticality: Criticality | str | None = None) -> Iterator[RequestContext]:
+def request_context(
+    *, criticality: Criticality | str | None = None, user: str | None = None
+) -> Iterator[RequestContext]:
     """Say something about the request that the block works for; what is not said stays as around the block.
 
     `with request_context(criticality="sheddable"): ...` in blocking code and in coroutines alike.
 
     Arguments:
         criticality: A `Criticality` or its value; None (default) for that of the surrounding request.
+        user: Whom the request is for, such as the id of a user or a tenant; only a hash of it is kept.
 
     Raises:
         ValueError: when there is no such criticality.
@@ -68,6 +80,8 @@ def request_context(*, criticality: Criticality | str | None = None) -> Iterator
     context = REQUEST.get()
     if criticality is not None:
         context = replace(context, criticality=Criticality(criticality))
+    if user is not None:
+        context = replace(context, fairness=fairness_key(user))
     token = REQUEST.set(context)
     try:
         yield context

@@ -230,6 +230,13 @@ class ThrottledError(RejectedError):
     reason = "throttles itself, because its dependency accepts too little"
 
 
+class ShedError(RejectedError):
+    """The server is overloaded and serves more critical requests, or other users for now."""
+
+    code = "shed"
+    reason = "sheds load"
+
+
 class DeadlineExceededError(RejectedError):
     """The deadline of the surrounding call had passed before this operation could start."""
 
@@ -349,8 +356,9 @@ ERROR_CODES: Mapping[str, type[ScrollIntelError]] = {
     error.code: error
     for error in (
         ConfigError, RejectedError, CircuitOpenError, CircuitIsolatedError, CircuitHalfOpenError, CircuitRampingError,
-        BulkheadFullError, RateLimitedError, LimitReachedError, ThrottledError, DeadlineExceededError, CallTimeoutError,
-        UnprotectedError, RecoveryError, StepFailedError, LeaseLostError, PlanRefusedError, NotFoundError,
+        BulkheadFullError, RateLimitedError, LimitReachedError, ThrottledError, ShedError, DeadlineExceededError,
+        CallTimeoutError, UnprotectedError, RecoveryError, StepFailedError, LeaseLostError, PlanRefusedError,
+        NotFoundError,
     )
 }  # fmt: skip
 """Every error class by its stable code, for edges that translate errors."""

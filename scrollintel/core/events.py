@@ -180,6 +180,18 @@ class LevelChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SheddingChanged(Event):
+    """A server serves requests from level `new` on, of `levels`; 0 means all of them."""
+
+    event_name: ClassVar[str] = "admission.shedding_changed"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    old: int
+    new: int
+    levels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReplaced(Event):
     """A policy runs with another configuration; `changed` names the parts."""
 

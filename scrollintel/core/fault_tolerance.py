@@ -46,6 +46,7 @@ from .errors import (
     RecoveryError,
     RejectedError,
     ScrollIntelError,
+    ShedError,
     StepFailedError,
     ThrottledError,
     UnprotectedError,
@@ -62,6 +63,7 @@ from .registry import Registry, endpoint
 from .states import CircuitState, StateChange
 
 if TYPE_CHECKING:
+    from .config.admission import AdmissionConfig
     from .config.degradation import DegradationConfig, DegradationLevel
     from .events import (
         CallRejected,
@@ -75,14 +77,18 @@ if TYPE_CHECKING:
         RetryGivenUp,
         RetryScheduled,
         Severity,
+        SheddingChanged,
         StateChanged,
         WouldHaveOpened,
     )
     from .evidence import DecidingCall, DecidingSpan, Evidence
     from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, Tally
+    from .strategies.admission import Admission
     from .strategies.degradation import GracefulDegradation
 
 __all__ = [
+    "Admission",
+    "AdmissionConfig",
     "Attempts",
     "Backoff",
     "BreakerMode",
@@ -147,6 +153,8 @@ __all__ = [
     "SYSTEM_CLOCK",
     "ScrollIntelError",
     "Severity",
+    "ShedError",
+    "SheddingChanged",
     "StateChange",
     "StateChanged",
     "StepFailedError",
@@ -170,6 +178,8 @@ __all__ = [
 ]
 
 _LATER = {
+    "Admission": "strategies.admission",
+    "AdmissionConfig": "config.admission",
     "DegradationConfig": "config.degradation",
     "DegradationLevel": "config.degradation",
     "GracefulDegradation": "strategies.degradation",
@@ -191,6 +201,7 @@ _LATER = {
     "RetryGivenUp": "events",
     "RetryScheduled": "events",
     "Severity": "events",
+    "SheddingChanged": "events",
     "StateChanged": "events",
     "WouldHaveOpened": "events",
 }

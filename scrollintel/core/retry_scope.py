@@ -14,6 +14,10 @@ MOST_CAUSES = 8
 class Purse(Protocol):
     """What pays for further attempts: a budget."""
 
+    @property
+    def affords(self) -> bool:
+        """True when it can pay for a further attempt now."""
+
     def withdraw(self) -> bool:
         """Take the price of a further attempt; False when there is not enough."""
 
@@ -66,7 +70,9 @@ class RetryScope:
         if not marks:
             return False
         for _ in range(MOST_CAUSES):
-            if any(mark is seen for mark in marks):
+            # The errors of HTTP clients that stand for an answer carry it.
+            answer = getattr(seen, "response", seen)
+            if any(mark is seen or mark is answer for mark in marks):
                 return True
             if not isinstance(seen, BaseException):
                 return False

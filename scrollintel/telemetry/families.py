@@ -150,6 +150,37 @@ DEGRADATION_LEVEL = Definition(
 
 # ------------------------------------------------------------------ the process itself
 
+ADMISSION_REQUESTS = Definition(
+    name="scrollintel_admission_requests_total",
+    kind=_C,
+    help="Requests that a server let in or refused because there were too many, by class.",
+    labels=("server", "criticality"),
+    split=("outcome", ("served", "shed")),
+)
+ADMISSION_EXPIRED = Definition(
+    name="scrollintel_admission_expired_total",
+    kind=_C,
+    help="Requests that a server did not begin because their callers had stopped waiting.",
+    labels=("server",),
+)
+ADMISSION_THRESHOLD = Definition(
+    name="scrollintel_admission_threshold_level",
+    kind=_G,
+    help="Lowest level of importance that the server serves, 0 (all) to 499.",
+    labels=("server",),
+)
+ADMISSION_LIMIT = Definition(
+    name="scrollintel_admission_limit",
+    kind=_G,
+    help="Requests that the server runs at once at most.",
+    labels=("server",),
+)
+ADMISSION_RUNNING = Definition(
+    name="scrollintel_admission_running", kind=_G, help="Requests that run.", labels=("server",)
+)
+ADMISSION_WAITING = Definition(
+    name="scrollintel_admission_waiting", kind=_G, help="Requests that wait for a slot.", labels=("server",)
+)
 EVENT_LISTENERS = Definition(
     name="scrollintel_event_listeners", kind=_G, help="Listeners that are told of events at present."
 )
@@ -196,6 +227,12 @@ LIBRARY = (
     LIMIT_REJECTIONS,
     ABANDONED_THREADS,
     DEGRADATION_LEVEL,
+    ADMISSION_REQUESTS,
+    ADMISSION_EXPIRED,
+    ADMISSION_THRESHOLD,
+    ADMISSION_LIMIT,
+    ADMISSION_RUNNING,
+    ADMISSION_WAITING,
     EVENT_LISTENERS,
     DROPPED,
     OMITTED,

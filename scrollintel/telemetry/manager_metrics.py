@@ -6,14 +6,19 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ..control.circuit_view import WORST_FIRST
+from ..core.context import Criticality
 from ..core.manager import FaultToleranceManager
 from ..core.states import CircuitState
 from ..core.strategies.breaker import Circuit
 from ..core.strategies.meter import CircuitFigures
 from . import families as f
 from .exposition import Definition, Family, Number
+
+if TYPE_CHECKING:
+    from ..core.strategies.admission import AdmissionFigures
 
 ONE_HOT = {state: tuple(int(state is each) for each in CircuitState) for state in CircuitState}
 """The row of a circuit in a state: 1 for that state and 0 for the others."""
@@ -114,6 +119,7 @@ def of_manager(manager: FaultToleranceManager, *, max_circuits: int = f.MAX_CIRC
     _add_circuits(found, manager, max_circuits)
     _add_policies(found, manager, max_circuits)
     _add_levels(found, manager, max_circuits)
+    _add_admissions(found, max_circuits)
     found.add(f.EVENT_LISTENERS, (), manager.events.listeners)
     found.add(f.DROPPED, ("events",), manager.events.dropped)
     add_build(found)
@@ -179,3 +185,26 @@ def _add_levels(found: Families, manager: FaultToleranceManager, maximum: int) -
     for standing in standings[:maximum]:
         found.add(f.DEGRADATION_LEVEL, (standing.service,), int(standing.level))
     found.add(f.OMITTED, ("services",), max(0, len(standings) - maximum))
+
+
+def _add_admissions(found: Families, maximum: int) -> None:
+    """Add the servers of this process; those of one name count together, with the strictest threshold."""
+    if "scrollintel.core.strategies.admission" not in sys.modules:
+        return  # nobody serves anything
+    from ..core.strategies.admission import ADMISSIONS
+
+    by_name: dict[str, list[AdmissionFigures]] = {}
+    for admission in list(ADMISSIONS):
+        by_name.setdefault(admission.config.name, []).append(admission.figures())
+    for name, figures in list(by_name.items())[:maximum]:
+        for criticality in Criticality:
+            rank = criticality.rank
+            served = sum(one.served[rank] for one in figures)
+            shed = sum(one.shed[rank] for one in figures)
+            found.add(f.ADMISSION_REQUESTS, (name, criticality.value), served, shed)
+        labels = (name,)
+        found.add(f.ADMISSION_EXPIRED, labels, sum(one.expired for one in figures))
+        found.add(f.ADMISSION_THRESHOLD, labels, max(one.threshold for one in figures))
+        found.add(f.ADMISSION_LIMIT, labels, sum(one.limit for one in figures))
+        found.add(f.ADMISSION_RUNNING, labels, sum(one.running for one in figures))
+        found.add(f.ADMISSION_WAITING, labels, sum(one.waiting for one in figures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .base import Config
@@ -15,9 +16,11 @@ from .retry import Backoff, BudgetConfig, Jitter, RetryConfig
 from .timeout import TimeoutConfig
 
 if TYPE_CHECKING:
+    from .admission import AdmissionConfig
     from .degradation import DegradationConfig, DegradationLevel
 
 __all__ = [
+    "AdmissionConfig",
     "Backoff",
     "BreakerMode",
     "BudgetConfig",
@@ -38,9 +41,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # Any: a module's attributes are of all types
-    if name not in ("DegradationConfig", "DegradationLevel"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import degradation  # loaded when it is first asked for, because most processes degrade nothing
+_LATER = {"AdmissionConfig": "admission", "DegradationConfig": "degradation", "DegradationLevel": "degradation"}
+"""Names whose modules are loaded when they are first asked for, because most processes need none of them."""
 
-    return getattr(degradation, name)
+
+def __getattr__(name: str) -> Any:  # Any: a module's attributes are of all types
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{module}", __package__), name)

@@ -16,7 +16,7 @@ from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
 from ..retry_scope import RETRIES, Purse, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
-from ..strategies.gate import Gate, Wait
+from ..strategies.gate import Gate, Queue, Wait
 from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
 from .blocking import LAZY, begin, extend_lease, refuse_generator
@@ -162,7 +162,7 @@ def gate(strategy: Gate, clock: Clock, inner: AsyncLink) -> AsyncLink:
     return run
 
 
-async def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
+async def wait_for(strategy: Queue, clock: Clock, call: Any, wait: Any) -> object:
     """Suspend until a gate's permit is there; a wait that is cancelled leaves the line."""
     try:
         if wait.ticket is None:
@@ -176,7 +176,7 @@ async def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> objec
 
 
 async def _granted(wait: Any, clock: Clock) -> None:
-    """Suspend until a ticket is granted or its limit is over."""
+    """Suspend until a ticket is granted or sent away, or its limit is over."""
     loop = asyncio.get_running_loop()
     news = asyncio.Event()
 
@@ -185,7 +185,7 @@ async def _granted(wait: Any, clock: Clock) -> None:
             loop.call_soon_threadsafe(news.set)
 
     wait.ticket.wake = wake
-    if wait.ticket.granted:
+    if wait.ticket.granted or wait.ticket.gone:
         return
     if wait.limit is None:
         await news.wait()

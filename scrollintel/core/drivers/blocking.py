@@ -17,7 +17,7 @@ from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
 from ..retry_scope import RETRIES, Purse, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
-from ..strategies.gate import Gate, Wait
+from ..strategies.gate import Gate, Queue, Wait
 from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
 from .plan import Lane, Link, compose
@@ -173,7 +173,7 @@ def gate(strategy: Gate, clock: Clock, inner: Link) -> Link:
     return run
 
 
-def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
+def wait_for(strategy: Queue, clock: Clock, call: Any, wait: Any) -> object:
     """Block until a gate's permit is there; a wait that is broken off leaves the line."""
     try:
         if wait.ticket is None:
@@ -181,7 +181,8 @@ def wait_for(strategy: Gate, clock: Clock, call: Call, wait: Any) -> object:
         else:
             event = threading.Event()
             wait.ticket.wake = event.set
-            if not wait.ticket.granted and (wait.limit is None or wait.limit > 0.0):
+            decided = wait.ticket.granted or wait.ticket.gone
+            if not decided and (wait.limit is None or wait.limit > 0.0):
                 clock.wait(event, wait.limit)
     except BaseException:
         strategy.give_up(call, wait)

@@ -51,6 +51,11 @@ class BudgetMachine:
         return self._units / _UNITS
 
     @property
+    def affords(self) -> bool:
+        """True when an extra attempt may start."""
+        return self._units > self._floor and self._units >= self._price
+
+    @property
     def is_full(self) -> bool:
         """True when a deposit would change nothing."""
         return self._units >= self._reserve
@@ -75,10 +80,9 @@ class BudgetMachine:
 
         There must be more than `threshold * reserve` tokens, and in the ratio form at least `cost`.
         """
-        units = self._units
-        if units <= self._floor or units < self._price:
+        if not self.affords:
             return False
-        self._units = units - self._price
+        self._units -= self._price
         return True
 
     def refund(self) -> None:

@@ -24,6 +24,11 @@ class Budget:
         """Tokens left."""
         return self._machine.tokens
 
+    @property
+    def affords(self) -> bool:
+        """True when it can pay for an extra attempt now."""
+        return self._machine.affords
+
     def deposit_call(self) -> None:
         """Count a call."""
         if not self._machine.is_full:

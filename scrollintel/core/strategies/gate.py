@@ -25,6 +25,16 @@ class Wait:
         self.limit = limit
 
 
+class Queue(Protocol):
+    """Whose `Wait` a driver can see to its end; `call` is whatever the owner knows a request by."""
+
+    def resume(self, call: Any, wait: Wait) -> object:
+        """Return the permit after a wait; raises RejectedError when it was in vain."""
+
+    def give_up(self, call: Any, wait: Wait) -> None:
+        """Leave the line, because the waiting call was cancelled."""
+
+
 class Gate(Protocol):
     """A link that admits an attempt and hears of its end; the same for both drivers."""
 

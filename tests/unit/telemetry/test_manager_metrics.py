@@ -20,6 +20,7 @@ from scrollintel.core.config.retry import BudgetConfig, RetryConfig
 from scrollintel.core.errors import ConfigError, RejectedError
 from scrollintel.core.manager import FaultToleranceManager
 from scrollintel.core.registry import Registry
+from scrollintel.core.strategies.admission import Admission
 from scrollintel.telemetry.families import LIBRARY
 from scrollintel.telemetry.prometheus import Collector, exposition
 from scrollintel.testing import ManualClock
@@ -237,7 +238,9 @@ def test_metrics_of_a_process_pass_the_checks_of_promtool(manager: FaultToleranc
     keyed = Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda host: host)
     manager.registry.pipeline(keyed)(lambda host: host)("a")
     manager.degradation.register_service("search")
+    admission = Admission()
     page = exposition(manager)
+    assert admission.figures().limit == 100
     assert {family.name for family in text(page.text)} == {
         definition.name.removesuffix("_total") for definition in LIBRARY
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scrollintel.core.config import (
+    AdmissionConfig,
     Backoff,
     BreakerMode,
     BudgetConfig,
@@ -29,6 +30,7 @@ from scrollintel.core.config import (
 from scrollintel.core.errors import ConfigError
 
 CLASSES: list[type[Config]] = [
+    AdmissionConfig,
     BudgetConfig,
     BulkheadConfig,
     CircuitBreakerConfig,
@@ -75,6 +77,13 @@ def counts(kind: type[Config], *fields: str, low: int = 1, high: float = math.in
 
 
 NUMBERS: list[Number] = [
+    *counts(AdmissionConfig, "max_concurrent", high=100_000),
+    Number(AdmissionConfig, "max_waiting", 0, 100_000, whole=True, optional=True),
+    Number(AdmissionConfig, "max_wait", 0.0, 3600.0),
+    Number(AdmissionConfig, "period", 0.01, 60.0),
+    *positive(AdmissionConfig, "target_wait", high=60.0),
+    Number(AdmissionConfig, "rotation", 1.0, 86_400.0),
+    Number(AdmissionConfig, "retry_after", 1.0, 3600.0),
     Number(BudgetConfig, "ratio", 0.0, 1.0),
     *positive(BudgetConfig, "reserve", "cost", high=1e9),
     Number(BudgetConfig, "threshold", 0.0, 1.0),
@@ -160,6 +169,7 @@ HOOKS: list[tuple[type[Config], str]] = [
     (RetryConfig, "retry_after"),
 ]
 NAMES: list[tuple[type[Config], str]] = [
+    (AdmissionConfig, "name"),
     (BudgetConfig, "name"),
     (CircuitBreakerConfig, "name"),
     (Policy, "name"),

@@ -1,0 +1,213 @@
+"""The admission of requests to a server at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+from ..chance import chance
+from ..clock import SYSTEM_CLOCK, Clock
+from ..config.admission import AdmissionConfig
+from ..context import Criticality
+from ..errors import DeadlineExceededError, ShedError
+from ..hub import DEFAULT_HUB, EventHub
+from ..locks import new_lock
+from ..machines.admission import LEVELS, AdmissionMachine, FixedSlots, Slots, level_of
+from ..machines.line import Place
+from ..outcome import Verdict
+from .gate import Wait
+
+
+class AdmissionFigures(NamedTuple):
+    """What a server has served and refused.
+
+    Attributes:
+        name: Name of the server.
+        limit, running, waiting: Slots, those in use, and requests that wait for one.
+        threshold: Lowest level that is served, 0 to 499; 0 while nobody is refused by level.
+        served, shed: Requests that were let in and those that were refused, by class, the most critical one first.
+        expired: Requests that were refused because their caller had stopped waiting.
+    """
+
+    name: str
+    limit: int
+    running: int
+    waiting: int
+    threshold: int
+    served: tuple[int, ...]
+    shed: tuple[int, ...]
+    expired: int
+
+
+class Admission:
+    """Lets requests into a server, and refuses the least important ones when there are too many.
+
+    Arguments:
+        config: The configuration; the defaults when left out.
+        slots: What limits the requests that run at once; by default `max_concurrent` slots.
+        clock: Where time comes from; the system's by default.
+        hub: Where events go; the shared one by default.
+        source: Gives random numbers in [0, 1).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_clock",
+        "_expired",
+        "_hub",
+        "_lock",
+        "_machine",
+        "_random",
+        "_served",
+        "_shed",
+        "config",
+    )
+
+    def __init__(
+        self,
+        config: AdmissionConfig | None = None,
+        *,
+        slots: Slots | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        hub: EventHub = DEFAULT_HUB,
+        source: Callable[[], float] = chance,
+    ) -> None:
+        self.config = config = AdmissionConfig() if config is None else config
+        self._clock = clock
+        self._hub = hub
+        self._random = source
+        self._lock = new_lock()
+        limit = FixedSlots(config.max_concurrent, config.max_waiting) if slots is None else slots
+        self._machine = AdmissionMachine(config, limit, clock.monotonic())
+        self._served = [0] * len(Criticality)
+        self._shed = [0] * len(Criticality)
+        self._expired = 0
+        ADMISSIONS.add(self)
+
+    def enter(
+        self, criticality: Criticality, fairness: str | None = None, waited: float = 0.0, left: float | None = None
+    ) -> Any:  # Any: whatever the limit keeps for a slot
+        """Return a permit for one request, to be given to `leave`, or a `Wait` for it, as a gate does.
+
+        Arguments:
+            criticality: Class of the request.
+            fairness: Whom it is for, as `fairness_key` gives it; None leaves the place within the class to chance.
+            waited: Seconds that it had waited before it came here, as far as that is known.
+            left: Seconds until its caller stops waiting, or None.
+
+        Raises:
+            ShedError: when it is refused; `retry_after` is a whole number of seconds, different each time.
+        """
+        now = self._clock.monotonic()
+        rank = criticality.rank
+        user = None if fairness is None else int(fairness, 16)
+        level = level_of(rank, user, int(self._clock.time() / self.config.rotation), self._random())
+        machine = self._machine
+        with self._lock:
+            before = machine.threshold
+            answer = machine.enter(now, rank, level)
+            after = machine.threshold
+            if answer is None:
+                self._shed[rank] += 1
+            elif not isinstance(answer, Place):
+                machine.served(waited)
+                self._served[rank] += 1
+            woken = self._woken()
+        _wake(woken)
+        if before != after and self._hub.watched:
+            from ..events import SheddingChanged
+
+            self._hub.emit(
+                SheddingChanged(policy=self.config.name, at=self._clock.time(), old=before, new=after, levels=LEVELS)
+            )
+        if answer is None:
+            raise self._refused()
+        if not isinstance(answer, Place):
+            return answer
+        answer.owner = now - waited
+        longest = self.config.max_wait
+        return Wait(ticket=answer, limit=longest if left is None else min(longest, left))
+
+    def resume(self, call: object, wait: Wait) -> Any:  # Any: see `enter`
+        """Return the permit after a wait; raises ShedError when it was in vain."""
+        permit = self._withdraw(wait)
+        if permit is None:
+            raise self._refused()
+        return permit
+
+    def give_up(self, call: object, wait: Wait) -> None:
+        """Leave the line; a slot that was granted meanwhile passes on."""
+        permit = self._withdraw(wait)
+        if permit is not None:
+            self.leave(permit, Verdict.ABANDONED)
+
+    def leave(self, permit: Any, verdict: Verdict = Verdict.SUCCESS) -> None:  # Any: what `enter` gave
+        """Give a permit back, once, with how the request ended.
+
+        SUCCESS for an answer in good time, FAILURE for overload, anything else for what says nothing about the load.
+        """
+        now = self._clock.monotonic()
+        with self._lock:
+            self._machine.leave(permit, now, verdict)
+            woken = self._woken()
+        _wake(woken)
+
+    def _withdraw(self, wait: Wait) -> Any:
+        place: Any = wait.ticket
+        now = self._clock.monotonic()
+        waited = max(0.0, now - place.owner)
+        with self._lock:
+            permit = self._machine.withdraw(place, waited)
+            if permit is None:
+                self._shed[place.rank] += 1
+            else:
+                self._machine.served(waited)
+                self._served[place.rank] += 1
+            return permit
+
+    def _woken(self) -> list[Place[Any]]:
+        slots = self._machine.slots
+        woken, slots.woken = slots.woken, []
+        return woken
+
+    def expired(self) -> DeadlineExceededError:
+        """Count and return the refusal of a request whose caller has stopped waiting."""
+        with self._lock:
+            self._expired += 1
+        if self._hub.active:
+            from ..events import CallRejected
+
+            self._hub.emit(CallRejected(policy=self.config.name, at=self._clock.time(), layer="deadline"))
+        return DeadlineExceededError(self.config.name)
+
+    def figures(self) -> AdmissionFigures:
+        """Return what was served and refused so far."""
+        with self._lock:
+            machine = self._machine
+            return AdmissionFigures(
+                self.config.name, machine.slots.limit, machine.slots.running, machine.slots.waiting, machine.threshold,
+                tuple(self._served), tuple(self._shed), self._expired,
+            )  # fmt: skip
+
+    def _refused(self) -> ShedError:
+        # Whole seconds, because HTTP knows no others; spread, so that those refused together do not return together.
+        retry_after = float(max(1, round(self.config.retry_after * (0.5 + self._random()))))
+        if self._hub.active:
+            from ..events import CallRejected
+
+            self._hub.emit(
+                CallRejected(policy=self.config.name, at=self._clock.time(), layer="admission", retry_after=retry_after)
+            )
+        return ShedError(self.config.name, retry_after)
+
+
+def _wake(places: list[Place[Any]]) -> None:
+    # The waiter sets `wake` and then looks at the place; here it is the other way round, so one of the two sees.
+    for place in places:
+        if place.wake is not None:
+            place.wake()
+
+
+ADMISSIONS: WeakSet[Admission] = WeakSet()
+"""Those of this process."""
