@@ -21,6 +21,7 @@ from ..core.errors import ConfigError, NotFoundError, RejectedError, Violation
 from ..core.outcome import ErrorSpec
 from ..core.pipeline import Pipeline
 from ..core.registry import DEFAULT_REGISTRY, Registry
+from .propagation import is_final
 
 DEFAULT_NAME = "http"
 ATTEMPT_TIMEOUT = 10.0
@@ -66,11 +67,14 @@ def _status(response: object) -> int:
 def retry_after(seen: Any) -> float | None:  # Any: a response of any client, or an error
     """Return the seconds that a response (or a refusal of this library) asks to wait, or None.
 
-    A date is measured against the response's own `Date`, so that the clocks need not agree.
+    An answer that says that nobody is to try again gives -1. A date is measured against the response's own `Date`,
+    so that the clocks need not agree.
     """
     if isinstance(seen, RejectedError):
         return seen.retry_after
     headers: Mapping[str, str] = getattr(seen, "headers", {})
+    if is_final(headers):
+        return -1.0
     text = headers.get("Retry-After")
     if text is None:
         return None

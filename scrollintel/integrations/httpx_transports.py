@@ -12,7 +12,8 @@ from ..core.registry import DEFAULT_REGISTRY, Registry
 from .http_errors import ClientErrors
 from .http_exchange import AsyncExchange, Exchange, is_small, may_be_retried, shorter
 from .http_policy import DEFAULT_NAME, Protection
-from .trace_headers import Source, traces_for, with_trace
+from .propagation import note_final
+from .trace_headers import Propagate, Source, carried_by, with_trace
 
 T = TypeVar("T")
 _PHASES = ("connect", "read", "write", "pool")
@@ -26,6 +27,9 @@ class ProtectedTransport(Generic[T]):
             `retries` should stay 0, because they would multiply.
         policy: A `Policy` or the name of one; see `http_policy`.
         registry: Where names are looked up; the process-wide one by default.
+        propagate: Whether requests tell their server the time left, their criticality and who retries, see
+            `propagation`; or a function of the request that says so. False by default: the same client may speak to
+            strangers, whom none of this concerns.
 
     Raises:
         ConfigError: when the policy does not fit HTTP clients.
@@ -36,8 +40,14 @@ class ProtectedTransport(Generic[T]):
     default: ClassVar[Any]  # the client library's own transport
 
     def __init__(
-        self, wrapped: T | None = None, policy: Policy | str = DEFAULT_NAME, *, registry: Registry = DEFAULT_REGISTRY
+        self,
+        wrapped: T | None = None,
+        policy: Policy | str = DEFAULT_NAME,
+        *,
+        registry: Registry = DEFAULT_REGISTRY,
+        propagate: Propagate = False,
     ) -> None:
+        self._propagate = propagate
         self._protection = Protection(policy, registry)
         self._wrapped: Any = self.default() if wrapped is None else wrapped
 
@@ -95,12 +105,13 @@ class BlockingTransport(ProtectedTransport[T]):
         """
         pipeline = self._protection.pipeline
         policy = pipeline.policy
-        traces = traces_for(request)
+        traces = carried_by(request, self._propagate)
 
         def send(request: Any) -> Any:
             attempt = _attempt_of(request, traces)
             with _Limited(attempt):
                 response = self._wrapped.handle_request(attempt)
+                note_final(response, response.headers)
                 if may_be_retried(policy, response) and is_small(response):
                     self._read(response)
                 return response
@@ -144,12 +155,13 @@ class AsyncTransport(ProtectedTransport[T]):
         """
         pipeline = self._protection.pipeline
         policy = pipeline.policy
-        traces = traces_for(request)
+        traces = carried_by(request, self._propagate)
 
         async def send(request: Any) -> Any:
             attempt = _attempt_of(request, traces)
             with _Limited(attempt):
                 response = await self._wrapped.handle_async_request(attempt)
+                note_final(response, response.headers)
                 if may_be_retried(policy, response) and is_small(response):
                     await self._read(response)
                 return response

@@ -17,7 +17,8 @@ from ..core.registry import DEFAULT_REGISTRY, Registry
 from .http_errors import ClientErrors
 from .http_exchange import Exchange, is_small, may_be_retried, shorter
 from .http_policy import DEFAULT_NAME, Protection
-from .trace_headers import traces_for, with_trace
+from .propagation import note_final
+from .trace_headers import Propagate, carried_by, with_trace
 
 ERRORS = ClientErrors(
     __name__, refused=requests.ConnectionError, late=requests.Timeout, blank={"request": None, "response": None}
@@ -46,6 +47,9 @@ class ResilientAdapter(HTTPAdapter):
     Arguments:
         policy: A `Policy` or the name of one; see `http_policy`.
         registry: Where names are looked up; the process-wide one by default.
+        propagate: Whether requests tell their server the time left, their criticality and who retries, see
+            `propagation`; or a function of the request that says so. False by default: the same client may speak to
+            strangers, whom none of this concerns.
         options: What `HTTPAdapter` takes. Its `max_retries` should stay 0, because they would multiply.
 
     Raises:
@@ -53,8 +57,14 @@ class ResilientAdapter(HTTPAdapter):
     """
 
     def __init__(
-        self, policy: Policy | str = DEFAULT_NAME, *, registry: Registry = DEFAULT_REGISTRY, **options: Any
+        self,
+        policy: Policy | str = DEFAULT_NAME,
+        *,
+        registry: Registry = DEFAULT_REGISTRY,
+        propagate: Propagate = False,
+        **options: Any,
     ) -> None:
+        self._propagate = propagate
         self._protection = Protection(policy, registry)
         super().__init__(**options)
 
@@ -81,7 +91,7 @@ class ResilientAdapter(HTTPAdapter):
         pipeline = self._protection.pipeline
         policy = pipeline.policy
         plain = super().send
-        traces = traces_for(request)
+        traces = carried_by(request, self._propagate)
 
         def send_once(request: requests.PreparedRequest) -> requests.Response:
             attempt = copy(request)  # the same may be sent more than once at a time, by a hedge around it
@@ -93,6 +103,7 @@ class ResilientAdapter(HTTPAdapter):
                 error.request = request
                 raise
             response.request = request
+            note_final(response, response.headers)
             if not stream and may_be_retried(policy, response) and is_small(response):
                 self._read(response)
             return response
@@ -110,11 +121,12 @@ class ResilientAdapter(HTTPAdapter):
 
     def __getstate__(self) -> dict[str, Any]:  # Any: what pickle keeps
         kept: Any = super().__getstate__()
-        return {**kept, "policy": self.pipeline.policy}
+        return {**kept, "policy": self.pipeline.policy, "propagate": self._propagate}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         base: Any = super()
-        base.__setstate__({name: value for name, value in state.items() if name != "policy"})
+        base.__setstate__({name: value for name, value in state.items() if name not in ("policy", "propagate")})
+        self._propagate = state["propagate"]
         self._protection = Protection(state["policy"])
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..core.locks import new_lock
+from .propagation import outgoing
 
 Source = Callable[[], Mapping[str, str]]
 """Gives the headers that carry the trace of whoever asks; must not raise."""
+
+Propagate = bool | Callable[[Any], bool]  # Any: a request of any client
+"""Whether requests tell the next service their deadline, criticality and attempt; or a function that says so."""
 
 
 class Outgoing:
@@ -62,3 +67,22 @@ def with_trace(headers: Any, traces: Source | None) -> Any:  # Any: headers of a
     carried = headers.copy()
     carried.update(found)
     return carried
+
+
+def carried_by(request: Any, propagate: Propagate = False) -> Source | None:  # Any: a request of any client
+    """Return what gives the headers of each attempt of `request`, its trace and what the next service is to know.
+
+    None while there are none to put. Headers that the caller has set stay.
+    """
+    traces = traces_for(request)
+    if not (propagate(request) if callable(propagate) else propagate):
+        return traces
+    own = request.headers
+    numbers = itertools.count(1)
+
+    def headers() -> Mapping[str, str]:
+        found = {} if traces is None else dict(traces())
+        found.update((name, value) for name, value in outgoing(next(numbers)).items() if name not in own)
+        return found
+
+    return headers
