@@ -107,7 +107,7 @@ _KINDS: dict[str, Callable[[], Table]] = {
 _DECLARED = (
     Target, Check, Heartbeat, Process, Remedy, Limits, Window, Replica, Runbook, *CHANNEL_KINDS.values(),
     simulated.ArrivalsConfig, simulated.ArrivalChange, simulated.ClientsConfig, simulated.ServiceConfig,
-    simulated.ServiceChange, Recorded,
+    simulated.ServiceChange, simulated.Expectation, Recorded,
 )  # fmt: skip
 """What tables of `scrollintel.toml` hold that may stand there any number of times, and those of scenarios."""
 

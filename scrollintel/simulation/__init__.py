@@ -2,6 +2,7 @@
 
 from .clock import VirtualClock
 from .examples import EXAMPLES, example, load_scenario
+from .expectation import Expectation, Shortfall, shortfalls
 from .loop import VirtualLoop
 from .many import simulate_many
 from .recorder import Recording, record
@@ -14,6 +15,7 @@ from .scenario import Scenario, scenario_of
 __all__ = [
     "EXAMPLES",
     "Bucket",
+    "Expectation",
     "Recorded",
     "RecordedOutcome",
     "Recording",
@@ -22,6 +24,7 @@ __all__ = [
     "Report",
     "Run",
     "Scenario",
+    "Shortfall",
     "VirtualClock",
     "VirtualLoop",
     "example",
@@ -31,6 +34,7 @@ __all__ = [
     "recording_of",
     "replay",
     "scenario_of",
+    "shortfalls",
     "simulate",
     "simulate_many",
 ]

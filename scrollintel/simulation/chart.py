@@ -13,7 +13,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 """Colours that people with colour blindness tell apart (Okabe and Ito), and two more; further lines are dashed."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
 WIDTH, HEIGHT = 860, 380
-_LEFT, _RIGHT, _TOP = 56, 16, 44
+_LEFT, _RIGHT, _TOP = 56, 28, 44
 
 
 @dataclass(frozen=True, slots=True)

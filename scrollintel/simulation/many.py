@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -61,11 +62,16 @@ def _part(tell: Told, before: int, runs: int) -> Told:
     return lambda name, share: tell(name, (before + share) / runs)
 
 
+def _end_quietly() -> None:
+    """Let Ctrl-C, which every process of a terminal gets, end this one without a word: the first one tells."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
     """Give a pool of fresh processes, whose work ends with the block also when that ends in an error."""
     # Fresh ones, because a process with threads must not be forked.
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_end_quietly)
     try:
         yield pool
     finally:

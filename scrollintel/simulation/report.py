@@ -54,6 +54,7 @@ class Run:
         refused: Requests that a layer refused, by the code of the error.
         failed: Requests that ended in another error, by its kind; `unanswered` had not ended a minute after the last.
         attempts: Attempts that reached the service.
+        most_running: Calls that ran at once, over all clients, at most: what they hold of their callers' resources.
         before, during, after: Goodput, as a share of the requests, before, during and after the trouble; the first and
             the last bucket stand aside. None when there were no requests.
         recovery: Seconds from the end of the trouble to the first bucket from which goodput stays recovered; None
@@ -69,6 +70,7 @@ class Run:
     refused: dict[str, int]
     failed: dict[str, int]
     attempts: int
+    most_running: int
     before: float | None
     during: float | None
     after: float | None
@@ -91,6 +93,7 @@ class Run:
             "recovery": self.recovery,
             "attempts_per_request": self.attempts_per_request,
             "response_times": {"p50": self.p50, "p99": self.p99},
+            "most_running": self.most_running,
             **{name: getattr(self, name) for name in names},
             "buckets": [
                 {"start": bucket.start, **{name: getattr(bucket, name) for name in names}} for bucket in self.buckets
@@ -162,6 +165,7 @@ class Tally:
         self._durations = array("d")
         self._codes: dict[str, int] = {}
         self._kinds: dict[str, int] = {}
+        self._most = 0
 
     def _phase(self, at: float) -> int:
         if self._start <= at < self._end:
@@ -173,8 +177,10 @@ class Tally:
     def _place(self, at: float) -> int:
         return min(int(at / self._width), self._last)
 
-    def offer(self, at: float) -> None:
-        """Count a request that comes."""
+    def offer(self, at: float, running: int) -> None:
+        """Count a request that comes, with which so many run at once."""
+        if running > self._most:
+            self._most = running
         self._offered[self._place(at)] += 1
         self._phases[self._phase(at)][0] += 1
 
@@ -229,6 +235,7 @@ class Tally:
             refused=dict(sorted(self._codes.items())),
             failed=dict(sorted(self._kinds.items())),
             attempts=sum(self._attempts),
+            most_running=self._most,
             before=before,
             during=during,
             after=after,

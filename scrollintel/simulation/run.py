@@ -104,12 +104,12 @@ class World:
 
     def _arrive(self, times: Iterator[float]) -> None:
         now = self.loop.time()
-        self.tally.offer(now)
         client = self._routing.randrange(self.scenario.clients.count) % len(self._asks)
         keyed = self.scenario.clients.route is Route.KEY
         host = self._routing.randrange(len(self._hosts)) if keyed else -1
         request = Request(host, now)
         self._open[request] = None
+        self.tally.offer(now, len(self._open))
         request.task = self.loop.create_task(self._call(self._asks[client], request))
         self._next(times)
 

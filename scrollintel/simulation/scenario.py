@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Any
 
 from ..core.config.base import Config, InvalidValue, Rule, boolean, choice, integer, name, number
+from ..core.config.known_names import one_of
 from ..core.config.lists import line, required, rows
 from ..core.errors import ConfigError, Violation
 from .contender import Contender, contenders
+from .expectation import Expectation, expectations
 
 MAX_CHANGES = 1000
 MAX_BUCKETS = 100_000
@@ -219,6 +221,7 @@ class Scenario(Config):
         recovered: Share of answered requests from which a bucket counts as recovered; 0 to 1, default 0.95.
         clients, arrivals, service: See there.
         policies: The policies to compare by name, each with the fields of a policy.
+        expect: What is expected of policies, by name; nothing by default.
 
     Raises:
         ConfigError: with every violation.
@@ -234,6 +237,7 @@ class Scenario(Config):
     recovered: float = field(default=0.95, metadata=number(above=True, maximum=1.0))
     clients: ClientsConfig = field(default_factory=ClientsConfig, metadata=required(ClientsConfig))
     service: ServiceConfig = field(default_factory=ServiceConfig, metadata=required(ServiceConfig))
+    expect: Mapping[str, Expectation] = field(default_factory=dict, metadata=expectations())
 
     def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
         """Check times against the duration, and keyed policies against the route."""
@@ -245,7 +249,12 @@ class Scenario(Config):
         if not broken & {"duration", "trouble"} and self.trouble is not None and self.trouble[1] > self.duration:
             allowed = f"[start, end] with an end of at most duration ({self.duration:g} seconds)"
             yield Violation("trouble", list(self.trouble), allowed)
-        if broken & {"policies", "clients"} or self.clients.route is Route.KEY:
+        if broken & {"policies"}:
+            return
+        for named in () if "expect" in broken else self.expect:
+            if named not in self.policies:
+                yield Violation(f"expect.{named}", named, one_of(self.policies, named, "policies"))
+        if "clients" in broken or self.clients.route is Route.KEY:
             return
         for named, contender in self.policies.items():
             if contender.keyed:

@@ -68,10 +68,10 @@ def simulate(
 
     SCENARIO is a TOML file with requests, clients, a service, what befalls it, and policies. The real pipelines run,
     under a clock that jumps: minutes take seconds, and the same file and seed give the same output to the byte.
-    No control plane is asked.
+    No control plane is asked. Exit code 1 when a policy is not as the file expects ([expect.NAME]).
     """
     from ...simulation import example as shipped
-    from ...simulation import load_scenario, simulate_many
+    from ...simulation import load_scenario, shortfalls, simulate_many
     from ...simulation.chart import Chart
     from ...simulation.examples import example_text
 
@@ -92,17 +92,30 @@ def simulate(
             jobs=jobs,
             progress=lambda name, share: tell(name, round(1000 * share), 1000),
         )
+    missed = shortfalls(told.expect, reports)
+    code = ExitCode.FAILED if missed else ExitCode.OK
     picture = Chart.of(reports)
     if chart is not None:
         Path(chart).expanduser().write_text(picture.to_svg(), encoding="utf-8")
     if session.json:
-        session.output.json({"scenario": told.name, "reports": [report.to_dict() for report in reports]})
-        return ExitCode.OK
+        session.output.json(
+            {
+                "scenario": told.name,
+                "reports": [report.to_dict() for report in reports],
+                "shortfalls": [item.to_dict() for item in missed],
+            }
+        )
+        return code
     session.output.say(told.name if told.about is None else f"{told.name}: {told.about}")
     draw(session, picture)
     session.output.raw("")
     _table(session, reports)
-    return ExitCode.OK
+    if told.expect:
+        session.output.say("")
+        session.output.say("Not as expected:" if missed else "Everything is as expected.")
+    for item in missed:
+        session.output.say(f"  {item}")
+    return code
 
 
 def draw(session: Session, picture: Chart) -> None:
@@ -124,6 +137,7 @@ def _table(session: Session, reports: Sequence[Report]) -> None:
         "After": over(lambda run: run.after, _percent),
         "Recovery": over(lambda run: "never" if run.recovery is None else run.recovery, lambda value: f"{value:g} s"),
         "Attempts": over(lambda run: run.attempts_per_request, lambda value: f"{value:.2f}"),
+        "At once": over(lambda run: run.most_running, lambda value: f"{value:.0f}"),
         "p50": over(lambda run: run.p50, _milliseconds),
         "p99": over(lambda run: run.p99, _milliseconds),
         "Refused by": lambda row: _refusals(row["runs"]),

@@ -79,6 +79,19 @@ def test_simulate_writes_a_chart(cli: Run, scenario: str, tmp_path: Path) -> Non
     ElementTree.parse(tmp_path / "goodput.svg")
 
 
+@pytest.mark.parametrize(("bound", "code", "told"), [(0.5, 1, "Not as expected:"), (0.0, 0, "Everything is as")])
+def test_simulate_fails_when_a_policy_is_not_as_expected(
+    cli: Run, scenario: str, tmp_path: Path, bound: float, code: int, told: str
+) -> None:
+    """Exit code 1 and the bound that was not kept."""
+    (tmp_path / "held.toml").write_text(f"{SCENARIO}\n[expect.none]\nduring = {bound}\n", encoding="utf-8")
+    done = cli("simulate", "held.toml", "--policy", "none", "--jobs", "1")
+    assert (done.code, done.err) == (code, "")
+    assert told in done.out
+    found = cli("--json", "simulate", "held.toml", "--policy", "none", "--jobs", "1").json["shortfalls"]
+    assert [item["figure"] for item in found] == ["during"] * code
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_simulate_prints_an_example_to_start_from(cli: Run, tmp_path: Path, name: str) -> None:
     """What is printed is a scenario; nothing is run."""

@@ -47,6 +47,8 @@ def violations(data: dict[str, Any]) -> dict[str, str]:
         ({"policies": {"a": {"keyed": "yes"}}}, "policies.a.keyed", "True or False"),
         ({"policies": {"a": {"preset": "best"}}}, "policies.a.preset", "one of the known presets"),
         ({"policies": {"a": {"breaker": {}, "keyed": True}}}, "policies.a.keyed", 'clients.route is "key"'),
+        ({"expect": {"none": {"durign": 0.5}}}, "expect.none.durign", "did you mean during?"),
+        ({"expect": {"nome": {}}}, "expect.nome", "did you mean none?"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(change: dict[str, Any], field: str, allowed: str) -> None:

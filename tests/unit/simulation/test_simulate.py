@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scrollintel.core.errors import ConfigError
-from scrollintel.simulation import EXAMPLES, Report, Scenario, example, scenario_of, simulate
+from scrollintel.simulation import EXAMPLES, Report, Scenario, example, scenario_of, shortfalls, simulate
 
 RETRY = {"max_attempts": 3, "base_delay": 0.2}
 BREAKER = {
@@ -111,6 +111,23 @@ def test_every_request_ends_in_one_way(report: Report) -> None:
         for bucket in run.buckets:
             assert bucket.offered == bucket.answered + bucket.substituted + bucket.refused + bucket.failed
         assert sum(bucket.attempts for bucket in run.buckets) == run.attempts
+
+
+def test_calls_that_run_at_once_are_counted() -> None:
+    """Five seconds of hanging calls at forty a second are about two hundred at once."""
+    scenario = overload(
+        duration=20, clients={"count": 1, "timeout": 5}, service={"hangs": 1.0}, policies={"none": {}}
+    )  # fmt: skip
+    assert simulate(scenario).runs[0].most_running == pytest.approx(200, rel=0.25)
+
+
+def test_expectations_are_held_against_every_run(report: Report) -> None:
+    """Least goodput, longest recovery, most attempts; what is not kept is told in a sentence."""
+    kept = {"before": 0.99, "recovery": 10, "attempts": 1.0, "p99": 2.0}
+    expected = overload(expect={"breaker": kept, "retries": {"after": 0.9, "recovery": 60, "attempts": 3.5}}).expect
+    missed = shortfalls(expected, [report])
+    assert [(item.policy, item.figure) for item in missed] == [("retries", "after"), ("retries", "recovery")]
+    assert str(missed[1]) == "retries, seed 1: recovery is never, expected at most 60"
 
 
 def test_all_policies_meet_the_same_requests(report: Report) -> None:
