@@ -15,7 +15,8 @@ DEADLINE: ContextVar[list[Any] | None] = ContextVar("scrollintel_deadline", defa
 """End of the surrounding protected attempt, and the clock on whose scale it is.
 
 A list, so that the attempt can put infinity there when it ends: tasks and threads that it started live on with a
-copy of its context, and its deadline is none of theirs any more.
+copy of its context, and its deadline is none of theirs any more. Whoever sets a deadline that is no policy's calls
+`INTERVENTIONS.expect_deadlines` before.
 """
 
 

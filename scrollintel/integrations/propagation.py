@@ -16,6 +16,7 @@ from ..core.call import DEADLINE, remaining
 from ..core.clock import Clock
 from ..core.config.base import Config, choice, number
 from ..core.context import REQUEST, Criticality, RequestContext, current_request
+from ..core.interventions import INTERVENTIONS
 from ..core.retry_scope import RETRIES, RetryScope, surrounding_retries
 
 TIMEOUT_HEADER = "x-envoy-expected-rq-timeout-ms"
@@ -141,6 +142,8 @@ def serving(told: Received, clock: Clock, cell: list[Any] | None = None) -> Iter
     if told.remaining is not None:
         cell = [inf, clock] if cell is None else cell
         cell[0] = clock.monotonic() + told.remaining
+    if cell is not None:
+        INTERVENTIONS.expect_deadlines()
     scope = RetryScope((), max(told.attempt, 2 if told.caller_retries else 1))
     token = DEADLINE.set(cell)
     request = REQUEST.set(RequestContext(told.criticality or Criticality.CRITICAL, told.fairness))

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrollintel import BudgetConfig, ConfigError, Criticality, Pipeline, Policy, RetryConfig, TimeoutConfig
+from scrollintel import (
+    BudgetConfig,
+    CircuitBreakerConfig,
+    ConfigError,
+    Criticality,
+    DeadlineExceededError,
+    Pipeline,
+    Policy,
+    RetryConfig,
+    TimeoutConfig,
+)
 from scrollintel.core.call import remaining
 from scrollintel.core.context import current_request, fairness_key, request_context
+from scrollintel.core.interventions import INTERVENTIONS
 from scrollintel.core.retry_scope import surrounding_retries
 from scrollintel.integrations.http_policy import retry_after
 from scrollintel.integrations.propagation import (
@@ -112,6 +123,21 @@ def test_serving_lasts_as_long_as_its_block(clock: ManualClock) -> None:
         assert await task == (None, Criticality.SHEDDABLE, None)
 
     asyncio.run(main())
+
+
+def test_serving_an_expired_request_starts_nothing_in_a_process_without_time_limits(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deadline that comes from outside alone is looked for as well."""
+    monkeypatch.setattr(INTERVENTIONS, "_deadlines", False)
+    monkeypatch.setattr(INTERVENTIONS, "caution", False)
+    config = CircuitBreakerConfig("plain", timeout=None, response_times=False)
+    started: list[int] = []
+    append = Pipeline(Policy("plain", breaker=config), clock=clock)(started.append)
+    append(1)
+    with serving(Received(remaining=0.0), clock), pytest.raises(DeadlineExceededError):
+        append(2)
+    assert started == [1]
 
 
 def test_serving_a_request_that_says_nothing_hides_what_is_around(clock: ManualClock) -> None:
