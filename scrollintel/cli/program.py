@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approvals": ("incidents:approvals", "Plans that wait for a person."),
     "alerts": ("alerts:alerts", "List what fires or is about to, the worst first."),
     "silences": ("alerts:silences", "Alerts that nobody is told of for a while."),
+    "channels": ("channels:channels", "Ways in which people are told: how each does, and a test."),
     "automation": ("automation:automation", "Automated recovery: how it stands, and what stops it."),
     "checks": ("automation:checks", "List watched targets with what their checks found last."),
     "topology": ("automation:topology", "Show who needs whom, and how each target is."),

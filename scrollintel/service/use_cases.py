@@ -19,6 +19,7 @@ from ..telemetry.families import MAX_CIRCUITS
 from . import recovery
 from .access import BAD_TOKENS_PER_MINUTE, Access
 from .alerts.alerting import Alerting
+from .alerts.channels import Channels
 from .alerts.gathering import Gathering
 from .alerts.silences import Silences
 from .audit import AuditLog
@@ -167,6 +168,7 @@ class UseCases:
         self.silences = Silences(plane)
         gathering = Gathering(plane, self.circuits, self.automation, self.checkpoints, lambda: self.loops.last_errors)
         self.alerting = Alerting(plane, gathering, self.silences, self.automation.notifier.send, alerts or AlertRules())
+        self.channels = Channels(plane, self.automation.notifier)
         self.full_disk = FullDisk(plane)
         self._introduce()
         self._add_loops(Housekeeping(plane, retention))

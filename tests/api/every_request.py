@@ -23,6 +23,7 @@ from scrollintel.replica.protocol import PROTOCOL
 from scrollintel.service.automation.configured import AutomationConfig
 from scrollintel.service.use_cases import UseCases
 from scrollintel.storage.transaction import Transaction
+from scrollintel.telemetry.notify.config import WebhookChannel
 
 Json = dict[str, Any]  # Any: JSON values
 ANY = {"If-Match": "*"}
@@ -84,7 +85,8 @@ async def watched(use_cases: UseCases, service: str) -> None:
 
     await use_cases.plane.change(decide)
     target = Target(name=service, service=service, heartbeat=Heartbeat())
-    await use_cases.automation.apply(AutomationConfig(targets=(target,)))
+    channels = {"people": WebhookChannel(url="http://127.0.0.1:9/")}  # which nobody may speak to
+    await use_cases.automation.apply(AutomationConfig(targets=(target,), channels=channels))
 
     async def reload() -> Reloaded:
         return Reloaded(1, ())
@@ -140,6 +142,8 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
         }),
         Sent("POST /recovery/{operation}/cancel", f"/recovery/rec_{service}/cancel", reason),
         Sent("GET /alerts", "/alerts"),
+        Sent("GET /alerts/channels", "/alerts/channels"),
+        Sent("POST /alerts/channels/{name}/test", "/alerts/channels/people/test", everything=True),
         Sent("GET /silences", "/silences"),
         Sent("POST /silences", "/silences", silence),
         Sent("DELETE /silences/{silence}", f"/silences/{silenced['id']}"),

@@ -41,9 +41,18 @@ class World:
         enforced: Whether access control is on.
         approval: Whether a repair of `payments` waits for a person.
         mode: What holds for services: observe or recover.
+        more: Further tables of the settings file.
     """
 
-    def __init__(self, folder: Path, *, enforced: bool = False, approval: bool = False, mode: str = "recover") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        enforced: bool = False,
+        approval: bool = False,
+        mode: str = "recover",
+        more: str = "",
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.ports = {name: free_port() for name in BACKENDS}
@@ -51,7 +60,7 @@ class World:
         for flag in self.flags.values():
             flag.touch()
         self.settings = folder / "scrollintel.toml"
-        self.settings.write_text(self._settings(enforced, approval, mode))
+        self.settings.write_text(f"{self._settings(enforced, approval, mode)}\n{more}")
         self._enforced = enforced
         self._processes: list[subprocess.Popen[bytes]] = []
         self.server = self.serve()

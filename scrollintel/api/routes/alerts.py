@@ -1,4 +1,4 @@
-"""Alerts of the platform itself, and silences: what fires and why, and of what nobody is told."""
+"""Alerts of the platform itself, the channels through which people hear of them, and silences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from ..context import Ask, answer, json_response
 from ..paging import decode_cursor, moment_place, page_of
 from ..route import requires, resource_router
 from ..schemas.alerts import AlertPage, SilenceCreate, SilencePage, SilenceShown, alert_document, silence_document
-from ..schemas.bodies import TEXT_PATTERN, Cursor, Limit
+from ..schemas.bodies import TEXT_PATTERN, Cursor, Limit, PathName
+from ..schemas.channels import ChannelList, ChannelTested, channel_document, timing_document
 
 router = resource_router("alerts")
 
@@ -55,6 +56,27 @@ async def list_alerts(
     )
     items = [alert_document(view, alerting.rules.runbook_url) for view in page]
     return json_response({"items": items, "left_out": alerting.left_out, "next_cursor": following})
+
+
+@router.get("/alerts/channels", response_model=ChannelList, summary="List channels that tell people")
+@requires(Permission.HEALTH_READ)
+async def list_channels(ask: Ask) -> Response:
+    """How each does since the control plane started or the channel was changed, and how alerts are grouped."""
+    items = [channel_document(view) for view in ask.use_cases.channels.all()]
+    return json_response({"items": items, "alerting": timing_document(ask.use_cases.alerting.rules)})
+
+
+@router.post("/alerts/channels/{name}/test", response_model=ChannelTested, summary="Send a test through a channel")
+@requires(Permission.RECOVERY_START)
+async def test_channel(name: PathName, ask: Ask) -> Response:
+    """One real message, which counts like any other; what the receiver said of it is the answer.
+
+    It needs the permission for all services. One test of a channel is sent in 10 seconds, and one at a time in all.
+    """
+    tested = await ask.use_cases.channels.test(ask.caller, name)
+    return json_response(
+        {"channel": name, "delivered": tested.delivered, "answer": tested.answer, "seconds": tested.seconds}
+    )
 
 
 @router.get("/silences", response_model=SilencePage, summary="List silences")

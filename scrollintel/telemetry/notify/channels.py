@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...outbound.policy import OutboundPolicy
-from .config import CHANNEL_KINDS, ChannelConfig, EmailChannel, PagerDutyChannel, SlackChannel
+from .config import ChannelConfig, EmailChannel, PagerDutyChannel, SlackChannel, kind_of
 from .mail import MailSender
 from .notice import Channel
 from .pagerduty import PagerDutySender
@@ -31,10 +31,9 @@ def channel_for(config: ChannelConfig, policy: OutboundPolicy) -> Channel:
 
 def named(configs: Iterable[ChannelConfig]) -> dict[str, ChannelConfig]:
     """Return channels by name: their kind, and for further ones of a kind its number, such as "webhook-2"."""
-    kinds = {config: kind for kind, config in CHANNEL_KINDS.items()}
     found: dict[str, ChannelConfig] = {}
     for config in configs:
-        kind = kinds[type(config)]
+        kind = kind_of(config)
         before = sum(type(other) is type(config) for other in found.values())
         found[f"{kind}-{before + 1}" if before else kind] = config
     return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from ...core.config.base import Config, boolean, choice, integer, number
 from ...core.errors import Violation
-from ...outbound.options import headers, host, http_url, line, mail_addresses
+from ...outbound.options import headers, host, http_url, is_http_url, line, mail_addresses
 from ...outbound.references import secret
 
 
@@ -131,3 +132,15 @@ CHANNEL_KINDS: Mapping[str, type[ChannelConfig]] = {
     "email": EmailChannel,
 }
 """Configuration of each kind of channel, by the name that a file gives it."""
+
+
+def kind_of(config: ChannelConfig) -> str:
+    """Return the name that a file gives to channels of this kind, such as `slack`."""
+    return next(kind for kind, known in CHANNEL_KINDS.items() if type(config) is known)
+
+
+def host_of(config: ChannelConfig) -> str | None:
+    """Return the host that a channel speaks to; None when its address is a reference, which stays a secret."""
+    if isinstance(config, EmailChannel):
+        return config.server
+    return urlsplit(config.url).hostname if is_http_url(config.url) else None

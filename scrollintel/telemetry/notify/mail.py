@@ -47,7 +47,7 @@ class MailSender:
         self._config = config
         self._policy = policy
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, notice: Notice) -> str:
         """Send the mail; see `Channel`."""
         config = self._config
         try:
@@ -78,6 +78,7 @@ class MailSender:
             raise DeliveryError(f"the mail server cannot be reached: {type(error).__name__}", again=True) from None
         if refused:
             raise DeliveryError(f"the mail server refused {len(refused)} of the recipients", again=False)
+        return "the mail server took it"
 
     def _connect(self) -> smtplib.SMTP:
         config = self._config

@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     ALERT_RESOLVED = "alert_resolved"
     ALERT_SWITCHED_OFF = "alert_switched_off"
     TOLD = "told"
+    TEST = "test"
 
     @property
     def ends(self) -> bool:
@@ -58,6 +59,7 @@ _RECURRING = frozenset(
         NoticeKind.ALERT_RESOLVED,
         NoticeKind.ALERT_SWITCHED_OFF,
         NoticeKind.TOLD,
+        NoticeKind.TEST,
     }
 )
 
@@ -75,7 +77,7 @@ class Notice:
         target, service: What failed, or None.
         severity: 1 (worst) to 4; default 3.
         occasion: Tells notices of the same kind about one subject apart, such as the id of an approval; by default
-            the moment for brakes, alerts and free texts.
+            the moment for brakes, alerts, free texts and tests.
         details: Further JSON values.
         link: Where to look, or None.
         alerts: The alerts that it is about, each a JSON object with at least `state`, `name`, `summary` and `runbook`.
@@ -154,8 +156,8 @@ class DeliveryError(ScrollIntelError):
 class Channel(Protocol):
     """One way to tell people."""
 
-    def deliver(self, notice: Notice) -> None:
-        """Make one attempt, which ends within the channel's timeout.
+    def deliver(self, notice: Notice) -> str:
+        """Make one attempt, which ends within the channel's timeout, and return what came back in a few words.
 
         Raises:
             DeliveryError: when the receiver did not take it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ...core.config.retry import RetryConfig
 from ...outbound.policy import OutboundPolicy
@@ -85,6 +86,30 @@ class Notifier:
                 if notice.severity <= self._channels[name].least_severity or notice.kind.value.startswith("brake"):
                     outlet.put(notice)
         return True
+
+    def test(self, name: str, notice: Notice, *, timeout: float) -> str:
+        """Make one attempt through one channel, at once and whatever severity it wants; blocks until that has ended.
+
+        Arguments:
+            name: The channel.
+            notice: What is told.
+            timeout: Seconds for the attempt, where the channel itself allows more.
+
+        Returns:
+            What came back, in a few words.
+
+        Raises:
+            KeyError: when there is no such channel.
+            DeliveryError: when the receiver did not take it.
+        """
+        with self._lock:
+            config, outlet, policy = self._channels[name], self._outlets[name], self._policy
+        return outlet.attempt(channel_for(replace(config, timeout=min(timeout, config.timeout)), policy), notice)
+
+    @property
+    def channels(self) -> Mapping[str, ChannelConfig]:
+        """Configuration of each channel by its name."""
+        return self._channels
 
     def figures(self) -> Mapping[str, OutletFigures]:
         """Return how each channel does."""

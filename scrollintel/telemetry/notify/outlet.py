@@ -30,7 +30,8 @@ class OutletFigures:
         dead: Notices that were given up, after all attempts, for a refusal, or at the end of the process.
         dropped: Notices that found the queue full.
         waiting: Notices in the queue, the one that is being told included.
-        last_error: Why the last attempt failed; None after a success.
+        last_error: Why the last notice was given up; None after a success.
+        last_at: When the last notice was taken or given up, in Unix seconds; None when there was none.
     """
 
     sent: int = 0
@@ -38,6 +39,7 @@ class OutletFigures:
     dropped: int = 0
     waiting: int = 0
     last_error: str | None = None
+    last_at: float | None = None
 
 
 class _Halted(Exception):
@@ -118,6 +120,30 @@ class Outlet:
             return False
         return True
 
+    def attempt(self, channel: Channel, notice: Notice) -> str:
+        """Make one attempt at once, past the queue and in the caller's thread; it counts like any other notice.
+
+        Arguments:
+            channel: Makes the attempt.
+            notice: What is told.
+
+        Returns:
+            What came back, in a few words.
+
+        Raises:
+            DeliveryError: when the receiver did not take it.
+        """
+        try:
+            answer = channel.deliver(notice)
+        except DeliveryError as error:
+            self._count(dead=1, error=str(error))
+            raise
+        except Exception as error:  # whatever a channel does wrong, who asked is told that it has failed
+            self._count(dead=1, error=type(error).__name__)
+            raise DeliveryError(type(error).__name__, again=False) from error
+        self._count(sent=1)
+        return answer
+
     def figures(self) -> OutletFigures:
         """Return how it does."""
         with self._lock:
@@ -165,8 +191,8 @@ class Outlet:
     def _count(self, *, sent: int = 0, dead: int = 0, dropped: int = 0, error: str | None = None) -> None:
         with self._lock:
             old = self._figures
-            last = old.last_error if dropped else error
-            self._figures = OutletFigures(old.sent + sent, old.dead + dead, old.dropped + dropped, 0, last)
+            last, at = (old.last_error, old.last_at) if dropped else (error, self._clock.time())
+            self._figures = OutletFigures(old.sent + sent, old.dead + dead, old.dropped + dropped, 0, last, at)
 
 
 def _may_help(error: BaseException) -> bool:

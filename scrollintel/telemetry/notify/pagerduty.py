@@ -26,11 +26,11 @@ class PagerDutySender:
         self._config = config
         self._policy = policy
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, notice: Notice) -> str:
         """Post the event; see `Channel`."""
         body = encode(event(notice, secret(self._config.routing_key)))
         url = f"{self._config.url.rstrip('/')}/v2/enqueue"
-        post(url, body, {}, timeout=self._config.timeout, policy=self._policy)
+        return post(url, body, {}, timeout=self._config.timeout, policy=self._policy)
 
 
 def event(notice: Notice, routing_key: str) -> dict[str, Any]:  # Any: JSON values of mixed types

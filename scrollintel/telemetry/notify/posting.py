@@ -50,8 +50,8 @@ def encode(content: Mapping[str, Any]) -> bytes:  # Any: JSON values of mixed ty
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "replace")
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, policy: OutboundPolicy) -> None:
-    """Post a JSON body once.
+def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, policy: OutboundPolicy) -> str:
+    """Post a JSON body once, and return what came back in a few words.
 
     Raises:
         DeliveryError: when the answer is not 2xx or none comes; the text names neither the address nor the body.
@@ -66,7 +66,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, timeout: float, p
     except ScrollIntelError as error:
         raise DeliveryError(f"the request is not allowed: {type(error).__name__}", again=False) from None
     if 200 <= response.status < 300:
-        return
+        return f"the receiver answered {response.status}"
     again = response.status >= 500 or response.status in _AGAIN
     wish = _seconds(next((value for key, value in dict(response.headers).items() if key.lower() == "retry-after"), ""))
     raise DeliveryError(f"the receiver answered {response.status}", again=again, retry_after=wish)

@@ -25,10 +25,10 @@ class SlackSender:
         self._config = config
         self._policy = policy
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, notice: Notice) -> str:
         """Post the notice; see `Channel`."""
         body = encode(payload(notice))
-        post(address(self._config.url), body, {}, timeout=self._config.timeout, policy=self._policy)
+        return post(address(self._config.url), body, {}, timeout=self._config.timeout, policy=self._policy)
 
 
 def payload(notice: Notice) -> dict[str, Any]:  # Any: JSON values of mixed types

@@ -31,7 +31,7 @@ class WebhookSender:
         self._config = config
         self._policy = policy
 
-    def deliver(self, notice: Notice) -> None:
+    def deliver(self, notice: Notice) -> str:
         """Post the notice; see `Channel`."""
         config = self._config
         content = {"type": notice.kind.value, "timestamp": notice.at.isoformat(), "data": notice.text()}
@@ -42,7 +42,7 @@ class WebhookSender:
         headers |= {"webhook-id": identity, "webhook-timestamp": seconds, "Idempotency-Key": identity}
         if config.secret is not None:
             headers["webhook-signature"] = signature(secret(config.secret), identity, seconds, body)
-        post(address(config.url), body, headers, timeout=config.timeout, policy=self._policy)
+        return post(address(config.url), body, headers, timeout=config.timeout, policy=self._policy)
 
 
 def signature(key: str, identity: str, seconds: str, body: bytes) -> str:

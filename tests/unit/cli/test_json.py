@@ -12,7 +12,15 @@ from scrollintel.cli.commands.audit import JSON_LINES
 from .rig import PREFIX, Reply, Run, ScriptedPlane, json_lines, problem
 from .tree import LOCAL, REMOTE, leaves
 
-ITEM = {"name": "payments", "token": "made-up", "ok": True, "storage": "serving", "items": [], "next_cursor": None}
+ITEM = {
+    "name": "payments",
+    "token": "made-up",
+    "ok": True,
+    "delivered": True,
+    "storage": "serving",
+    "items": [],
+    "next_cursor": None,
+}
 EVENT = 'id: 1\nevent: circuit.opened\ndata: {"circuit": "payments"}\n\n'
 
 

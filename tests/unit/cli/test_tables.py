@@ -12,7 +12,7 @@ from .rig import PREFIX, Reply, Run, ScriptedPlane
 from .tree import REMOTE
 
 LISTS = [name for name in REMOTE if name.endswith(("list", "search", "checkpoints", "strategies")) or name == "roles"]
-WHOLE = {"roles", "recovery strategies", "strategies", "approvals list"}
+WHOLE = {"channels list", "roles", "recovery strategies", "strategies", "approvals list"}
 """Lists that come in one piece."""
 
 

@@ -32,6 +32,8 @@ REMOTE: dict[str, tuple[str, ...]] = {
     "silences list": (),
     "silences add": ("--service", "orders", "--for", "2h", "--reason", "test"),
     "silences end": ("sil_1",),
+    "channels list": (),
+    "channels test": ("slack",),
     "automation status": (),
     "automation stop": ("--reason", "test"),
     "automation go": ("--yes",),

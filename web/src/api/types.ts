@@ -30,6 +30,13 @@ export interface AlertShown {
   "runbook": string;
 }
 
+export interface AlertTiming {
+  "enabled": boolean;
+  "group_window": number;
+  "settle": number;
+  "repeat_interval": number;
+}
+
 export interface ApprovalDecision {
   "decision": "approve" | "refuse";
   "digest": string;
@@ -151,6 +158,32 @@ export interface Change {
   "new": string;
   "reason": string;
   "evidence": Evidence | null;
+}
+
+export interface ChannelList {
+  "items": (ChannelShown)[];
+  "alerting": AlertTiming;
+}
+
+export interface ChannelShown {
+  "name": string;
+  "kind": "webhook" | "slack" | "pagerduty" | "email";
+  "host": string | null;
+  "least_severity": number;
+  "waiting": number;
+  "sent": number;
+  "given_up": number;
+  "dropped": number;
+  "last_outcome": "delivered" | "given_up" | null;
+  "last_at": string | null;
+  "last_error": string | null;
+}
+
+export interface ChannelTested {
+  "channel": string;
+  "delivered": boolean;
+  "answer": string;
+  "seconds": number;
 }
 
 export interface CheckView {

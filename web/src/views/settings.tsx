@@ -11,11 +11,13 @@ import { useReading } from "../parts/reading";
 import { type Column, Table } from "../parts/table";
 import { may, session, summary } from "../store";
 import { count, NONE, span, words } from "../words";
+import { Notifications } from "./notifications";
 
 export function SettingsView() {
   return (
     <Page title="Settings" lead={`scrollintel ${session.value?.version ?? ""}`}>
       <Platform />
+      {may("health.read") && <Notifications />}
       {may("tokens.read") && <Tokens />}
       {may("roles.read") && <Roles />}
       <Processes />
