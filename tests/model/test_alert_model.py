@@ -37,7 +37,8 @@ class People(RuleBasedStateMachine):
         super().__init__()
         self.now = 1000.0
         self.machine = AlertMachine(RULES)
-        self.wrong: dict[Labels, float] = {}
+        self.wrong: set[Labels] = set()
+        self.since: dict[Labels, float] = {}  # when each was first seen to be wrong, and has not been seen to be right
         self.silent: set[Labels] = set()
         self.blind: set[AlertName] = set()
         self.off = False
@@ -56,28 +57,32 @@ class People(RuleBasedStateMachine):
     @rule(labels=LABEL)
     def goes_wrong(self, labels: Labels) -> None:
         """Something goes wrong."""
-        self.wrong.setdefault(labels, self.now)
+        self.wrong.add(labels)
 
     @rule(labels=LABEL)
     def is_right_again(self, labels: Labels) -> None:
         """It is right again."""
-        self.wrong.pop(labels, None)
+        self.wrong.discard(labels)
 
-    @rule(labels=LABEL, severity=st.integers(1, 4))
-    def becomes_as_bad(self, labels: Labels, severity: int) -> None:
-        """What is wrong, or will be, gets worse or better."""
-        self.severity[labels] = severity
+    @rule(number=st.integers(0, 5), severity=st.integers(1, 4), seconds=st.sampled_from([0, 1, 11]))
+    def becomes_as_bad(self, number: int, severity: int, seconds: int) -> None:
+        """What people know of gets worse or better for a while, and without any such thing what is not wrong yet."""
+        known = sorted(self.known, key=repr) or LABELS
+        self.severity[known[number % len(known)]] = severity
+        for _ in range(seconds):
+            self.look()
 
-    @rule()
-    def are_switched_off_or_on(self) -> None:
-        """Somebody switches alerts off in the configuration, or on again."""
-        self.off = not self.off
-        self.machine.rules = replace(RULES, enabled=not self.off)
-        if self.off:
-            self.ripe = set()
-        else:
-            self.wrong = dict.fromkeys(self.wrong, self.now)
-        self.look()  # what is switched off and on again between two looks was never off
+    @rule(seconds=st.sampled_from([0, 1, 9, 11, 61]), restarts=st.booleans())
+    def are_switched_off(self, seconds: int, restarts: bool) -> None:
+        """Somebody switches alerts off in the configuration for a while, over a restart or not."""
+        self.off = True
+        self.machine.rules = replace(RULES, enabled=False)
+        if restarts:
+            self.restarts()
+        for _ in range(seconds):
+            self.look()
+        self.off = False
+        self.machine.rules = RULES
 
     @rule(labels=LABEL)
     def is_silenced_or_not(self, labels: Labels) -> None:
@@ -109,7 +114,7 @@ class People(RuleBasedStateMachine):
         self.machine = AlertMachine(self.machine.rules)
         self.machine.restore(self.now, told)
         self.seen.update(self.heard)
-        self.unheard, self.cut = {}, set()
+        self.since, self.unheard, self.cut = {}, {}, set()
 
     @rule(seconds=st.sampled_from([1, 2, 9, 11, 59, 61, 299, 301]))
     def passes(self, seconds: int) -> None:
@@ -122,9 +127,9 @@ class People(RuleBasedStateMachine):
         """Something is wrong and right again and again."""
         for number in range(times):
             if number % 2:
-                self.wrong.pop(labels, None)
+                self.wrong.discard(labels)
             else:
-                self.wrong.setdefault(labels, self.now)
+                self.wrong.add(labels)
             for _ in range(each):
                 self.look()
 
@@ -133,11 +138,18 @@ class People(RuleBasedStateMachine):
         self.now += TICK
         seen = [
             condition(labels, self.severity[labels])
-            for labels in self.wrong
-            if labels.name not in self.blind and not self.off
+            for labels in LABELS
+            if labels in self.wrong and labels.name not in self.blind and not self.off
         ]
         self.seen.update((item.labels, item.severity) for item in seen)
-        self.ripe |= {item.labels for item in seen if self.now - self.wrong[item.labels] >= item.hold}
+        there = {item.labels: self.since.get(item.labels, self.now) for item in seen}
+        kept = {labels: at for labels, at in self.since.items() if labels.name in self.blind}
+        self.since = {} if self.off else {**kept, **there}
+        self.ripe = (
+            set()
+            if self.off
+            else self.ripe | {item.labels for item in seen if self.now - there[item.labels] >= item.hold}
+        )
         silenced = dict.fromkeys(self.silent, "sil")
         messages = self.machine.look(self.now, seen, silenced.get, self.blind)
         for event, alert in self.machine.news:
@@ -209,7 +221,7 @@ class People(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In the end everything is right and seen, whatever is silenced: people hear that all of it is over."""
-        self.wrong, self.blind = {}, set()
+        self.wrong, self.blind = set(), set()
         for _ in range(int(1800 + 2 * RULES.group_window) + 5):
             self.look()
         assert self.known == {} and self.paged == {} and self.machine.alerts == {}
@@ -296,3 +308,17 @@ def test_alerts_that_are_switched_off_end_without_being_called_over() -> None:
     assert ended == {burn.labels: True, platform.labels: True, circuit.labels: False}
     assert all(message.ends for message in messages)
     assert machine.alerts == {}
+
+
+def test_alert_that_is_followed_already_is_compared_with_what_people_were_told_before() -> None:
+    """What is known of the life before comes late when the database does; only what has become worse is told."""
+    machine, lesser, same = AlertMachine(RULES), LABELS[-1], LABELS[4]
+    found = [condition(lesser, 1), condition(same, 2)]
+    machine.look(0.0, found)
+    told = [
+        (Alert(condition(labels, severity), -90.0, -60.0, told=-50.0, told_severity=severity), severity)
+        for labels, severity in ((lesser, 3), (same, 2))
+    ]
+    machine.restore(5.0, told)
+    messages = [message for second in range(6, 40) for message in machine.look(float(second), found)]
+    assert [(message.severity, [alert.labels for alert in message.worse]) for message in messages] == [(1, [lesser])]
