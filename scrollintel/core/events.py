@@ -201,5 +201,27 @@ class PolicyReplaced(Event):
     revision: int
 
 
-CHANGES = (StateChanged, WouldHaveOpened, LevelChanged, PolicyReplaced)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostEjected(Event):
+    """A host of a pool was taken out for `seconds`, its `ejections`-th time in a row; `policy` names the pool."""
+
+    event_name: ClassVar[str] = "host.ejected"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    host: str
+    reason: str
+    seconds: float
+    ejections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReturned(Event):
+    """A host of a pool is admitted again; `policy` names the pool."""
+
+    event_name: ClassVar[str] = "host.returned"
+
+    host: str
+
+
+CHANGES = (StateChanged, WouldHaveOpened, LevelChanged, PolicyReplaced, HostEjected, HostReturned)
 """Facts about states and configurations; all others are about single calls."""

@@ -65,6 +65,7 @@ from .states import CircuitState, StateChange
 if TYPE_CHECKING:
     from .config.admission import AdmissionConfig
     from .config.degradation import DegradationConfig, DegradationLevel
+    from .config.outliers import OutlierConfig
     from .events import (
         CallRejected,
         CallTimedOut,
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
         FallbackFailed,
         FallbackUsed,
         HedgeLaunched,
+        HostEjected,
+        HostReturned,
         LevelChanged,
         PolicyReplaced,
         RetryGivenUp,
@@ -85,6 +88,7 @@ if TYPE_CHECKING:
     from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, Tally
     from .strategies.admission import Admission
     from .strategies.degradation import GracefulDegradation
+    from .strategies.outliers import HostPool, HostSnapshot, PoolSnapshot
 
 __all__ = [
     "Admission",
@@ -127,18 +131,24 @@ __all__ = [
     "Guard",
     "HedgeConfig",
     "HedgeLaunched",
+    "HostEjected",
+    "HostPool",
+    "HostReturned",
+    "HostSnapshot",
     "Jitter",
     "LeaseLostError",
     "LevelChanged",
     "LimitReachedError",
     "NotFoundError",
     "Outcome",
+    "OutlierConfig",
     "Pipeline",
     "PipelineBuilder",
     "PlanRefusedError",
     "Policy",
     "PolicyReplaced",
     "PolicySnapshot",
+    "PoolSnapshot",
     "RampKind",
     "RateLimitConfig",
     "RateLimitedError",
@@ -180,6 +190,12 @@ __all__ = [
 _LATER = {
     "Admission": "strategies.admission",
     "AdmissionConfig": "config.admission",
+    "HostPool": "strategies.outliers",
+    "HostSnapshot": "strategies.outliers",
+    "OutlierConfig": "config.outliers",
+    "PoolSnapshot": "strategies.outliers",
+    "HostEjected": "events",
+    "HostReturned": "events",
     "DegradationConfig": "config.degradation",
     "DegradationLevel": "config.degradation",
     "GracefulDegradation": "strategies.degradation",

@@ -18,6 +18,7 @@ from .timeout import TimeoutConfig
 if TYPE_CHECKING:
     from .admission import AdmissionConfig
     from .degradation import DegradationConfig, DegradationLevel
+    from .outliers import OutlierConfig
 
 __all__ = [
     "AdmissionConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "FallbackConfig",
     "HedgeConfig",
     "Jitter",
+    "OutlierConfig",
     "Policy",
     "RampKind",
     "RateLimitConfig",
@@ -41,7 +43,12 @@ __all__ = [
 ]
 
 
-_LATER = {"AdmissionConfig": "admission", "DegradationConfig": "degradation", "DegradationLevel": "degradation"}
+_LATER = {
+    "AdmissionConfig": "admission",
+    "DegradationConfig": "degradation",
+    "DegradationLevel": "degradation",
+    "OutlierConfig": "outliers",
+}
 """Names whose modules are loaded when they are first asked for, because most processes need none of them."""
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..config.breaker import CircuitBreakerConfig
 from ..errors import RejectedError, UnprotectedError
 from ..outcome import ErrorMatcher, Verdict
+
+if TYPE_CHECKING:
+    from ..config.outliers import OutlierConfig
 
 FAILURE, IGNORED, ABANDONED = Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
 Classifier = Callable[[BaseException], Verdict]
@@ -24,7 +28,7 @@ def classify_default(error: BaseException) -> Verdict:
     return ABANDONED
 
 
-def classifier(config: CircuitBreakerConfig) -> Classifier:
+def classifier(config: CircuitBreakerConfig | OutlierConfig) -> Classifier:
     """Return the rule for errors: refusals and cancellation, ignored ones, then the predicate or the list.
 
     An error that nothing names is neutral.

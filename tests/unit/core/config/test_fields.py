@@ -15,6 +15,7 @@ from scrollintel.core.config import (
     CircuitBreakerConfig,
     Config,
     DegradationConfig,
+    OutlierConfig,
     RateLimitConfig,
     RetryConfig,
 )
@@ -95,6 +96,8 @@ NEEDS: dict[tuple[type[Config], str], Callable[[float], dict[str, Any]]] = {
     (BulkheadConfig, "max_wait"): lambda _: {"max_waiting": 1},
     (CircuitBreakerConfig, "window"): lambda _: {"window_kind": "time"},
     (CircuitBreakerConfig, "slow_call_duration"): lambda _: {"window_kind": "time"},
+    (OutlierConfig, "ejection_time"): lambda value: {"max_ejection_time": value},
+    (OutlierConfig, "max_ejection_time"): lambda value: {"ejection_time": value},
     (RetryConfig, "base_delay"): lambda value: {"max_delay": value},
     (RetryConfig, "max_delay"): lambda _: {"base_delay": 0},
     (RateLimitConfig, "rate"): lambda value: {"period": value},
