@@ -34,18 +34,21 @@ class RetryScope:
         outer: The scope around this one, or None.
 
     Attributes:
+        marks: What layers inside have given up, or None.
         ended: True when the attempt is over. Tasks and threads that it started live on with a copy of its context, and
             what they do then is on nobody's books.
     """
 
-    __slots__ = ("_given_up", "attempt", "ended", "outer", "purses")
+    # Defaults of the class instead of slots that every attempt would have to fill.
+    outer: RetryScope | None = None
+    ended = False
+    marks: list[object] | None = None
 
     def __init__(self, purses: tuple[Purse, ...] = (), attempt: int = 1, outer: RetryScope | None = None) -> None:
         self.purses = purses
         self.attempt = attempt
-        self.outer = outer
-        self.ended = False
-        self._given_up: list[object] | None = None
+        if outer is not None:
+            self.outer = outer
 
     @property
     def stands_down(self) -> bool:
@@ -54,19 +57,19 @@ class RetryScope:
 
     def give_up(self, seen: object) -> None:
         """Note that nothing may pay for another try after `seen`, an error or a returned value."""
-        if self._given_up is None:
-            self._given_up = []
-        self._given_up.append(seen)
-        del self._given_up[:-MOST_MARKS]
+        if self.marks is None:
+            self.marks = []
+        self.marks.append(seen)
+        del self.marks[:-MOST_MARKS]
 
     @property
     def gave_up(self) -> bool:
         """True when some layer inside could not pay for another try."""
-        return bool(self._given_up)
+        return bool(self.marks)
 
     def is_given_up(self, seen: object) -> bool:
         """Tell whether `seen`, or an error that it was raised from, was given up by a layer inside."""
-        marks = self._given_up
+        marks = self.marks
         if not marks:
             return False
         for _ in range(MOST_CAUSES):
@@ -84,10 +87,11 @@ class RetryScope:
 
         With `abandoned` a thread still runs the attempt and stays bound by it.
         """
-        found = self.is_given_up(seen)
+        found = self.marks is not None and self.is_given_up(seen)
         if found and self.outer is not None:
             self.outer.give_up(seen)
-        self._given_up = None  # an error would tie its frames, and they this scope, in a cycle
+        if self.marks is not None:
+            self.marks = None  # an error would tie its frames, and they this scope, in a cycle
         self.ended = not abandoned
         return found
 

@@ -89,12 +89,13 @@ def test_inner_layers_stand_down_while_an_outer_one_retries(driver: Driver, buil
     assert [pipeline.snapshot().budget for pipeline in pipelines] == [4.0, 6.0, 8.0]
 
 
+@pytest.mark.parametrize("middle", [None, SPANNING], ids=["plain", "spanning"])
 def test_error_that_an_inner_layer_cannot_pay_for_is_not_retried_outside(
-    driver: Driver, build: Build, ledger: Ledger
+    driver: Driver, build: Build, ledger: Ledger, middle: BudgetConfig | None
 ) -> None:
     """The inner budget is empty, the outer one is full, and the operation is called once all the same."""
     inner = build("inner", retry=retrying(BudgetConfig(reserve=0.5)))
-    pipelines = [build("outer", retry=retrying()), build("middle", retry=retrying(None)), inner]
+    pipelines = [build("outer", retry=retrying()), build("middle", retry=retrying(middle)), inner]
     assert count_calls(driver, pipelines, Script(DOWN), 1) == 1
     assert [(event.policy, event.reason) for event in ledger.of(RetryGivenUp)] == [
         ("inner", "budget"), ("middle", "budget"), ("outer", "budget"),

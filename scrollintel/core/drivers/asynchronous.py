@@ -14,7 +14,7 @@ from ..clock import Clock
 from ..errors import CallTimeoutError
 from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
-from ..retry_scope import RETRIES, Purse, open_scope
+from ..retry_scope import RETRIES, Purse, RetryScope, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
 from ..strategies.gate import Gate, Queue, Wait
 from ..strategies.hedge import HedgeRule
@@ -229,9 +229,10 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
 
 def scope(purse: Purse, inner: AsyncLink) -> AsyncLink:
     """Run the rest as an attempt whose budget pays for the retries of all layers inside."""
+    alone, current = (purse,), RETRIES.get
 
     async def run(call: Call) -> Any:
-        opened = open_scope(purse, call.attempt)
+        opened = RetryScope(alone, call.attempt) if current() is None else open_scope(purse, call.attempt)
         token = RETRIES.set(opened)
         try:
             value = await inner(call)
@@ -240,7 +241,10 @@ def scope(purse: Purse, inner: AsyncLink) -> AsyncLink:
             raise
         finally:
             leave_context(RETRIES, token)
-        call.given_up = opened.end(value)
+        if opened.marks is None:
+            opened.ended = True
+        else:
+            call.given_up = opened.end(value)
         return value
 
     return run

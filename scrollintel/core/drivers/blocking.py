@@ -15,7 +15,7 @@ from ..clock import Clock
 from ..errors import BulkheadFullError, CallTimeoutError, DeadlineExceededError, UnprotectedError
 from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
-from ..retry_scope import RETRIES, Purse, open_scope
+from ..retry_scope import RETRIES, Purse, RetryScope, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
 from ..strategies.gate import Gate, Queue, Wait
 from ..strategies.hedge import HedgeRule
@@ -228,9 +228,10 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
 
 def scope(purse: Purse, inner: Link) -> Link:
     """Run the rest as an attempt whose budget pays for the retries of all layers inside."""
+    alone, current = (purse,), RETRIES.get
 
     def run(call: Call) -> Any:
-        opened = open_scope(purse, call.attempt)
+        opened = RetryScope(alone, call.attempt) if current() is None else open_scope(purse, call.attempt)
         token = RETRIES.set(opened)
         try:
             value = inner(call)
@@ -239,7 +240,10 @@ def scope(purse: Purse, inner: Link) -> Link:
             raise
         finally:
             RETRIES.reset(token)
-        call.given_up = opened.end(value)
+        if opened.marks is None:
+            opened.ended = True
+        else:
+            call.given_up = opened.end(value)
         return value
 
     return run

@@ -25,6 +25,11 @@ class Budget:
         return self._machine.tokens
 
     @property
+    def is_full(self) -> bool:
+        """True when a deposit would change nothing."""
+        return self._machine.is_full
+
+    @property
     def affords(self) -> bool:
         """True when it can pay for an extra attempt now."""
         return self._machine.affords

@@ -104,7 +104,7 @@ class RetryRule:
     def succeeded(self) -> None:
         """Count a call that succeeded; one inside a layer with the same budget is part of that layer's call."""
         budget = self.budget
-        if budget is None:
+        if budget is None or budget.is_full:
             return
         if self.spans:
             outer = surrounding_retries()
