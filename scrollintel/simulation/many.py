@@ -40,6 +40,7 @@ def simulate_many(
 
     Raises:
         ConfigError: when a name is unknown.
+        BrokenProcessPool: when one of the processes was killed.
     """
     names = chosen(scenario, policies)
     todo = [(name, seed) for seed in seeds for name in names]
@@ -64,7 +65,8 @@ def _part(tell: Told, before: int, runs: int) -> Told:
 
 def _end_quietly() -> None:
     """Let Ctrl-C, which every process of a terminal gets, end this one without a word: the first one tells."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager

@@ -129,7 +129,8 @@ def record(
     """Write how each attempt of a pipeline ends to a file, as JSON lines, until the recording is closed.
 
     Arguments:
-        pipeline: Whose calls are recorded; nobody else may observe it meanwhile.
+        pipeline: Whose calls are recorded; nobody else may observe it meanwhile. A process that forks starts its
+            recording after it has forked.
         path: The file; lines are appended. It holds times, outcomes, names of error classes and keys, and nothing else
             of the calls; keys may be personal data.
         clock: Where times come from; the system's by default.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +86,17 @@ def simulate(
         return ExitCode.OK
     told = shipped(example) if example is not None else load_scenario(Path(str(scenario)).expanduser())
     with session.output.progress("simulating") as tell:
-        reports = simulate_many(
-            told,
-            seeds=seeds,
-            policies=policies or None,
-            jobs=jobs,
-            progress=lambda name, share: tell(name, round(1000 * share), 1000),
-        )
+        try:
+            reports = simulate_many(
+                told,
+                seeds=seeds,
+                policies=policies or None,
+                jobs=jobs,
+                progress=lambda name, share: tell(name, round(1000 * share), 1000),
+            )
+        except BrokenProcessPool:
+            hint = "if memory is short, --jobs 1 needs less"
+            raise CommandError("a process that simulates was killed", code="process_killed", hint=hint) from None
     missed = shortfalls(told.expect, reports)
     code = ExitCode.FAILED if missed else ExitCode.OK
     picture = Chart.of(reports)
