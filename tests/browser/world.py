@@ -78,7 +78,7 @@ class World:
         arguments = ["serve", "--config", str(self.settings)]
         process = self._start("control-plane", [sys.executable, "-m", "scrollintel", *arguments])
         if not eventually(self._answers, START):
-            kill(process)
+            self.__exit__()  # also the services that it has started
             pytest.fail((self.folder / "control-plane.log").read_text())
         return process
 

@@ -90,6 +90,7 @@ class ServerProcess:
                     return
             except httpx2.TransportError:
                 time.sleep(0.02)
+        self.kill()
         raise AssertionError("the server did not start")
 
     def kill(self) -> None:

@@ -33,4 +33,4 @@ def test_attributes_every_field_of_a_calls_events_has_one_or_says_nothing() -> N
                    events.RetryScheduled, events.RetryGivenUp, events.HedgeLaunched, events.FallbackUsed,
                    events.FallbackFailed]  # fmt: skip
     fields = {name for kind in about_calls for name in kind.__slots__}
-    assert fields - set(call_trace._FIELDS) == {"era", "index", "last_failure"}
+    assert fields - set(call_trace._FIELDS) == {"era", "evidence", "index", "last_failure"}
