@@ -9,6 +9,7 @@ from typing import Any
 
 ErrorPredicate = Callable[[Any], bool]  # Any: a user's predicate names the class of error that it expects
 ResultPredicate = Callable[[Any], bool]  # Any: whatever the operation returns
+HealthProbe = Callable[..., Any]  # Any: a plain or a coroutine function
 ErrorSpec = type[BaseException] | str
 """An exception class, or its name (plain or with module) to be found in the class hierarchy of an error."""
 MOST_TOLD = 20

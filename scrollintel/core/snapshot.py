@@ -90,6 +90,8 @@ class CircuitSnapshot:
         ramp_allowed: Calls that a success-driven ramp admits at once, or None without one; `probes_in_flight` then
             counts those.
         tally, response_times, last_failure, history: As named.
+        health_probes, health_probe_failures, health_probe_error: Questions of the health probe so far, those that were
+            not answered with yes, and the latest of their errors.
         evidence: The calls that made it open or close last, or None when an order did.
     """
 
@@ -113,6 +115,9 @@ class CircuitSnapshot:
     history: tuple[StateChange, ...]
     evidence: Evidence | None = None
     ramp_allowed: int | None = None
+    health_probes: int = 0
+    health_probe_failures: int = 0
+    health_probe_error: FailureSummary | None = None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values; the free text of the last failure is left out."""
@@ -120,6 +125,8 @@ class CircuitSnapshot:
         result["state"] = self.state.value
         result["history"] = [{**c._asdict(), "old": c.old.value, "new": c.new.value} for c in self.history]
         result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
+        told = self.health_probe_error
+        result["health_probe_error"] = None if told is None else told.to_dict()
         result["evidence"] = None if self.evidence is None else self.evidence.to_dict()
         return result
 

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 
 from ..errors import Violation
-from ..outcome import ErrorPredicate, ErrorSpec, ResultPredicate
+from ..outcome import ErrorPredicate, ErrorSpec, HealthProbe, ResultPredicate
 from .base import Config, boolean, choice, errors, hook, integer, name, number
 
 
@@ -63,6 +63,12 @@ class CircuitBreakerConfig(Config):
         open_backoff: Factor by which the open period grows over consecutive openings; 1 (off) by default.
         max_recovery_timeout: Cap of the growing open period in seconds; default 900.
         open_jitter: Share by which an open period varies at random, 0 to 1; 0 by default.
+        health_probe: Asks beside the calls, while the circuit is open, whether the service is well; plain or coroutine
+            function, called with the key where the circuit has one. It says no by raising or by returning False.
+            A yes makes the circuit half-open at once, so that calls decide; a no changes nothing. None by default.
+        probe_interval: Seconds between two of its questions, spread by a quarter; above 0, default 5. It grows as the
+            open period does.
+        probe_timeout: Seconds after which a question counts as a no; above 0, default 5.
         ramp: Seconds over which traffic returns after closing, or None (the default) for all at once.
         ramp_start: Share of calls admitted when the ramp begins; default 0.1.
         ramp_kind: `TIME` (the default) for the ramp of those two fields. `SUCCESS` admits one call at a time after
@@ -101,6 +107,9 @@ class CircuitBreakerConfig(Config):
     open_backoff: float = field(default=1.0, metadata=number(minimum=1.0, maximum=100.0))
     max_recovery_timeout: float = field(default=900.0, metadata=number(above=True, unit="seconds"))
     open_jitter: float = field(default=0.0, metadata=number(maximum=1.0))
+    health_probe: HealthProbe | None = field(default=None, metadata=hook())
+    probe_interval: float = field(default=5.0, metadata=number(above=True, unit="seconds"))
+    probe_timeout: float = field(default=5.0, metadata=number(above=True, unit="seconds"))
     ramp: float | None = field(default=None, metadata=number(above=True, unit="seconds", optional=True))
     ramp_start: float = field(default=0.1, metadata=number(above=True, maximum=1.0))
     ramp_kind: RampKind = field(default=RampKind.TIME, metadata=choice(RampKind))

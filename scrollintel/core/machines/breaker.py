@@ -198,6 +198,18 @@ class BreakerMachine:
             self._count(verdict, now, slow, u)
         return True
 
+    @property
+    def growth(self) -> float:
+        """Factor by which the present open period is longer than the first one, before jitter."""
+        return self._period(max(0, self.openings - 1)) / self.config.recovery_timeout
+
+    def end_open_period(self, era: int, now: float, reason: str) -> bool:
+        """Become half-open before the time; False unless the open period of that era still runs."""
+        if self.state is not OPEN or self.era != era:
+            return False
+        self._move(HALF_OPEN, now, reason)
+        return True
+
     def trip(self, now: float, reason: str, u: float = 0.5) -> bool:
         """Open for a reason that lies outside this circuit; False unless it is closed."""
         if self.state is not CLOSED and self.state is not METRICS_ONLY:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..evidence import Evidence
     from ..snapshot import CircuitSnapshot, Tally
     from .deciding import Noted
+    from .health_probe import HealthProber, ProbeTally
 
 CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.HALF_OPEN
 DISABLED = CircuitState.DISABLED
@@ -56,9 +57,9 @@ class Circuit:
     """
 
     __slots__ = (
-        "_changes", "_classify", "_counts", "_evidence", "_failure", "_lock", "_noted", "_plain", "_pulled",
-        "_reason", "_rejected", "_sketch", "_summary", "boundary", "calm_era", "clock", "config", "durations",
-        "hub", "key", "machine", "next_success", "queue_limit", "touched",
+        "__weakref__", "_changes", "_classify", "_counts", "_evidence", "_failure", "_lock", "_noted", "_plain",
+        "_pulled", "_reason", "_rejected", "_sketch", "_summary", "boundary", "calm_era", "clock", "config",
+        "durations", "health", "hub", "key", "machine", "next_success", "prober", "queue_limit", "touched",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +70,7 @@ class Circuit:
         *,
         key: str | None = None,
         classify: Classifier | None = None,
+        prober: HealthProber | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
@@ -83,6 +85,8 @@ class Circuit:
         self._changes: tuple[StateChange, ...] = ()
         self._noted: deque[Noted] | None = None
         self._evidence: Evidence | None = None
+        self.health: ProbeTally | None = None
+        self.prober = prober if prober is not None or config.health_probe is None else _new_prober(clock)
         self.calm_era = -1
         self._forget_counts()
         self._refresh()
@@ -341,6 +345,12 @@ class Circuit:
         self._operate(change, anew=True)
         return tripped[0]
 
+    def end_open_period(self, era: int, reason: str = "the health probe says that the service is well") -> bool:
+        """Become half-open before the time, so that calls decide; False unless that open period still runs."""
+        ended: list[bool] = []
+        self._operate(lambda now: ended.append(self.machine.end_open_period(era, now, reason)))
+        return ended[0]
+
     def isolate(self, reason: str = "isolated by an operator") -> None:
         """Refuse every call until `close` or `reset`."""
         self._operate(lambda now: self.machine.isolate(now, reason), anew=True)
@@ -378,11 +388,17 @@ class Circuit:
         """Go on under `config`, keeping the state that it does not concern."""
         rule = classifier(config)
 
+        if config.health_probe is not None and self.prober is None:
+            self.prober = _new_prober(self.clock)
+
         def apply(now: float) -> None:
+            begins = config.health_probe is not None and self.config.health_probe is None
             self.config = config
             self._classify = rule
             self.machine.reconfigure(config, now)
             self._changes = self._changes[-config.history :]
+            if begins and self.prober is not None and self.machine.state is OPEN:
+                self.prober.notice(self, self.machine.era)
 
         self._operate(apply)
 
@@ -421,6 +437,9 @@ class Circuit:
                 history=self._changes,
                 evidence=self._evidence,
                 ramp_allowed=machine.allowed,
+                health_probes=0 if self.health is None else self.health.asked,
+                health_probe_failures=0 if self.health is None else self.health.failed,
+                health_probe_error=None if self.health is None else self.health.last,
             )
 
     def report(self, mark: ReportMark | None = None) -> CircuitReading | None:
@@ -629,6 +648,8 @@ class Circuit:
 
                 self.hub.emit(WouldHaveOpened(policy=self.name, at=wall, reason=transition.reason, key=self.key))
             return
+        if transition.new is OPEN and self.config.health_probe is not None and self.prober is not None:
+            self.prober.notice(self, transition.era)
         self._reason = transition.reason
         change = StateChange(at=wall, old=transition.old, new=transition.new, reason=transition.reason)
         self._changes = (*self._changes, change)[-self.config.history :]
@@ -659,6 +680,12 @@ class Circuit:
         from .deciding import deciding
 
         return deciding(transition, self.machine, tuple(noted), wall)
+
+
+def _new_prober(clock: Clock) -> HealthProber:
+    from .health_probe import HealthProber
+
+    return HealthProber(clock)
 
 
 def _unprepared() -> object:

@@ -15,6 +15,7 @@ from ..snapshot import Tally, sum_tallies
 from ..states import CircuitState
 from .breaker import Circuit
 from .classify import Classifier, classifier
+from .health_probe import HealthProber
 from .meter import CircuitFigures
 
 Name: TypeAlias = "str | tuple[str, ...]"
@@ -40,7 +41,7 @@ class KeyedCircuits:
 
     __slots__ = (
         "_arrived", "_circuits", "_classify", "_clock", "_config", "_full_until", "_hub", "_idle", "_leaving", "_lock",
-        "_made", "_maximum", "_order", "_queue_limit", "dropped", "retired", "retired_figures",
+        "_made", "_maximum", "_order", "_prober", "_queue_limit", "dropped", "retired", "retired_figures",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +62,7 @@ class KeyedCircuits:
         self._idle = idle
         self._classify = classifier(config)
         self._lock = new_lock()
+        self._prober = HealthProber(clock)
         self._circuits: dict[Name, Circuit] = {}
         # When each circuit was used, as far as known; one that was used since then is put back when its turn comes.
         self._order: list[tuple[float, int, Name]] = []
@@ -120,7 +122,7 @@ class KeyedCircuits:
         return key if isinstance(key, str) else str(key)
 
     def _new(self, name: Name, config: CircuitBreakerConfig, rule: Classifier) -> Circuit:
-        return Circuit(config, self._clock, self._hub, key=str(name)[:200], classify=rule)
+        return Circuit(config, self._clock, self._hub, key=str(name)[:200], classify=rule, prober=self._prober)
 
     def _create(self, name: Name) -> Circuit:
         now = self._clock.monotonic()

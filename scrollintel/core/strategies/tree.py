@@ -81,7 +81,7 @@ class CircuitTree(KeyedCircuits):
         return tuple([value if isinstance(value, str) else str(value) for value in values])
 
     def _new(self, name: Name, config: CircuitBreakerConfig, rule: Classifier) -> Leaf:
-        leaf = Leaf(config, self._clock, self._hub, key=self._shown(name), classify=rule)
+        leaf = Leaf(config, self._clock, self._hub, key=self._shown(name), classify=rule, prober=self._prober)
         leaf.stand_under([*(self._level(place, config, rule) for place in _places(name)), self.top])
         return leaf
 
@@ -89,7 +89,9 @@ class CircuitTree(KeyedCircuits):
         """Return the level of a place, or a new one that is not there yet."""
         level = self._levels.get(place)
         if level is None:
-            circuit = Circuit(config, self._clock, self._hub, key=self._shown(place), classify=rule)
+            circuit = Circuit(
+                config, self._clock, self._hub, key=self._shown(place), classify=rule, prober=self._prober
+            )
             circuit.touched = self._clock.monotonic()
             circuit.queue_limit = self._queue_limit
             level = Level(circuit)

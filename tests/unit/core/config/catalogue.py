@@ -96,6 +96,7 @@ NUMBERS: list[Number] = [
     *counts(CircuitBreakerConfig, "history", high=10_000),
     *counts(CircuitBreakerConfig, "ramp_limit", low=2, high=100_000),
     *positive(CircuitBreakerConfig, "recovery_timeout", "probe_lease", "max_recovery_timeout"),
+    *positive(CircuitBreakerConfig, "probe_interval", "probe_timeout"),
     *positive(CircuitBreakerConfig, "timeout", "window", "slow_call_duration", "ramp", optional=True),
     *positive(CircuitBreakerConfig, "failure_rate", "slow_call_rate", "ramp_start", high=1.0),
     Number(CircuitBreakerConfig, "probe_margin"),
@@ -169,6 +170,7 @@ ERRORS: list[tuple[type[Config], str]] = [
 ]
 HOOKS: list[tuple[type[Config], str]] = [
     (CircuitBreakerConfig, "failure_predicate"),
+    (CircuitBreakerConfig, "health_probe"),
     (CircuitBreakerConfig, "result_predicate"),
     (FallbackConfig, "stale_key"),
     (FallbackConfig, "when"),
