@@ -18,6 +18,7 @@ from typing import Any
 from docs import control_plane, kinds, metrics
 from docs.table import Row, Table, default
 from scrollintel.core import config, errors, events, snapshot
+from scrollintel.core.checking.findings import CODES
 from scrollintel.core.config.order import _RULES
 from scrollintel.core.errors import ScrollIntelError
 from scrollintel.recovery.runbook import Runbook
@@ -87,6 +88,11 @@ def _order() -> Table:
     return Table(("Must stand outside", "of", "because otherwise"), rows, described=False)
 
 
+def _findings() -> Table:
+    rows = [(f"`{code}`", kind.severity.value) for code, kind in CODES.items()]
+    return Table(("Code", "Severity"), rows, meanings={f"`{code}`": kind.meaning for code, kind in CODES.items()})
+
+
 def _attributes() -> Table:
     rows = [(f"`{one.name}`", one.kind, one.stands_on) for one in ATTRIBUTES]
     meanings = {f"`{one.name}`": one.meaning for one in ATTRIBUTES}
@@ -97,6 +103,7 @@ _KINDS: dict[str, Callable[[], Table]] = {
     "attributes": _attributes,
     "events": _events,
     "errors": _errors,
+    "findings": _findings,
     "order": _order,
     "Tally": _fields(snapshot.Tally),
     "CircuitSnapshot": _fields(snapshot.CircuitSnapshot),

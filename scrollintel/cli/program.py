@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor:doctor", "Check machine, settings, database, keys and server, and say what to do."),
     "config": ("settings:config", "Show the settings in force and where each comes from."),
     "check-config": ("settings:check_config", "Check the settings; every mistake is listed."),
+    "check-policies": (
+        "check_policies:check_policies",
+        "Check policies before they are deployed: slips, and the worst case of a call.",
+    ),
     "init": ("init:init", "Write a commented example of the settings from what runs here."),
     "simulate": ("simulate:simulate", "Run policies in virtual time against a modelled service, and compare them."),
     "replay": ("replay:replay", "Replay recorded calls against other policies, in virtual time."),

@@ -56,13 +56,15 @@ from .guard import Attempts, Guard
 from .hub import EventHub, Subscription
 from .levels import levels
 from .manager import FaultToleranceManager, ft_manager
-from .outcome import Outcome
+from .outcome import Outcome, idempotent
 from .pipeline import Pipeline
 from .protect import protect
 from .registry import Registry, endpoint
 from .states import CircuitState, StateChange
 
 if TYPE_CHECKING:
+    from .check import check
+    from .checking.findings import Finding, Findings, WorstCase
     from .config.admission import AdmissionConfig
     from .config.degradation import DegradationConfig, DegradationLevel
     from .config.outliers import OutlierConfig
@@ -85,6 +87,8 @@ if TYPE_CHECKING:
         WouldHaveOpened,
     )
     from .evidence import DecidingCall, DecidingSpan, Evidence
+    from .explain import explain
+    from .explaining.account import Explanation
     from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, Tally
     from .strategies.admission import Admission
     from .strategies.degradation import GracefulDegradation
@@ -122,11 +126,14 @@ __all__ = [
     "Event",
     "EventHub",
     "Evidence",
+    "Explanation",
     "FailureSummary",
     "FallbackConfig",
     "FallbackFailed",
     "FallbackUsed",
     "FaultToleranceManager",
+    "Finding",
+    "Findings",
     "GracefulDegradation",
     "Guard",
     "HedgeConfig",
@@ -177,10 +184,14 @@ __all__ = [
     "Value",
     "Violation",
     "WindowKind",
+    "WorstCase",
     "WouldHaveOpened",
+    "check",
     "current_request",
     "endpoint",
+    "explain",
     "ft_manager",
+    "idempotent",
     "levels",
     "protect",
     "remaining",
@@ -199,6 +210,12 @@ _LATER = {
     "DegradationConfig": "config.degradation",
     "DegradationLevel": "config.degradation",
     "GracefulDegradation": "strategies.degradation",
+    "check": "check",
+    "Finding": "checking.findings",
+    "Findings": "checking.findings",
+    "WorstCase": "checking.findings",
+    "explain": "explain",
+    "Explanation": "explaining.account",
     "CircuitSnapshot": "snapshot",
     "PolicySnapshot": "snapshot",
     "ResponseTimes": "snapshot",

@@ -75,3 +75,8 @@ class ErrorMatcher:
 
     def __bool__(self) -> bool:
         return bool(self._classes or self._names)
+
+
+def idempotent(*args: object, **kwargs: object) -> bool:
+    """Say of every call that it may run more than once: a mark for `repeatable` of retries and hedges."""
+    return True

@@ -24,6 +24,7 @@ from .wrapping import wrap
 
 if TYPE_CHECKING:
     from .builder import PipelineBuilder
+    from .explaining.account import Explanation
     from .snapshot import CircuitSnapshot, PolicySnapshot, Tally
 
 P = ParamSpec("P")
@@ -282,6 +283,12 @@ class Pipeline:
             budget=None if retry is None or retry.budget is None else retry.budget.tokens,
             abandoned_threads=parts.abandoned.value,
         )
+
+    def explain(self) -> Explanation:
+        """Return in plain sentences why the policy is as it is, from which calls, and what comes next."""
+        from .explaining.policy import explain_policy
+
+        return explain_policy(self.policy, self.snapshot(), self._clock.time())
 
     def figures(self) -> PolicyFigures:
         """Return the figures beside those of the circuits."""

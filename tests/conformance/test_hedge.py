@@ -244,3 +244,13 @@ def test_hedge_loser_that_resists_cancellation_is_not_reported(build: Build) -> 
 
     assert asyncio.run(main()) == "second"
     assert reports == []
+
+
+def test_hedge_sends_nothing_twice_that_is_not_repeatable(driver: Driver, build: Build, ledger: Ledger) -> None:
+    """Neither when an attempt fails nor when it is slow; the arguments of the call decide."""
+    pipeline = build(hedge=HedgeConfig(delay=1.0, repeatable=lambda method: method == "GET"))
+    for method, runs in (("GET", 2), ("POST", 1)):
+        script = Script(ConnectionError())
+        assert driver.error(pipeline, driver.make(script), method) is ConnectionError
+        assert script.calls == runs
+    assert len(ledger.of(HedgeLaunched)) == 1

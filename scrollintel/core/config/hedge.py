@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..errors import Violation
-from .base import Config, integer, nested, number
+from .base import Config, hook, integer, nested, number
 from .retry import BudgetConfig
 
 
@@ -21,6 +21,8 @@ class HedgeConfig(Config):
             below 1, such as 0.95; `delay` holds until `minimum_samples` are there. None by default.
         minimum_samples: Response times needed before `quantile` counts; default 20 calls.
         budget: Limits hedges to a share of the traffic; None (default) for no limit.
+        repeatable: Tells from the call's arguments whether the operation may run more than once, as `RetryConfig`
+            has it; None (default) when every call may. Asked only when a hedge is due.
 
     Raises:
         ConfigError: with every violation.
@@ -33,6 +35,7 @@ class HedgeConfig(Config):
     quantile: float | None = field(default=None, metadata=number(above=True, maximum=1.0, optional=True))
     minimum_samples: int = field(default=20, metadata=integer(minimum=1, unit="calls"))
     budget: BudgetConfig | None = field(default=None, metadata=nested(BudgetConfig))
+    repeatable: Callable[..., bool] | None = field(default=None, metadata=hook())
 
     def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
         """Refuse the quantile that no sample ever exceeds."""

@@ -305,7 +305,7 @@ def hedge(rule: HedgeRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
     """Run the rest in a task, and again beside it when it is slow; the first good result wins, losers are cancelled."""
 
     async def run(call: Call) -> Any:
-        race = rule.race(call.circuit)
+        race = rule.race(call)
         numbers: dict[asyncio.Task[Any], int] = {}
         pause: asyncio.Task[None] | None = None
 

@@ -309,7 +309,7 @@ def hedge(rule: HedgeRule, clock: Clock, inner: Link) -> Link:
     def run(call: Call) -> Any:
         ended: deque[tuple[int, Job]] = deque()
         news = threading.Event()
-        race = rule.race(call.circuit)
+        race = rule.race(call)
 
         def launch(number: int) -> None:
             try:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
+from ..call import Call
 from ..clock import Clock
 from ..config.hedge import HedgeConfig
 from ..errors import RejectedError, UnprotectedError
 from ..hub import EventHub
 from ..machines.hedge import launches
 from ..retry_scope import Purse, pay, payers, refund, surrounding_retries
-from .breaker import Circuit
 from .budget import Budget
 from .meter import SharedCounter
 
@@ -44,15 +44,15 @@ class HedgeRule:
         self._clock = clock
         self._hub = hub
 
-    def race(self, circuit: Circuit) -> Race:
+    def race(self, call: Call) -> Race:
         """Return the bookkeeping of a new call."""
         config = self.config
         if self.budget is not None and not self.spans:
             self.budget.deposit_call()
         if config.quantile is None:
-            return Race(self, config.delay)
-        measured, samples = circuit.quantile(config.quantile)
-        return Race(self, launches(config, measured, samples))
+            return Race(self, call, config.delay)
+        measured, samples = call.circuit.quantile(config.quantile)
+        return Race(self, call, launches(config, measured, samples))
 
     def succeeded(self) -> None:
         """Count a call that succeeded, when no retry around counts it."""
@@ -79,10 +79,11 @@ class Race:
     nothing: a rejected call is not tried again, and one that was refused gives back what it was paid.
     """
 
-    __slots__ = ("_ended", "_paid", "_rule", "delay", "exhausted", "launched", "primary")
+    __slots__ = ("_call", "_ended", "_paid", "_rule", "delay", "exhausted", "launched", "primary")
 
-    def __init__(self, rule: HedgeRule, delay: float) -> None:
+    def __init__(self, rule: HedgeRule, call: Call, delay: float) -> None:
         self._rule = rule
+        self._call = call
         self.delay = delay
         self.launched = 1
         self.exhausted = False
@@ -129,8 +130,12 @@ class Race:
         return error
 
     def launch(self) -> bool:
-        """Take leave for a further attempt; without budget the race goes on with those there are."""
+        """Take leave for a further attempt; without it, or without budget, the race goes on with those there are."""
         rule = self._rule
+        repeatable = rule.config.repeatable
+        if repeatable is not None and not repeatable(*self._call.args, **self._call.kwargs):
+            self.exhausted = True
+            return False
         outer = surrounding_retries()
         self._paid = payers(rule.budget, outer)
         if (outer is not None and outer.stands_down) or not pay(self._paid):

@@ -100,6 +100,7 @@ LOCAL = {
     "doctor",
     "config",
     "check-config",
+    "check-policies",
     "init",
     "completion",
     "version",

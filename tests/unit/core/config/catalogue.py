@@ -179,6 +179,7 @@ HOOKS: list[tuple[type[Config], str]] = [
     (Policy, "key"),
     (RetryConfig, "retry_predicate"),
     (RetryConfig, "result_predicate"),
+    (HedgeConfig, "repeatable"),
     (RetryConfig, "repeatable"),
     (RetryConfig, "retry_after"),
 ]

@@ -1,0 +1,104 @@
+"""Check a policy before it is deployed: what is likely not meant, and the most that one call may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .checking import costs, rules
+from .checking.findings import CODES, Finding, Findings
+from .config.fallback import FallbackConfig, Value
+from .config.policy import Policy
+from .errors import ConfigError, Violation
+from .events import Severity
+from .pipeline import Pipeline
+
+Checked = Policy | Pipeline | Callable[..., Any]
+_GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFORMATION: 2, Severity.DEBUG: 3}
+_MOST_STACKED = 32
+"""Decorators on one function that are followed."""
+
+
+def check(
+    target: Checked,
+    *,
+    inner: Sequence[Checked] = (),
+    deadline: float | None = None,
+    writes: bool | None = None,
+) -> Findings:
+    """Return what is likely not meant in policies that are valid, and the most that one call may cost.
+
+    Nothing is called or changed.
+
+    Arguments:
+        target: A policy, its pipeline, or a function that it protects. Policies stacked on one function are found.
+        inner: Policies that are called inside each attempt of `target`, also in other services, outermost first: each
+            is called inside the attempts of the one before.
+        deadline: Seconds that whoever calls waits at most, or None (default) when that is not known.
+        writes: Whether the operation changes something, so that running it twice does harm. None (default) when that
+            is not known: then retries and hedges without `repeatable` are told, but not as errors.
+
+    Raises:
+        ConfigError: when something else is given.
+    """
+    policies: list[Policy] = []
+    pipelines: list[Pipeline] = []
+    for item in (target, *inner):
+        for policy, pipeline in _of(item):
+            policies.append(policy)
+            if pipeline is not None:
+                pipelines.append(pipeline)
+    found = [*rules.nesting(policies), *_each(policies, deadline, writes)]
+    for policy in policies:
+        running = next((pipeline for pipeline in pipelines if pipeline.policy is policy), None)
+        found.extend(_fallback(policy, running))
+    found.sort(key=lambda finding: _GRAVITY[CODES[finding.code].severity])
+    return Findings(policies[0].name, tuple(dict.fromkeys(found)), costs.worst_case(policies, deadline))
+
+
+def _each(policies: Sequence[Policy], deadline: float | None, writes: bool | None) -> Iterator[Finding]:
+    around = deadline
+    for place, policy in enumerate(policies):
+        inside = policies[place + 1 :]
+        bounded = bool(inside) and costs.cost(inside, None).seconds != float("inf")
+        yield from rules.times(policy, around, bounded=bounded)
+        yield from rules.repeats(policy, writes)
+        yield from rules.order(policy)
+        yield from rules.breaker(policy)
+        yield from rules.lines(policy, around)
+        ends = [end for end in (around, policy.limits.total, policy.limits.attempt) if end is not None]
+        around = min(ends) if ends else None
+
+
+def _of(item: Any) -> list[tuple[Policy, Pipeline | None]]:
+    """Return the policies that an argument stands for, the outermost first."""
+    if isinstance(item, Policy):
+        return [(item, None)]
+    if isinstance(item, Pipeline):
+        return [(item.policy, item)]
+    found: list[tuple[Policy, Pipeline | None]] = []
+    for _ in range(_MOST_STACKED):
+        pipeline = getattr(item, "pipeline", None)
+        if isinstance(pipeline, Pipeline) and (not found or found[-1][1] is not pipeline):
+            found.append((pipeline.policy, pipeline))
+        item = getattr(item, "__wrapped__", None)
+        if item is None:
+            break
+    if not found:
+        raise ConfigError("check", [Violation("target", item, "a Policy, a Pipeline or a protected function")])
+    return found
+
+
+def _fallback(policy: Policy, pipeline: Pipeline | None) -> Iterator[Finding]:
+    """Tell of fallbacks that nobody knows to work; constants need no trial."""
+    config = policy.fallback
+    if not isinstance(config, FallbackConfig):
+        return
+    chain: Any = config.chain
+    tried = [item for item in chain if not isinstance(item, Value)]
+    if not tried or (pipeline is not None and pipeline.snapshot().tally.fallbacks):
+        return
+    yield Finding(
+        "cold_fallback", policy.name, "No fallback of it has run yet, as far as this process knows.",
+        "Let it run now and then: `FallbackConfig(shadow_rate=0.001)` with fallbacks marked `shadowable`, or a test.",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Why circuits, limits, queues and budgets are as they are, in plain sentences."""

@@ -1,0 +1,95 @@
+"""Why the parts of a policy beside its circuits are as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config.policy import Policy
+from ..snapshot import PolicySnapshot
+from .account import Account, count, seconds
+
+
+def explain_parts(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    """Add the queues, permits, budgets, retries and fallbacks of a policy."""
+    _traffic(account, view)
+    _bulkhead(account, policy, view)
+    _rate_limit(account, policy, view)
+    _retries(account, policy, view)
+    _fallbacks(account, policy, view)
+    if view.abandoned_threads:
+        account.say(f"{count(view.abandoned_threads, 'thread')} still run operations that were late.")
+
+
+def _traffic(account: Account, view: PolicySnapshot) -> None:
+    tally = view.tally
+    if not tally.calls and not tally.rejections:
+        account.say("No attempt has ended yet.")
+        return
+    failed = f"{tally.failures} failed"
+    if tally.timeouts:
+        failed += f", {tally.timeouts} of them late"
+    refused = f" Refused without an attempt: {tally.rejections}." if tally.rejections else ""
+    text = f"Of {count(tally.calls, 'attempt')} so far {failed}.{refused}"
+    times = view.response_times
+    if times.p50 is not None and times.p99 is not None:
+        text += f" Half of the answers took less than {seconds(times.p50)}, 99 % less than {seconds(times.p99)}."
+    account.say(text)
+    if view.last_failure is not None:
+        account.say(f"The last failure was {view.last_failure.type}.")
+
+
+def _bulkhead(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    config: Any = policy.bulkhead
+    if config is None or view.running is None:
+        return
+    account.say(f"{view.running} of {count(config.max_concurrent, 'slot')} of the bulkhead are in use.")
+    if view.waiting:
+        account.say(f"{count(view.waiting, 'call')} of at most {config.max_waiting} wait for a slot.")
+    if view.running >= config.max_concurrent:
+        full = not config.max_waiting or (view.waiting or 0) >= config.max_waiting
+        account.then("the next call is refused" if full else "the next call waits until one of the running ones ends")
+
+
+def _rate_limit(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    config = policy.rate_limit
+    if config is None or view.permits is None:
+        return
+    speed = f"{config.per_second:g} a second are added, up to {config.capacity:g}"
+    if view.permits >= 1.0:
+        account.say(f"{int(view.permits)} permits of the rate limit are left; {speed}.")
+        return
+    account.say(f"The rate limit has no permit left; {speed}.")
+    account.then(f"the next permit in {seconds((1.0 - view.permits) / config.per_second)}")
+
+
+def _retries(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    if policy.retry is not None and view.tally.retries:
+        account.say(f"{count(view.tally.retries, 'retry').replace('retrys', 'retries')} so far.")
+    if policy.hedge is not None and view.tally.hedges:
+        account.say(f"{count(view.tally.hedges, 'hedge')} so far.")
+    budget = None if policy.retry is None else policy.retry.budget
+    if budget is None or view.budget is None:
+        return
+    account.say(f"The retry budget holds {view.budget:.3g} of {budget.reserve:g} tokens.")
+    floor = budget.reserve * budget.threshold
+    price = 0.0 if budget.deposit_on_success else budget.cost
+    if view.budget > floor and view.budget >= price:
+        return
+    account.say("No retry may start, because the budget is spent.")
+    if budget.ratio > 0.0:
+        earns = "success" if budget.deposit_on_success or budget.across_layers else "call"
+        missing = max(floor, price) - view.budget
+        needed = max(1, int(missing / budget.ratio) + 1 if missing > 0.0 else 1)
+        earns = f"{needed} {earns}{'es' if earns == 'success' and needed > 1 else 's' if needed > 1 else ''}"
+        account.then(f"about {earns} earn the next retry")
+
+
+def _fallbacks(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    if policy.fallback is None:
+        return
+    uses = view.tally.fallback_uses
+    if uses:
+        listed = ", ".join(f"{kind} {count(number, 'time')}" for kind, number in sorted(uses.items()))
+        account.say(f"Fallbacks have answered: {listed}.")
+    else:
+        account.say("No fallback has answered so far.")

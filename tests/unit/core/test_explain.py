@@ -1,0 +1,141 @@
+"""An explanation says why a policy is as it is, from which calls, and what comes next."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scrollintel import (
+    BreakerMode,
+    BudgetConfig,
+    BulkheadConfig,
+    CircuitBreakerConfig,
+    EventHub,
+    NotFoundError,
+    Policy,
+    RampKind,
+    RateLimitConfig,
+    Registry,
+    RetryConfig,
+    WindowKind,
+    explain,
+)
+from scrollintel.testing import ManualClock
+
+
+def fail() -> None:
+    """Fail with a text that holds personal data."""
+    raise ConnectionError("ann@example.org")
+
+
+def told(registry: Registry, name: str = "shop") -> str:
+    """Return the explanation as text; its facts are JSON and hold no text of an error."""
+    found = explain(name, registry=registry)
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    assert "ann@" not in text
+    assert str(found).count("\n") == len(found.sentences) + len(found.next) - 1
+    return str(found)
+
+
+def failing(registry: Registry, times: int, **parts: Any) -> None:
+    """Let calls fail."""
+    pipeline = registry.pipeline(Policy("shop", **parts))
+    for _ in range(times):
+        with pytest.raises(Exception):  # noqa: B017 - refusals are welcome too
+            pipeline.call(fail)
+
+
+def test_explain_follows_a_circuit_through_its_states(registry: Registry, clock: ManualClock) -> None:
+    """Closed, open, half-open, ramping: each says why, from which calls, and what ends it."""
+    breaker = CircuitBreakerConfig("shop", failure_threshold=3, ramp_kind=RampKind.SUCCESS)
+    failing(registry, 1, breaker=breaker)
+    text = told(registry)
+    assert "is closed" in text
+    assert "1 failure in a row" in text
+    assert "Next: it opens after 2 more failures in a row" in text
+    failing(registry, 2, breaker=breaker)
+    clock.advance(20.0)
+    text = told(registry)
+    assert "is open since" in text
+    assert "3 failures in a row" in text
+    assert "3 failed (ConnectionError 3 times)" in text
+    assert "Next: the next probe in 40 s" in text
+    clock.advance(41.0)
+    pipeline = registry.get("shop")
+    pipeline.call(lambda: None)
+    assert "1 of 3 have succeeded" in told(registry)
+    assert "Next: 2 more probes that succeed close it" in told(registry)
+    for _ in range(2):
+        pipeline.call(lambda: None)
+    assert "That was decided by 3 probes, of which 3 succeeded" in told(registry)
+    assert "Traffic returns step by step: 1 call at once" in told(registry)
+    pipeline.circuit().isolate()
+    assert "Next: nothing happens by itself" in told(registry)
+
+
+@pytest.mark.parametrize(
+    ("breaker", "sentence"),
+    [
+        ({"mode": BreakerMode.METRICS_ONLY, "failure_threshold": 1}, "it would have opened 2 times"),
+        ({"mode": BreakerMode.DISABLED}, "nothing is recorded"),
+        ({"window_kind": WindowKind.COUNT}, "it opens once 8 more calls came and 50% of the calls fail"),
+        ({"window_kind": WindowKind.COUNT_IN_TIME}, "it opens after 3 more failures within 30 s"),
+        ({"window_kind": WindowKind.TIME, "slow_call_duration": 1.0}, "2 failed, 0 were slow"),
+    ],
+)
+def test_explain_knows_modes_and_windows(registry: Registry, breaker: dict[str, Any], sentence: str) -> None:
+    """Each kind of window and mode has its own words."""
+    failing(registry, 2, breaker=CircuitBreakerConfig("shop", **breaker))
+    assert sentence in told(registry)
+
+
+def test_explain_tells_queues_permits_and_budgets(registry: Registry, clock: ManualClock) -> None:
+    """What is used up is told with what brings it back."""
+    seen: list[str] = []
+    pipeline = registry.pipeline(
+        Policy(
+            "shop",
+            retry=RetryConfig(base_delay=0.0, budget=BudgetConfig(reserve=1.0, ratio=0.5)),
+            bulkhead=BulkheadConfig(1),
+            rate_limit=RateLimitConfig(1.0, burst=3),
+            fallback=lambda: seen.append(told(registry)),
+        )
+    )
+
+    def call() -> None:
+        seen.append(told(registry))
+        raise ConnectionError
+
+    pipeline.call(call)
+    assert "1 of 1 slot of the bulkhead are in use" in seen[0]
+    assert "Next: the next call is refused" in seen[0]
+    assert "The retry budget holds 0 of 1 tokens." in seen[1]
+    assert "Next: about 3 calls earn the next retry" in seen[1]
+    assert "1 permits of the rate limit are left" in seen[2]
+    pipeline.call(call)
+    assert "Next: the next permit in 1 s" in told(registry)
+    assert "Fallbacks have answered: <lambda> 2 times" in told(registry)
+
+
+def test_explain_tells_keyed_circuits_that_are_in_trouble(registry: Registry) -> None:
+    """Of many circuits those are told that do not simply pass calls."""
+    pipeline = registry.pipeline(
+        Policy("shop", breaker=CircuitBreakerConfig("shop", failure_threshold=1), key=lambda host: host)
+    )
+    pipeline.call(lambda host: None, "a")
+    with pytest.raises(ConnectionError):
+        pipeline.call(lambda host: fail(), "b")
+    text = told(registry)
+    assert "It has 2 circuits: 1 closed, 1 open." in text
+    assert "The circuit 'b' of 'shop' is open" in text
+    assert "circuit 'a'" not in text
+
+
+def test_explain_finds_circuits_without_a_policy(registry: Registry, hub: EventHub) -> None:
+    """A circuit that is used by itself has a name too; an unknown name is refused."""
+    registry.circuit(CircuitBreakerConfig("alone"))
+    assert "The circuit 'alone' is closed" in told(registry, "alone")
+    with pytest.raises(NotFoundError):
+        explain("nobody", registry=registry)
