@@ -444,6 +444,29 @@ class BreakerComparison(RuleBasedStateMachine):
         for _ in range(out):
             self.arrive(u)
 
+    @rule(present=st.booleans(), u=draws)
+    def ask(self, present: bool, u: float) -> None:
+        """A health probe answers yes, for the present period or a former one; it ends an open one and nothing else."""
+        self.look(u)
+        era = self.book.era if present else self.book.era - 1
+        ends = present and self.book.state is OPEN
+        if ends:
+            self.book.move(HALF_OPEN, self.now)
+        assert self.machine.end_open_period(era, self.now, "the probe says so") is ends
+
+    @precondition(lambda self: self.book.state is not CLOSED or self.book.era % 3 == 0)
+    @rule(u=draws)
+    def trip(self, u: float) -> None:
+        """Something outside opens the circuit; only a closed one can be opened, and one that only records is not."""
+        self.look(u)
+        closed = self.book.state in COUNTING
+        if self.book.state is METRICS_ONLY:
+            self.book.told.append(Told(METRICS_ONLY, OPEN, self.now, would=True))
+            self.book.forget()
+        elif closed:
+            self.book.open(self.now, u)
+        assert self.machine.trip(self.now, "it is told to", u) is closed
+
     @precondition(lambda self: self.permits)
     @rule(pick=picks, result=results, u=draws, again=st.booleans())
     def settle(self, pick: int, result: tuple[Verdict, bool], u: float, again: bool) -> None:

@@ -88,7 +88,7 @@ class KeyedCircuits:
 
     def select(self, key: object) -> Circuit:
         """Return the circuit of `key`, made when it is new."""
-        name = self._name(key)
+        name = key if isinstance(key, str) else self._name(key)
         circuit = self._circuits.get(name)
         if circuit is None:
             circuit = self._create(name)
@@ -119,7 +119,8 @@ class KeyedCircuits:
             circuit.reconfigure(config)
 
     def _name(self, key: object) -> Name:
-        return key if isinstance(key, str) else str(key)
+        """Return a key that is no text as the name of its circuit."""
+        return str(key)
 
     def _new(self, name: Name, config: CircuitBreakerConfig, rule: Classifier) -> Circuit:
         return Circuit(config, self._clock, self._hub, key=str(name)[:200], classify=rule, prober=self._prober)

@@ -54,7 +54,10 @@ class CircuitTree(KeyedCircuits):
         except TypeError:
             circuit = None
         if circuit is None:
-            return super().select(key)
+            name = self._name(key)
+            circuit = self._circuits.get(name)
+            if circuit is None:
+                circuit = self._create(name)
         circuit.touched = self._clock.monotonic()
         return circuit
 

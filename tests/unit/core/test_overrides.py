@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 
 import pytest
@@ -16,6 +17,7 @@ from scrollintel import (
     RetryConfig,
     StateChanged,
     Value,
+    levels,
 )
 from scrollintel.core.hub import EventHub
 from scrollintel.core.registry import Registry
@@ -51,6 +53,25 @@ def test_override_of_a_registered_policy_keeps_callables_and_is_taken_back(regis
     assert registry.remove_override("shop")
     assert pipeline.policy == own
     assert registry.find_circuit("shop").config == breaker
+
+
+def test_override_of_ramp_levels_and_health_probe_keeps_the_code_of_each(registry: Registry) -> None:
+    """What is data comes from outside and goes back the same way; the key of levels and the probe stay the code's."""
+    key = levels(shard=lambda shard: shard)
+    breaker = CircuitBreakerConfig("orders", ramp_kind="success", ramp_limit=16, health_probe=bool, probe_interval=2)
+    own = Policy("orders", breaker=breaker, key=key)
+    pipeline = registry.pipeline(own)
+    content = json.loads(json.dumps(own.to_dict()))
+    assert Policy.from_dict(content).to_dict() == own.to_dict()
+    content["breaker"].update(ramp_limit=8, probe_timeout=1.5)
+    registry.override("orders", content)
+    held = pipeline.policy.breaker
+    assert held is not None
+    assert (held.ramp_kind, held.ramp_limit, held.probe_interval, held.probe_timeout) == ("success", 8, 2.0, 1.5)
+    assert held.health_probe is bool
+    assert pipeline.policy.key is key
+    assert pipeline.call(str, "shard") == "shard"
+    assert {circuit.key for circuit in pipeline.snapshot().circuits} == {None, "shard=shard"}
 
 
 def test_override_before_the_code_registers_holds_from_its_first_call(registry: Registry) -> None:
