@@ -11,10 +11,12 @@ from .config.breaker import CircuitBreakerConfig
 from .config.bulkhead import BulkheadConfig
 from .config.fallback import FallbackConfig
 from .config.hedge import HedgeConfig
+from .config.limit import AdaptiveLimitConfig
 from .config.order import order_problem
 from .config.policy import Policy
 from .config.rate_limit import RateLimitConfig
 from .config.retry import RetryConfig
+from .config.throttle import ThrottleConfig
 from .config.timeout import TimeoutConfig
 from .errors import ConfigError, Violation
 from .hub import DEFAULT_HUB, EventHub
@@ -66,13 +68,21 @@ class PipelineBuilder:
         slots = config if isinstance(config, BulkheadConfig) else BulkheadConfig(config, **options)
         return self._add("bulkhead", slots)
 
+    def limit(self, config: AdaptiveLimitConfig | None = None, **options: Any) -> Self:
+        """Add an adaptive concurrency limit."""
+        return self._add("limit", config or AdaptiveLimitConfig(**options))
+
+    def throttle(self, config: ThrottleConfig | None = None, **options: Any) -> Self:
+        """Add adaptive throttling."""
+        return self._add("throttle", config or ThrottleConfig(**options))
+
     def timeout(self, config: TimeoutConfig | float | None = None, **options: Any) -> Self:
         """Add time limits; a number is seconds for each attempt."""
         limits = config if isinstance(config, TimeoutConfig) else TimeoutConfig(attempt=config, **options)
         return self._add("timeout", limits)
 
     def keyed(self, key: Callable[..., object], **options: Any) -> Self:
-        """Give each key of a call its own circuit; see `Policy.key`."""
+        """Give each key of a call its own circuit and adaptive limit; see `Policy.key`."""
         self._options.update(options, key=key)
         return self
 

@@ -83,7 +83,7 @@ class WouldHaveOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRejected(Event):
-    """A layer refused an attempt; `layer` is breaker, bulkhead, rate_limit or deadline."""
+    """A layer refused an attempt; `layer` is breaker, throttle, rate_limit, bulkhead, limit or deadline."""
 
     event_name: ClassVar[str] = "call.rejected"
     severity: ClassVar[Severity] = Severity.ERROR
@@ -91,6 +91,30 @@ class CallRejected(Event):
     layer: str
     retry_after: float | None = None
     key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitChanged(Event):
+    """An adaptive limit went from `old` to `new` slots since the last such event; at most one a second."""
+
+    event_name: ClassVar[str] = "limit.changed"
+
+    old: int
+    new: int
+    running: int
+    waiting: int
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleChanged(Event):
+    """A throttle began to refuse a `share` of the attempts, or stopped (`active` is False)."""
+
+    event_name: ClassVar[str] = "throttle.changed"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    active: bool
+    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from .call import remaining
 from .circuit_breaker import CircuitBreaker
 from .clock import SYSTEM_CLOCK, Clock, SystemClock
 from .config import (
+    AdaptiveLimitConfig,
     Backoff,
     BreakerMode,
     BudgetConfig,
@@ -18,10 +19,12 @@ from .config import (
     FallbackConfig,
     HedgeConfig,
     Jitter,
+    LimitAlgorithm,
     Policy,
     RampKind,
     RateLimitConfig,
     RetryConfig,
+    ThrottleConfig,
     TimeoutConfig,
     WindowKind,
 )
@@ -78,23 +81,26 @@ if TYPE_CHECKING:
         HostEjected,
         HostReturned,
         LevelChanged,
+        LimitChanged,
         PolicyReplaced,
         RetryGivenUp,
         RetryScheduled,
         Severity,
         SheddingChanged,
         StateChanged,
+        ThrottleChanged,
         WouldHaveOpened,
     )
     from .evidence import DecidingCall, DecidingSpan, Evidence
     from .explain import explain
     from .explaining.account import Explanation
-    from .snapshot import CircuitSnapshot, PolicySnapshot, ResponseTimes, Tally
+    from .snapshot import CircuitSnapshot, LimitSnapshot, PolicySnapshot, ResponseTimes, Tally
     from .strategies.admission import Admission
     from .strategies.degradation import GracefulDegradation
     from .strategies.outliers import HostPool, HostSnapshot, PoolSnapshot
 
 __all__ = [
+    "AdaptiveLimitConfig",
     "Admission",
     "AdmissionConfig",
     "Attempts",
@@ -145,7 +151,10 @@ __all__ = [
     "Jitter",
     "LeaseLostError",
     "LevelChanged",
+    "LimitAlgorithm",
+    "LimitChanged",
     "LimitReachedError",
+    "LimitSnapshot",
     "NotFoundError",
     "Outcome",
     "OutlierConfig",
@@ -178,6 +187,8 @@ __all__ = [
     "Subscription",
     "SystemClock",
     "Tally",
+    "ThrottleChanged",
+    "ThrottleConfig",
     "ThrottledError",
     "TimeoutConfig",
     "UnprotectedError",
@@ -217,6 +228,7 @@ _LATER = {
     "explain": "explain",
     "Explanation": "explaining.account",
     "CircuitSnapshot": "snapshot",
+    "LimitSnapshot": "snapshot",
     "PolicySnapshot": "snapshot",
     "ResponseTimes": "snapshot",
     "Tally": "snapshot",
@@ -230,12 +242,14 @@ _LATER = {
     "FallbackUsed": "events",
     "HedgeLaunched": "events",
     "LevelChanged": "events",
+    "LimitChanged": "events",
     "PolicyReplaced": "events",
     "RetryGivenUp": "events",
     "RetryScheduled": "events",
     "Severity": "events",
     "SheddingChanged": "events",
     "StateChanged": "events",
+    "ThrottleChanged": "events",
     "WouldHaveOpened": "events",
 }
 """Names whose modules are loaded when they are first asked for, because most processes need few of them."""

@@ -132,7 +132,8 @@ class Guard:
     def _gates(self, call: Call) -> list[Gate]:
         parts = self._lane.parts
         found: dict[str, Gate | None] = {
-            "breaker": call.circuit, "rate_limit": parts.rate_limit, "bulkhead": parts.bulkhead,
+            "breaker": call.circuit, "throttle": parts.throttle, "rate_limit": parts.rate_limit,
+            "bulkhead": parts.bulkhead, "limit": parts.limit,
         }  # fmt: skip
         gates = [gate for layer in self._lane.order if (gate := found.get(layer)) is not None]
         observer = self._lane.observer

@@ -54,9 +54,11 @@ class PolicyFigures(NamedTuple):
     """The figures of a policy beside those of its circuits, cheap enough to be read each second.
 
     `running` and `waiting` are those of the bulkhead, `permits` those of the rate limit, `budget` the tokens of the
-    retry budget; None where the policy has no such part. `rejections` are those of bulkhead and rate limit, `given_up`
-    the calls whose retries ended without success. `slots`, `capacity` and `reserve` are what bulkhead, rate limit and
-    budget hold at most.
+    retry budget; None where the policy has no such part. `rejections` are those of bulkhead, rate limit, adaptive limit
+    and throttle, `given_up` the calls whose retries ended without success. `slots`, `capacity` and `reserve` are what
+    bulkhead, rate limit and budget hold at most. `limit`, `limit_running` and `limit_waiting` are those of the adaptive
+    limit, of all keys together; `throttled` is the share of ordinary attempts that the throttle refuses. The last two
+    split `rejections`.
     """
 
     name: str
@@ -74,6 +76,18 @@ class PolicyFigures(NamedTuple):
     slots: int | None = None
     capacity: float | None = None
     reserve: float | None = None
+    limit: int | None = None
+    limit_running: int | None = None
+    limit_waiting: int | None = None
+    throttled: float | None = None
+    limit_rejections: int = 0
+    throttle_rejections: int = 0
+
+
+def _refused(parts: Parts) -> int:
+    """Return how many attempts the inner layers refused."""
+    layers = (parts.throttle, parts.rate_limit, parts.bulkhead, parts.limit)
+    return sum(layer.rejections for layer in layers if layer is not None)
 
 
 class Pipeline:
@@ -281,6 +295,8 @@ class Pipeline:
             waiting=None if parts.bulkhead is None else parts.bulkhead.waiting,
             permits=None if parts.rate_limit is None else parts.rate_limit.available(),
             budget=None if retry is None or retry.budget is None else retry.budget.tokens,
+            limits=() if parts.limit is None else parts.limit.snapshots(),
+            throttled=None if parts.throttle is None else parts.throttle.share(),
             abandoned_threads=parts.abandoned.value,
         )
 
@@ -293,23 +309,30 @@ class Pipeline:
     def figures(self) -> PolicyFigures:
         """Return the figures beside those of the circuits."""
         parts = self.lane.parts
-        bulkhead, limit, retry, hedge = parts.bulkhead, parts.rate_limit, parts.retry, parts.hedge
+        bulkhead, rate, retry, hedge = parts.bulkhead, parts.rate_limit, parts.retry, parts.hedge
+        limit, throttle = parts.limit, parts.throttle
         return PolicyFigures(
             name=self.name,
             revision=self.revision,
             running=None if bulkhead is None else bulkhead.running,
             waiting=None if bulkhead is None else bulkhead.waiting,
-            permits=None if limit is None else limit.available(),
+            permits=None if rate is None else rate.available(),
             budget=None if retry is None or retry.budget is None else retry.budget.tokens,
             retries=0 if retry is None else retry.retries.value,
             hedges=0 if hedge is None else hedge.hedges.value,
             fallbacks=sum(dict(parts.fallback.uses).values()),
             abandoned_threads=parts.abandoned.value,
-            rejections=(0 if bulkhead is None else bulkhead.rejections) + (0 if limit is None else limit.rejections),
+            rejections=_refused(parts),
             given_up=0 if retry is None else retry.given_up.value,
             slots=None if bulkhead is None else bulkhead.config.max_concurrent,
-            capacity=None if limit is None else limit.config.capacity,
+            capacity=None if rate is None else rate.config.capacity,
             reserve=None if retry is None or retry.budget is None else retry.budget.config.reserve,
+            limit=None if limit is None else limit.limit,
+            limit_running=None if limit is None else limit.running,
+            limit_waiting=None if limit is None else limit.waiting,
+            throttled=None if throttle is None else throttle.share(),
+            limit_rejections=0 if limit is None else limit.rejections,
+            throttle_rejections=0 if throttle is None else throttle.rejections,
         )
 
     # ------------------------------------------------------------------ inside
@@ -349,13 +372,10 @@ class Pipeline:
 
         retired = [] if parts.keyed is None else [parts.keyed.retired]
         total = sum_tallies([*(view.tally for view in views), *retired])
-        rejections = total.rejections
-        rejections += 0 if parts.bulkhead is None else parts.bulkhead.rejections
-        rejections += 0 if parts.rate_limit is None else parts.rate_limit.rejections
         uses = dict(parts.fallback.uses)
         return replace(
             total,
-            rejections=rejections,
+            rejections=total.rejections + _refused(parts),
             retries=0 if parts.retry is None else parts.retry.retries.value,
             hedges=0 if parts.hedge is None else parts.hedge.hedges.value,
             fallbacks=sum(uses.values()),

@@ -9,9 +9,11 @@ from .config.breaker import CircuitBreakerConfig
 from .config.bulkhead import BulkheadConfig
 from .config.fallback import FallbackConfig
 from .config.hedge import HedgeConfig
+from .config.limit import AdaptiveLimitConfig
 from .config.policy import Policy
 from .config.rate_limit import RateLimitConfig
 from .config.retry import RetryConfig
+from .config.throttle import ThrottleConfig
 from .config.timeout import TimeoutConfig
 from .errors import NotFoundError
 from .pipeline import Pipeline
@@ -27,6 +29,8 @@ def protect(
     timeout: float | TimeoutConfig | None = None,
     bulkhead: int | BulkheadConfig | None = None,
     rate_limit: RateLimitConfig | None = None,
+    limit: AdaptiveLimitConfig | None = None,
+    throttle: ThrottleConfig | None = None,
     hedge: HedgeConfig | None = None,
     fallback: Callable[..., object] | Sequence[Callable[..., object]] | FallbackConfig | None = None,
     registry: Registry = DEFAULT_REGISTRY,
@@ -37,8 +41,8 @@ def protect(
     Arguments:
         policy: A whole `Policy`, or a name for one made of the other arguments. A name alone returns the policy
             that is registered under it, or else a new one with a circuit breaker of the default configuration.
-        breaker, retry, timeout, bulkhead, rate_limit, hedge, fallback: See `Policy`; a number as `timeout` is
-            seconds for each attempt, one as `bulkhead` is slots.
+        breaker, retry, timeout, bulkhead, rate_limit, limit, throttle, hedge, fallback: See `Policy`; a number as
+            `timeout` is seconds for each attempt, one as `bulkhead` is slots.
         registry: Where names are looked up; the process-wide one by default.
         options: Further fields of `Policy`: `key`, `max_keys`, `key_idle`, `order`, `response_times`.
 
@@ -49,7 +53,7 @@ def protect(
     """
     parts: dict[str, Any] = {
         "breaker": breaker, "retry": retry, "timeout": timeout, "bulkhead": bulkhead, "rate_limit": rate_limit,
-        "hedge": hedge, "fallback": fallback, **options,
+        "limit": limit, "throttle": throttle, "hedge": hedge, "fallback": fallback, **options,
     }  # fmt: skip
     given = {name: part for name, part in parts.items() if part is not None}
     if isinstance(policy, Policy):

@@ -132,12 +132,31 @@ class CircuitSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSnapshot:
+    """How one adaptive limit stands.
+
+    Attributes:
+        key: Its key within the policy, or None for one limit of the whole policy.
+        limit: Slots.
+        running, waiting: Slots in use, and attempts in line.
+        baseline: The learnt response time in seconds, or None until there is one.
+    """
+
+    key: str | None
+    limit: int
+    running: int
+    waiting: int
+    baseline: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySnapshot:
     """How one policy stands: its counts, its circuits and its queues.
 
     `circuits` holds one entry for an ordinary policy and one per key for a keyed one. `running` and `waiting`
     are those of the bulkhead, `permits` those of the rate limit, `budget` the tokens of the retry budget;
-    None where the policy has no such part. `abandoned_threads` run operations that timed out.
+    None where the policy has no such part. `limits` holds the adaptive limit, or one per key; `throttled` is the share
+    of ordinary attempts that the throttle refuses. `abandoned_threads` run operations that timed out.
     """
 
     name: str
@@ -153,6 +172,8 @@ class PolicySnapshot:
     waiting: int | None = None
     permits: float | None = None
     budget: float | None = None
+    limits: tuple[LimitSnapshot, ...] = ()
+    throttled: float | None = None
     abandoned_threads: int = 0
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
@@ -160,5 +181,6 @@ class PolicySnapshot:
         result = asdict(self)
         result["state"] = None if self.state is None else self.state.value
         result["circuits"] = [circuit.to_dict() for circuit in self.circuits]
+        result["limits"] = [asdict(limit) for limit in self.limits]
         result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
         return result

@@ -43,8 +43,8 @@ class _Counted:
 class CallCounts:
     """Reads calls and attempts by policy; one thread uses it.
 
-    Every attempt that starts or is refused is counted once, by a circuit, a bulkhead or a rate limit, and every one
-    but the first of its call is a retry or a hedge, which are counted as well. The rest are the calls.
+    Every attempt that starts or is refused is counted once, by a circuit or a layer within it, and every one but
+    the first of its call is a retry or a hedge, which are counted as well. The rest are the calls.
     """
 
     def __init__(self, registry: Registry) -> None:

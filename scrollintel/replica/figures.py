@@ -13,6 +13,7 @@ from .protocol import CircuitReport, LevelReport, PolicyReport, plain
 
 Place = tuple[str, str | None]
 """Name and key of a circuit."""
+_CALLS = PolicyReport._fields.index("calls")
 
 
 class Figures:
@@ -86,12 +87,10 @@ class Figures:
         figures = self._manager.figures()
         counts = self._calls.read(figures, self._attempts_of)
         rows = [
-            PolicyReport(
-                *one[:-4], *counts.get(one.name, (0, 0)), given_up=one.given_up, slots=one.slots,
-                capacity=one.capacity, reserve=one.reserve,
-            )
+            # Two fields more than the figures have, in their place; otherwise they are the same.
+            PolicyReport._make((*one[:_CALLS], *counts.get(one.name, (0, 0)), *one[_CALLS:]))
             for one in figures
-        ]  # fmt: skip
+        ]
         return [row for row in rows if self._is_new(f"policy {row.name}", row) or full]
 
     def levels(self, *, full: bool = False) -> list[LevelReport]:

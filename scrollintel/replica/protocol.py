@@ -57,10 +57,11 @@ class CircuitReport(NamedTuple):
 
 
 class PolicyReport(NamedTuple):
-    """The figures of one policy, in the order of its row; `rejections` are those of bulkhead and rate limit.
+    """The figures of one policy, in the order of its row; `rejections` are those of all limits together.
 
     `calls` and `attempts` are 0 where they are not known: for policies that share a circuit. `slots`, `capacity` and
-    `reserve` are what bulkhead, rate limit and retry budget hold at most.
+    `reserve` are what bulkhead, rate limit and retry budget hold at most. What follows is of adaptive limit and
+    throttle, whose rejections are among all.
     """
 
     name: str
@@ -80,6 +81,12 @@ class PolicyReport(NamedTuple):
     slots: int | None = None
     capacity: float | None = None
     reserve: float | None = None
+    limit: int | None = None
+    limit_running: int | None = None
+    limit_waiting: int | None = None
+    throttled: float | None = None
+    limit_rejections: int = 0
+    throttle_rejections: int = 0
 
 
 class LevelReport(NamedTuple):

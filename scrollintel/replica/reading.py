@@ -164,7 +164,9 @@ _CIRCUIT = (
     _TEXT, _OPT_TEXT, _TEXT, _TEXT, _NUM, _OPT, *([_INT] * 10), *([_OPT] * 5), _OPT_TEXT, _OPT, _INT,
     (list, _NONE),
 )  # fmt: skip
-_POLICY: tuple[tuple[type, ...], ...] = (_TEXT, _INT, *([_OPT] * 4), *([_INT] * 8), *([_OPT] * 3))
+_POLICY: tuple[tuple[type, ...], ...] = (
+    _TEXT, _INT, *([_OPT] * 4), *([_INT] * 8), *([_OPT] * 7), _INT, _INT,
+)  # fmt: skip
 _BUCKETS = len(CLASSIC_BOUNDS) + 1
 _LEVEL: tuple[tuple[type, ...], ...] = (_TEXT, _INT, _TEXT, (bool,), _NUM)
 

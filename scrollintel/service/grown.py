@@ -22,7 +22,9 @@ Place = tuple[str, str]
 
 _NOTHING = (0,) * 8
 _NO_TIMES = (0,) * BUCKETS
-POLICY_COUNTS = ("retries", "given_up", "hedges", "fallbacks", "rejections")
+POLICY_COUNTS = (
+    "retries", "given_up", "hedges", "fallbacks", "rejections", "limit_rejections", "throttle_rejections",
+)  # fmt: skip
 
 
 class CircuitGrowth:

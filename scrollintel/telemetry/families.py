@@ -132,7 +132,43 @@ RATE_CAPACITY = Definition(
 LIMIT_REJECTIONS = Definition(
     name="scrollintel_limit_rejections_total",
     kind=_C,
-    help="Attempts that the bulkhead or the rate limit refused.",
+    help="Attempts that throttle, rate limit, bulkhead or adaptive limit refused.",
+    labels=("policy",),
+)
+ADAPTIVE_LIMIT = Definition(
+    name="scrollintel_adaptive_limit",
+    kind=_G,
+    help="Slots that the adaptive limit has now, of all its keys; over replicas, their sum.",
+    labels=("policy",),
+)
+ADAPTIVE_RUNNING = Definition(
+    name="scrollintel_adaptive_limit_running",
+    kind=_G,
+    help="Slots of the adaptive limit that are in use.",
+    labels=("policy",),
+)
+ADAPTIVE_WAITING = Definition(
+    name="scrollintel_adaptive_limit_waiting",
+    kind=_G,
+    help="Attempts that wait for a slot of the adaptive limit.",
+    labels=("policy",),
+)
+ADAPTIVE_REJECTIONS = Definition(
+    name="scrollintel_adaptive_limit_rejections_total",
+    kind=_C,
+    help="Attempts that the adaptive limit refused.",
+    labels=("policy",),
+)
+THROTTLED = Definition(
+    name="scrollintel_throttle_share",
+    kind=_G,
+    help="Share of ordinary attempts that the throttle refuses; over replicas, of the one that refuses most.",
+    labels=("policy",),
+)
+THROTTLE_REJECTIONS = Definition(
+    name="scrollintel_throttle_rejections_total",
+    kind=_C,
+    help="Attempts that the throttle refused.",
     labels=("policy",),
 )
 ABANDONED_THREADS = Definition(
@@ -181,25 +217,6 @@ ADMISSION_RUNNING = Definition(
 ADMISSION_WAITING = Definition(
     name="scrollintel_admission_waiting", kind=_G, help="Requests that wait for a slot.", labels=("server",)
 )
-POOL_HOSTS = Definition(
-    name="scrollintel_pool_hosts",
-    kind=_G,
-    help="Hosts of a pool.",
-    labels=("pool",),
-    split=("state", ("admitted", "ejected")),
-)
-POOL_EJECTIONS = Definition(
-    name="scrollintel_pool_ejections_total",
-    kind=_C,
-    help="Hosts that were taken out of a pool because they failed more than the others.",
-    labels=("pool",),
-)
-POOL_PANICS = Definition(
-    name="scrollintel_pool_panics",
-    kind=_G,
-    help="Whether so few hosts of a pool are admitted that all are used.",
-    labels=("pool",),
-)
 EVENT_LISTENERS = Definition(
     name="scrollintel_event_listeners", kind=_G, help="Listeners that are told of events at present."
 )
@@ -244,6 +261,12 @@ LIBRARY = (
     RATE_PERMITS,
     RATE_CAPACITY,
     LIMIT_REJECTIONS,
+    ADAPTIVE_LIMIT,
+    ADAPTIVE_RUNNING,
+    ADAPTIVE_WAITING,
+    ADAPTIVE_REJECTIONS,
+    THROTTLED,
+    THROTTLE_REJECTIONS,
     ABANDONED_THREADS,
     DEGRADATION_LEVEL,
     ADMISSION_REQUESTS,
@@ -252,9 +275,6 @@ LIBRARY = (
     ADMISSION_LIMIT,
     ADMISSION_RUNNING,
     ADMISSION_WAITING,
-    POOL_HOSTS,
-    POOL_EJECTIONS,
-    POOL_PANICS,
     EVENT_LISTENERS,
     DROPPED,
     OMITTED,

@@ -19,7 +19,6 @@ from .exposition import Definition, Family, Number
 
 if TYPE_CHECKING:
     from ..core.strategies.admission import AdmissionFigures
-    from ..core.strategies.outliers import PoolFigures
 
 ONE_HOT = {state: tuple(int(state is each) for each in CircuitState) for state in CircuitState}
 """The row of a circuit in a state: 1 for that state and 0 for the others."""
@@ -35,8 +34,15 @@ _POLICY_LIMITS: tuple[tuple[Definition, str, Callable[[list[float]], float]], ..
     (f.BULKHEAD_LIMIT, "slots", sum),
     (f.RATE_PERMITS, "permits", sum),
     (f.RATE_CAPACITY, "capacity", sum),
+    (f.ADAPTIVE_LIMIT, "limit", sum),
+    (f.ADAPTIVE_RUNNING, "limit_running", sum),
+    (f.ADAPTIVE_WAITING, "limit_waiting", sum),
+    (f.THROTTLED, "throttled", max),
 )
-_POLICY_COUNTERS = (f.RETRIES, f.RETRIES_GIVEN_UP, f.HEDGES, f.FALLBACKS, f.LIMIT_REJECTIONS)
+_POLICY_COUNTERS = (
+    f.RETRIES, f.RETRIES_GIVEN_UP, f.HEDGES, f.FALLBACKS, f.LIMIT_REJECTIONS, f.ADAPTIVE_REJECTIONS,
+    f.THROTTLE_REJECTIONS,
+)  # fmt: skip
 
 
 class Families:
@@ -94,8 +100,7 @@ def add_policy_limits(found: Families, labels: tuple[str, ...], replicas: Sequen
     """Add how full the limits of one policy are, together over the replicas that have them.
 
     Arguments:
-        replicas: What each replica tells, with the fields `budget`, `reserve`, `running`, `waiting`, `slots`, `permits`
-            and `capacity`; None where it has no such limit.
+        replicas: What each replica tells, with the fields that `_POLICY_LIMITS` names; None where it has no such limit.
     """
     for definition, field, together in _POLICY_LIMITS:
         values = [value for one in replicas if (value := getattr(one, field)) is not None]
@@ -121,7 +126,6 @@ def of_manager(manager: FaultToleranceManager, *, max_circuits: int = f.MAX_CIRC
     _add_policies(found, manager, max_circuits)
     _add_levels(found, manager, max_circuits)
     _add_admissions(found, max_circuits)
-    _add_pools(found, max_circuits)
     found.add(f.EVENT_LISTENERS, (), manager.events.listeners)
     found.add(f.DROPPED, ("events",), manager.events.dropped)
     add_build(found)
@@ -174,7 +178,10 @@ def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int)
     figures = manager.figures()
     for one in figures[:maximum]:
         labels = (one.name,)
-        counts = (one.retries, one.given_up, one.hedges, one.fallbacks, one.rejections)
+        counts = (
+            one.retries, one.given_up, one.hedges, one.fallbacks, one.rejections, one.limit_rejections,
+            one.throttle_rejections,
+        )  # fmt: skip
         add_policy_counts(found, labels, counts)
         found.add(f.ABANDONED_THREADS, labels, one.abandoned_threads)
         add_policy_limits(found, labels, (one,))
@@ -210,19 +217,3 @@ def _add_admissions(found: Families, maximum: int) -> None:
         found.add(f.ADMISSION_LIMIT, labels, sum(one.limit for one in figures))
         found.add(f.ADMISSION_RUNNING, labels, sum(one.running for one in figures))
         found.add(f.ADMISSION_WAITING, labels, sum(one.waiting for one in figures))
-
-
-def _add_pools(found: Families, maximum: int) -> None:
-    """Add the pools of hosts of this process; those of one name count together."""
-    if "scrollintel.core.strategies.outliers" not in sys.modules:
-        return  # nobody has a pool
-    from ..core.strategies.outliers import POOLS
-
-    by_name: dict[str, list[PoolFigures]] = {}
-    for pool in list(POOLS):
-        by_name.setdefault(pool.name, []).append(pool.figures())
-    for name, figures in list(by_name.items())[:maximum]:
-        labels = (name,)
-        found.add(f.POOL_HOSTS, labels, sum(one.admitted for one in figures), sum(one.ejected for one in figures))
-        found.add(f.POOL_EJECTIONS, labels, sum(one.ejections for one in figures))
-        found.add(f.POOL_PANICS, labels, int(any(one.panics for one in figures)))

@@ -150,8 +150,8 @@ async def test_scrape_of_policies_adds_up_their_parts_over_replicas(tmp_path: Pa
     """Counts and slots are added, and of retry budgets the poorest replica counts."""
     async with serving(tmp_path) as (client, _):
         one, two = await joined(client), await joined(client, "two")
-        first = ["payments", 1, 4, 1, 2.5, 9.0, 6, 2, 3, 1, 5, 0, 0, 2, 10, 20.0, 10.0]
-        second = ["payments", 1, 3, 0, 1.5, 0.5, 1, 0, 0, 0, 0, 0, 0, 0, 10, 20.0, 10.0]
+        first = ["payments", 1, 4, 1, 2.5, 9.0, 6, 2, 3, 1, 5, 0, 0, 2, 10, 20.0, 10.0, 30, 6, 2, 0.5, 3, 1]
+        second = ["payments", 1, 3, 0, 1.5, 0.5, 1, 0, 0, 0, 0, 0, 0, 0, 10, 20.0, 10.0, 12, 5, 0, 0.25, 1, 0]
         await report(client, one, policies=[first], full=True)
         await report(client, two, policies=[second], full=True)
         samples = await scraped(client)
@@ -159,7 +159,9 @@ async def test_scrape_of_policies_adds_up_their_parts_over_replicas(tmp_path: Pa
             "retries_total": 7, "retries_given_up_total": 2, "hedges_total": 2, "fallbacks_total": 3,
             "limit_rejections_total": 5, "abandoned_threads": 1, "bulkhead_running": 7, "bulkhead_waiting": 1,
             "bulkhead_limit": 20, "rate_limit_permits": 4, "rate_limit_capacity": 40, "retry_budget_tokens": 0.5,
-            "retry_budget_reserve_tokens": 10,
+            "retry_budget_reserve_tokens": 10, "adaptive_limit": 42, "adaptive_limit_running": 11,
+            "adaptive_limit_waiting": 2, "adaptive_limit_rejections_total": 4, "throttle_share": 0.5,
+            "throttle_rejections_total": 1,
         }  # fmt: skip
         place = {"policy": "payments", "service": "orders"}
         assert {name: of(samples, name, **place) for name in wanted} == wanted

@@ -25,7 +25,9 @@ LAYERS = {
     "hedge": lambda builder: builder.hedge(delay=1000),
     "breaker": lambda builder: builder.breaker(failure_threshold=2),
     "rate_limit": lambda builder: builder.rate_limit(1000),
+    "throttle": lambda builder: builder.throttle(multiplier=3),
     "bulkhead": lambda builder: builder.bulkhead(10),
+    "limit": lambda builder: builder.limit(initial_limit=10),
     "timeout": lambda builder: builder.timeout(5.0),
 }
 

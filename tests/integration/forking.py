@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from scrollintel import (
+    AdaptiveLimitConfig,
     BudgetConfig,
     BulkheadConfig,
     CallTimeoutError,
@@ -93,6 +94,7 @@ def whole_policy(number: int = 1) -> Policy:
         retry=RetryConfig(max_attempts=2, base_delay=0, budget=BudgetConfig("shared")),
         bulkhead=BulkheadConfig(100, max_waiting=100),
         rate_limit=RateLimitConfig(1e6),
+        limit=AdaptiveLimitConfig(),
         fallback=FallbackConfig(Value("answer"), stale_if_error=10),
     )
 
@@ -294,7 +296,30 @@ def slots() -> None:
     assert pipeline.snapshot().running == 0
 
 
-SCENARIOS = {scenario.__name__: scenario for scenario in (locks, listeners, workers, timers, degradation, state, slots)}
+def adaptive_slots() -> None:
+    """A forked child keeps the slot of its thread, loses those of others, and goes on with what was learnt."""
+    pipeline = Pipeline(Policy("slots", limit=AdaptiveLimitConfig(initial_limit=2, max_limit=2, max_waiting=2)))
+    release = threading.Event()
+    holder = threading.Thread(target=pipeline.call, args=(release.wait, 30), daemon=True)
+    holder.start()
+    while pipeline.figures().limit_running != 1:
+        time.sleep(0.001)
+
+    def check() -> None:
+        assert pipeline.figures().limit_running == 1
+        assert pipeline.call(lambda: "free") == "free"
+        assert pipeline.figures().limit_running == 1
+
+    pipeline.call(in_child, check)
+    release.set()
+    holder.join()
+    assert pipeline.figures().limit_running == 0
+
+
+SCENARIOS = {
+    scenario.__name__: scenario
+    for scenario in (locks, listeners, workers, timers, degradation, state, slots, adaptive_slots)
+}
 
 if __name__ == "__main__":
     SCENARIOS[sys.argv[1]]()

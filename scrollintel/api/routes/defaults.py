@@ -13,9 +13,11 @@ from ...core.config.bulkhead import BulkheadConfig
 from ...core.config.degradation import DegradationConfig
 from ...core.config.fallback import FallbackConfig
 from ...core.config.hedge import HedgeConfig
+from ...core.config.limit import AdaptiveLimitConfig
 from ...core.config.policy import Policy
 from ...core.config.rate_limit import RateLimitConfig
 from ...core.config.retry import RetryConfig
+from ...core.config.throttle import ThrottleConfig
 from ...core.config.timeout import TimeoutConfig
 from ...recovery.runner import RecoveryConfig
 from ...security.access import Permission
@@ -30,6 +32,8 @@ KINDS: dict[str, type[Config]] = {
     "timeout": TimeoutConfig,
     "bulkhead": BulkheadConfig,
     "rate_limit": RateLimitConfig,
+    "limit": AdaptiveLimitConfig,
+    "throttle": ThrottleConfig,
     "hedge": HedgeConfig,
     "fallback": FallbackConfig,
     "degradation": DegradationConfig,

@@ -10,9 +10,11 @@ from .breaker import BreakerMode, CircuitBreakerConfig, RampKind, WindowKind
 from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
+from .limit import AdaptiveLimitConfig, LimitAlgorithm
 from .policy import Policy
 from .rate_limit import RateLimitConfig
 from .retry import Backoff, BudgetConfig, Jitter, RetryConfig
+from .throttle import ThrottleConfig
 from .timeout import TimeoutConfig
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .outliers import OutlierConfig
 
 __all__ = [
+    "AdaptiveLimitConfig",
     "AdmissionConfig",
     "Backoff",
     "BreakerMode",
@@ -33,11 +36,13 @@ __all__ = [
     "FallbackConfig",
     "HedgeConfig",
     "Jitter",
+    "LimitAlgorithm",
     "OutlierConfig",
     "Policy",
     "RampKind",
     "RateLimitConfig",
     "RetryConfig",
+    "ThrottleConfig",
     "TimeoutConfig",
     "WindowKind",
 ]

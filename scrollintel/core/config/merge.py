@@ -11,8 +11,10 @@ from .breaker import CircuitBreakerConfig
 from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
+from .limit import AdaptiveLimitConfig
 from .rate_limit import RateLimitConfig
 from .retry import BudgetConfig, RetryConfig
+from .throttle import ThrottleConfig
 from .timeout import TimeoutConfig
 
 C = TypeVar("C", bound=Config)
@@ -23,6 +25,8 @@ _PARTS: dict[str, type[Config]] = {
     "timeout": TimeoutConfig,
     "bulkhead": BulkheadConfig,
     "rate_limit": RateLimitConfig,
+    "limit": AdaptiveLimitConfig,
+    "throttle": ThrottleConfig,
     "hedge": HedgeConfig,
     "fallback": FallbackConfig,
 }

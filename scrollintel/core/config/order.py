@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-DEFAULT_ORDER = ("fallback", "retry", "hedge", "breaker", "rate_limit", "bulkhead", "timeout")
+DEFAULT_ORDER = ("fallback", "retry", "hedge", "breaker", "throttle", "rate_limit", "bulkhead", "limit", "timeout")
 """Outermost first. The total deadline spans everything inside the fallback."""
 
 _RULES = (
@@ -13,12 +13,22 @@ _RULES = (
     ("fallback", "breaker", "a fallback inside the breaker hides every failure from it"),
     ("fallback", "rate_limit", "a refusal outside the fallback is not answered by it"),
     ("fallback", "bulkhead", "a refusal outside the fallback is not answered by it"),
+    ("fallback", "throttle", "a refusal outside the fallback is not answered by it"),
+    ("fallback", "limit", "a refusal outside the fallback is not answered by it"),
     ("fallback", "timeout", "a late attempt outside the fallback is not answered by it"),
     ("retry", "hedge", "retries inside a hedge multiply with it"),
     ("retry", "timeout", "the time limit is one for each attempt; use TimeoutConfig(total=...) for the whole call"),
     ("hedge", "breaker", "a breaker outside the hedge does not see the attempts"),
     ("hedge", "timeout", "the time limit is one for each attempt; use TimeoutConfig(total=...) for the whole call"),
     ("breaker", "timeout", "a breaker inside the time limit never learns of hanging calls"),
+    ("retry", "throttle", "a throttle outside the retry does not see the attempts"),
+    ("hedge", "throttle", "a throttle outside the hedge does not see the attempts"),
+    ("retry", "limit", "a limit outside the retry would take its pauses for slow answers"),
+    ("hedge", "limit", "a limit outside the hedge does not see the attempts"),
+    ("throttle", "timeout", "a throttle inside the time limit never learns of hanging calls"),
+    ("rate_limit", "limit", "the limit would take the wait for a permit for a slow answer"),
+    ("bulkhead", "limit", "the limit would take the wait for a slot of the bulkhead for a slow answer"),
+    ("limit", "timeout", "the time limit would run while the call waits for a slot"),
     ("bulkhead", "timeout", "the time limit would run while the call waits for a slot"),
     ("rate_limit", "timeout", "the time limit would run while the call waits for its permit"),
 )

@@ -12,9 +12,11 @@ from .breaker import CircuitBreakerConfig
 from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
+from .limit import AdaptiveLimitConfig
 from .order import DEFAULT_ORDER, full_order, order_problem
 from .rate_limit import RateLimitConfig
 from .retry import RetryConfig
+from .throttle import ThrottleConfig
 from .timeout import TimeoutConfig
 
 
@@ -54,14 +56,17 @@ class Policy(Config):
         timeout: A `TimeoutConfig`, or seconds for each attempt.
         bulkhead: A `BulkheadConfig`, or the number of calls that may run at once.
         rate_limit: Attempts per time.
+        limit: Adaptive concurrency limit.
+        throttle: Adaptive throttling of what the dependency would refuse.
         hedge: Further attempts beside a slow one.
         fallback: A `FallbackConfig`, or a callable or list of callables.
         order: Layers outermost first, where the default order does not fit; see `config.order`. Named layers
             change places among themselves, the others stay.
-        key: Gives a key from the call's arguments; each key gets a circuit of its own (host, shard, tenant). With
-            `levels(shard=..., host=...)` each level gets one, and the narrowest that explains the failures opens.
-        max_keys: Circuits kept at once; idle closed ones are dropped; default 500.
-        key_idle: Seconds after which an unused circuit of a key may be dropped; default 600.
+        key: Gives a key from the call's arguments; each key gets a circuit of its own (host, shard, tenant), and an
+            adaptive limit of its own. With `levels(shard=..., host=...)` each level gets a circuit, and the narrowest
+            that explains the failures opens.
+        max_keys: Circuits, and adaptive limits, kept at once; idle ones are dropped; default 500.
+        key_idle: Seconds after which what belongs to an unused key may be dropped; default 600.
         response_times: Whether response times are measured; default True.
 
     Raises:
@@ -79,6 +84,8 @@ class Policy(Config):
         default=None, metadata=nested(BulkheadConfig, shorthand=_slots, words="a number of calls")
     )
     rate_limit: RateLimitConfig | None = field(default=None, metadata=nested(RateLimitConfig))
+    limit: AdaptiveLimitConfig | None = field(default=None, metadata=nested(AdaptiveLimitConfig))
+    throttle: ThrottleConfig | None = field(default=None, metadata=nested(ThrottleConfig))
     hedge: HedgeConfig | None = field(default=None, metadata=nested(HedgeConfig))
     fallback: FallbackConfig | Callable[..., Any] | None = field(
         default=None, metadata=nested(FallbackConfig, shorthand=_fallbacks, words="a callable or a list of callables")
@@ -91,8 +98,8 @@ class Policy(Config):
 
     def _conflicts(self, broken: set[str]) -> Iterator[Violation]:
         """Check what spans several parts."""
-        if not broken and self.key is not None and self.breaker is None:
-            yield Violation("key", self.key, "None unless there is a breaker")
+        if not broken and self.key is not None and self.breaker is None and self.limit is None:
+            yield Violation("key", self.key, "None unless there is a breaker or an adaptive limit")
         if self.order is not None and "order" not in broken:
             problem = order_problem(self.order)
             if problem is None and not broken:

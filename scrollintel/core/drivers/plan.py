@@ -27,6 +27,8 @@ from ..strategies.retry import RetryRule
 
 if TYPE_CHECKING:
     from ..strategies.keyed import KeyedCircuits
+    from ..strategies.limit import AdaptiveLimit
+    from ..strategies.throttle import Throttle
 
 Link = Callable[[Call], Any]
 _NEVER_OPENS = 2**62
@@ -37,8 +39,8 @@ class Parts:
     """Strategies of one policy; a part whose configuration stays is carried over to the next revision."""
 
     __slots__ = (
-        "abandoned", "arrived", "bulkhead", "circuit", "clock", "fallback", "hedge", "hub", "keyed", "policy",
-        "rate_limit", "retry",
+        "abandoned", "arrived", "bulkhead", "circuit", "clock", "fallback", "hedge", "hub", "keyed", "limit",
+        "policy", "rate_limit", "retry", "throttle",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +63,8 @@ class Parts:
         self.hedge = self._hedge(budgets, before)
         self.bulkhead = self._bulkhead(before)
         self.rate_limit = self._rate_limit(before)
+        self.limit = self._limit(before)
+        self.throttle = self._throttle(before)
         self.fallback = self._fallback(before)
         self.circuit, self.keyed = self._circuits(circuit, before)
 
@@ -116,6 +120,36 @@ class Parts:
             return before.rate_limit
         return RateLimit(self.policy.name, config, self.clock, self.hub)
 
+    def _limit(self, before: Parts | None) -> AdaptiveLimit | None:
+        policy = self.policy
+        config = policy.limit
+        if config is None:
+            return None
+        options: dict[str, Any] = {  # Any: keyword arguments of mixed types
+            "keyed": policy.key is not None,
+            "maximum": policy.max_keys,
+            "idle": policy.key_idle,
+            "bad": None if policy.breaker is None else policy.breaker.result_predicate,
+        }
+        if before is not None and before.limit is not None:
+            before.limit.reconfigure(config, **options)
+            return before.limit
+        from ..strategies.limit import AdaptiveLimit
+
+        return AdaptiveLimit(policy.name, config, self.clock, self.hub, **options)
+
+    def _throttle(self, before: Parts | None) -> Throttle | None:
+        policy = self.policy
+        config = policy.throttle
+        if config is None:
+            return None
+        if before is not None and before.throttle is not None:
+            before.throttle.reconfigure(config, policy.breaker)
+            return before.throttle
+        from ..strategies.throttle import Throttle
+
+        return Throttle(policy.name, config, self.clock, self.hub, breaker=policy.breaker)
+
     def _fallback(self, before: Parts | None) -> FallbackRule:
         config: Any = self.policy.fallback
         if before is not None and before.fallback.config == config:
@@ -142,6 +176,9 @@ class Parts:
             circuit = Circuit(config, self.clock, self.hub)
         waits = (policy.bulkhead, policy.rate_limit)
         longest = sum(_longest_wait(part, config.lease) for part in waits if part is not None)
+        if policy.limit is not None:
+            wait = policy.limit.longest_wait
+            longest += config.lease if wait is None else wait
         # A circuit may be shared with policies that have no queues; the longest wait bounds them all.
         circuit.queue_limit = max(circuit.queue_limit, longest)
         if policy.key is None:
@@ -295,6 +332,8 @@ class Lane:
             and policy.hedge is None
             and policy.bulkhead is None
             and policy.rate_limit is None
+            and policy.limit is None
+            and policy.throttle is None
             and self.total is None
             and not self.in_thread
             and not parts.fallback.keeps
@@ -342,6 +381,10 @@ def compose(lane: Lane, links: Mapping[str, Callable[..., Any]]) -> Any:
             link = links["gate"](parts.bulkhead, parts.clock, link)
         elif layer == "rate_limit" and parts.rate_limit is not None:
             link = links["gate"](parts.rate_limit, parts.clock, link)
+        elif layer == "limit" and parts.limit is not None:
+            link = links["gate"](parts.limit, parts.clock, link)
+        elif layer == "throttle" and parts.throttle is not None:
+            link = links["gate"](parts.throttle, parts.clock, link)
         elif layer == "breaker":
             link = links["breaker"](link)
         elif layer == "hedge" and parts.hedge is not None:

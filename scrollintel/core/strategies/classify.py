@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..config.breaker import CircuitBreakerConfig
+from ..config.limit import AdaptiveLimitConfig
 from ..errors import RejectedError, UnprotectedError
-from ..outcome import ErrorMatcher, Verdict
+from ..outcome import ErrorMatcher, ErrorPredicate, Verdict
 
 if TYPE_CHECKING:
     from ..config.outliers import OutlierConfig
@@ -50,6 +51,35 @@ def classifier(config: CircuitBreakerConfig | OutlierConfig) -> Classifier:
             with contextlib.suppress(Exception):
                 error.add_note(f"failure_predicate raised {type(broken).__name__}; the error counts as a failure")
             return FAILURE
+
+    return classify
+
+
+def failure_classifier(counted: ErrorPredicate) -> Classifier:
+    """Return the rule for errors that a predicate alone decides on, beside refusals and cancellation."""
+
+    def classify(error: BaseException) -> Verdict:
+        if not isinstance(error, Exception) or isinstance(error, _OWN):
+            return ABANDONED
+        try:
+            return FAILURE if counted(error) else IGNORED
+        except Exception:  # a predicate that raises must not hide the real error
+            return FAILURE
+
+    return classify
+
+
+def overload_classifier(config: AdaptiveLimitConfig) -> Classifier:
+    """Return the rule by which errors tell of overload: FAILURE for these, and a neutral verdict for all others."""
+    told = config.overload_predicate or ErrorMatcher(config.overload_exceptions)
+
+    def classify(error: BaseException) -> Verdict:
+        if not isinstance(error, Exception) or isinstance(error, _OWN):
+            return ABANDONED
+        try:
+            return FAILURE if told(error) else IGNORED
+        except Exception:  # a predicate that raises must neither hide the real error nor keep a slot
+            return IGNORED
 
     return classify
 

@@ -60,7 +60,10 @@ ATTRIBUTES = (
     Attribute(ATTEMPTS, "int", "call", "Attempts that began, hedges included; 0 when the call was refused"),
     Attribute(ATTEMPT, "int", "attempt, events", "Number of the attempt, from 1"),
     Attribute(ERROR_TYPE, "string", "call, attempt, events", "Class of the error; never its text"),
-    Attribute(LAYER, "string", "event `call.rejected`", "What refused: breaker, bulkhead, rate_limit or deadline"),
+    Attribute(
+        LAYER, "string", "event `call.rejected`",
+        "What refused: breaker, throttle, rate_limit, bulkhead, limit or deadline",
+    ),
     Attribute(REASON, "string", "events", "Why a state changed or no further attempt follows"),
     Attribute(OLD_STATE, "string", "event `circuit.state_changed`", "State that the circuit left"),
     Attribute(STATE, "string", "event `circuit.state_changed`", "State that it entered"),

@@ -213,8 +213,9 @@ def test_figures_cut_texts_that_no_message_may_hold(manager: FaultToleranceManag
 
 def test_figures_of_a_policy_have_the_order_of_its_row() -> None:
     """Rows are read by position, so what is new stands at the end."""
-    assert PolicyReport._fields[-7:] == (
-        "rejections", "calls", "attempts", "given_up", "slots", "capacity", "reserve",
+    assert PolicyReport._fields[-13:] == (
+        "rejections", "calls", "attempts", "given_up", "slots", "capacity", "reserve", "limit", "limit_running",
+        "limit_waiting", "throttled", "limit_rejections", "throttle_rejections",
     )  # fmt: skip
     assert CircuitReport._fields[6:14] == (
         "successes", "failures", "slow", "rejections", "timeouts", "late", "ignored", "abandoned",

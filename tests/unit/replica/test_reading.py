@@ -214,13 +214,13 @@ def test_read_rows_of_a_later_replica_ignores_what_it_adds() -> None:
     report = read_report(
         {
             "circuits": [[*CIRCUIT, BUCKETS, "later", 1]],
-            "policies": [[*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0, "later"]],
+            "policies": [[*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0, 20, 3, 1, 0.5, 8, 9, "later"]],
             "levels": [[*LEVEL, {"later": 1}]],
             "later": [1],
         }
     )
     assert report.circuits == [CircuitReport(*CIRCUIT, BUCKETS)]
-    assert report.policies == [PolicyReport._make([*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0])]
+    assert report.policies == [PolicyReport._make([*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0, 20, 3, 1, 0.5, 8, 9])]
     assert [level.service for level in report.levels] == ["search"]
 
 

@@ -56,7 +56,7 @@ def test_grown_policy_that_began_anew_counts_all_of_it() -> None:
     first, second = policy(retries=4, hedges=1), policy(retries=1, hedges=3)
     grown.policy("orders", None, first)
     grown.policy("orders", first, second)
-    assert grown.policies["p", "orders"] == (5, 0, 4, 0, 0)
+    assert grown.policies["p", "orders"] == (5, 0, 4, 0, 0, 0, 0)
 
 
 def test_grown_facts_that_a_replica_lost_are_added_up() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -15,14 +14,15 @@ from prometheus_client.parser import text_string_to_metric_families as text
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.bulkhead import BulkheadConfig
 from scrollintel.core.config.degradation import DegradationLevel
+from scrollintel.core.config.limit import AdaptiveLimitConfig
 from scrollintel.core.config.policy import Policy
 from scrollintel.core.config.rate_limit import RateLimitConfig
 from scrollintel.core.config.retry import BudgetConfig, RetryConfig
+from scrollintel.core.config.throttle import ThrottleConfig
 from scrollintel.core.errors import ConfigError, RejectedError
 from scrollintel.core.manager import FaultToleranceManager
 from scrollintel.core.registry import Registry
 from scrollintel.core.strategies.admission import Admission
-from scrollintel.core.strategies.outliers import HostPool
 from scrollintel.telemetry.families import LIBRARY
 from scrollintel.telemetry.prometheus import Collector, exposition
 from scrollintel.testing import ManualClock
@@ -126,6 +126,7 @@ def test_metrics_of_a_policy_tell_its_parts(manager: FaultToleranceManager) -> N
         "orders", breaker=CircuitBreakerConfig("orders"),
         retry=RetryConfig(max_attempts=3, base_delay=0.01, budget=BudgetConfig(reserve=5.0, ratio=0.0)),
         bulkhead=BulkheadConfig(max_concurrent=7), rate_limit=RateLimitConfig(rate=20.0),
+        limit=AdaptiveLimitConfig(initial_limit=9), throttle=ThrottleConfig(),
     )  # fmt: skip
     with pytest.raises(OSError, match="gone"):
         manager.registry.pipeline(policy).call(fails)
@@ -134,11 +135,12 @@ def test_metrics_of_a_policy_tell_its_parts(manager: FaultToleranceManager) -> N
         "retries_total": 2, "retries_given_up_total": 1, "hedges_total": 0, "fallbacks_total": 0,
         "limit_rejections_total": 0, "abandoned_threads": 0, "retry_budget_tokens": 3,
         "retry_budget_reserve_tokens": 5, "bulkhead_running": 0, "bulkhead_waiting": 0, "bulkhead_limit": 7,
-        "rate_limit_capacity": 20,
+        "rate_limit_capacity": 20, "adaptive_limit": 9, "adaptive_limit_running": 0, "adaptive_limit_waiting": 0,
+        "adaptive_limit_rejections_total": 0, "throttle_share": 0, "throttle_rejections_total": 0,
     }  # fmt: skip
     assert {name: of(manager, name, policy="orders") for name in wanted} == wanted
     assert of(manager, "rate_limit_permits", policy="orders") == pytest.approx(17, abs=0.5)
-    for name in ("retry_budget_tokens", "bulkhead_limit", "rate_limit_permits"):
+    for name in ("retry_budget_tokens", "bulkhead_limit", "rate_limit_permits", "adaptive_limit", "throttle_share"):
         assert of(manager, name, policy="plain") is None
 
 
@@ -229,42 +231,21 @@ def test_metrics_need_no_package_but_the_collector() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_pool_of_hosts_is_counted_by_state(manager: FaultToleranceManager, clock: ManualClock) -> None:
-    """Hosts by state, ejections so far, and whether the pool panics; what is gone is not told any more."""
-
-    def answer(host: str) -> str:
-        if host == "a":
-            raise ConnectionError
-        return host
-
-    pool = HostPool("found", hosts=["a", "b", "c"], clock=clock)
-    while pool.figures().ejected == 0:
-        with suppress(ConnectionError):
-            pool.call(answer)
-    page = exposition(manager).text
-    assert 'scrollintel_pool_hosts{pool="found",state="admitted"} 2' in page
-    assert 'scrollintel_pool_hosts{pool="found",state="ejected"} 1' in page
-    assert 'scrollintel_pool_ejections_total{pool="found"} 1' in page
-    assert 'scrollintel_pool_panics{pool="found"} 0' in page
-    del pool
-    assert 'pool="found"' not in exposition(manager).text
-
-
 @pytest.mark.needs("promtool")
 def test_metrics_of_a_process_pass_the_checks_of_promtool(manager: FaultToleranceManager) -> None:
     """Every family of a process is as Prometheus wants it."""
     policy = Policy(
         "orders", breaker=CircuitBreakerConfig("orders"), retry=RetryConfig(budget=BudgetConfig()),
-        bulkhead=BulkheadConfig(), rate_limit=RateLimitConfig(rate=1.0),
+        bulkhead=BulkheadConfig(), rate_limit=RateLimitConfig(rate=1.0), limit=AdaptiveLimitConfig(),
+        throttle=ThrottleConfig(),
     )  # fmt: skip
     manager.registry.pipeline(policy).call(int)
     keyed = Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda host: host)
     manager.registry.pipeline(keyed)(lambda host: host)("a")
     manager.degradation.register_service("search")
-    admission, pool = Admission(), HostPool("search", hosts=["a", "b"])
+    admission = Admission()
     page = exposition(manager)
     assert admission.figures().limit == 100
-    assert pool.figures().admitted == 2
     assert {family.name for family in text(page.text)} == {
         definition.name.removesuffix("_total") for definition in LIBRARY
     }

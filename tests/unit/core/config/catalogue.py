@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scrollintel.core.config import (
+    AdaptiveLimitConfig,
     AdmissionConfig,
     Backoff,
     BreakerMode,
@@ -20,11 +21,13 @@ from scrollintel.core.config import (
     FallbackConfig,
     HedgeConfig,
     Jitter,
+    LimitAlgorithm,
     OutlierConfig,
     Policy,
     RampKind,
     RateLimitConfig,
     RetryConfig,
+    ThrottleConfig,
     TimeoutConfig,
     WindowKind,
 )
@@ -32,6 +35,7 @@ from scrollintel.core.errors import ConfigError
 
 CLASSES: list[type[Config]] = [
     AdmissionConfig,
+    AdaptiveLimitConfig,
     BudgetConfig,
     BulkheadConfig,
     CircuitBreakerConfig,
@@ -42,6 +46,7 @@ CLASSES: list[type[Config]] = [
     Policy,
     RateLimitConfig,
     RetryConfig,
+    ThrottleConfig,
     TimeoutConfig,
 ]
 REQUIRED: dict[type[Config], dict[str, Any]] = {
@@ -86,6 +91,10 @@ NUMBERS: list[Number] = [
     *positive(AdmissionConfig, "target_wait", high=60.0),
     Number(AdmissionConfig, "rotation", 1.0, 86_400.0),
     Number(AdmissionConfig, "retry_after", 1.0, 3600.0),
+    *counts(AdaptiveLimitConfig, "initial_limit", "min_limit", "max_limit", high=100_000),
+    Number(AdaptiveLimitConfig, "tolerance", 1.0, 100.0),
+    Number(AdaptiveLimitConfig, "max_waiting", 0, 1_000_000, optional=True, whole=True),
+    *positive(AdaptiveLimitConfig, "max_wait", optional=True),
     Number(BudgetConfig, "ratio", 0.0, 1.0),
     *positive(BudgetConfig, "reserve", "cost", high=1e9),
     Number(BudgetConfig, "threshold", 0.0, 1.0),
@@ -140,9 +149,14 @@ NUMBERS: list[Number] = [
     Number(RetryConfig, "exponential_base", 1.0, 1000.0),
     *positive(RetryConfig, "max_elapsed", optional=True),
     Number(RetryConfig, "max_retry_after"),
+    Number(ThrottleConfig, "multiplier", 1.0, 100.0),
+    *positive(ThrottleConfig, "window", high=3600.0),
+    *counts(ThrottleConfig, "min_requests", high=1_000_000),
+    *positive(ThrottleConfig, "max_share", high=1.0),
     *positive(TimeoutConfig, "attempt", "total", optional=True),
 ]
 BOOLEANS: list[tuple[type[Config], str]] = [
+    (AdaptiveLimitConfig, "per_key"),
     (BudgetConfig, "deposit_on_success"),
     (BudgetConfig, "across_layers"),
     (CircuitBreakerConfig, "response_times"),
@@ -153,6 +167,7 @@ BOOLEANS: list[tuple[type[Config], str]] = [
     (TimeoutConfig, "in_thread"),
 ]
 CHOICES: list[tuple[type[Config], str, Any]] = [
+    (AdaptiveLimitConfig, "algorithm", LimitAlgorithm),
     (CircuitBreakerConfig, "window_kind", WindowKind),
     (CircuitBreakerConfig, "mode", BreakerMode),
     (CircuitBreakerConfig, "ramp_kind", RampKind),
@@ -160,6 +175,7 @@ CHOICES: list[tuple[type[Config], str, Any]] = [
     (RetryConfig, "backoff", Backoff),
 ]
 ERRORS: list[tuple[type[Config], str]] = [
+    (AdaptiveLimitConfig, "overload_exceptions"),
     (CircuitBreakerConfig, "failure_exceptions"),
     (CircuitBreakerConfig, "ignored_exceptions"),
     (FallbackConfig, "on"),
@@ -169,6 +185,8 @@ ERRORS: list[tuple[type[Config], str]] = [
     (RetryConfig, "non_retryable_exceptions"),
 ]
 HOOKS: list[tuple[type[Config], str]] = [
+    (AdaptiveLimitConfig, "overload_predicate"),
+    (AdaptiveLimitConfig, "result_predicate"),
     (CircuitBreakerConfig, "failure_predicate"),
     (CircuitBreakerConfig, "health_probe"),
     (CircuitBreakerConfig, "result_predicate"),
@@ -182,6 +200,8 @@ HOOKS: list[tuple[type[Config], str]] = [
     (HedgeConfig, "repeatable"),
     (RetryConfig, "repeatable"),
     (RetryConfig, "retry_after"),
+    (ThrottleConfig, "failure_predicate"),
+    (ThrottleConfig, "result_predicate"),
 ]
 NAMES: list[tuple[type[Config], str]] = [
     (AdmissionConfig, "name"),
@@ -197,6 +217,8 @@ NESTED: list[tuple[type[Config], str, type[Config]]] = [
     (Policy, "timeout", TimeoutConfig),
     (Policy, "bulkhead", BulkheadConfig),
     (Policy, "rate_limit", RateLimitConfig),
+    (Policy, "limit", AdaptiveLimitConfig),
+    (Policy, "throttle", ThrottleConfig),
     (Policy, "hedge", HedgeConfig),
     (Policy, "fallback", FallbackConfig),
 ]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from scrollintel.core import config as package
 from scrollintel.core.config import (
+    AdaptiveLimitConfig,
     Backoff,
     BreakerMode,
     BudgetConfig,
@@ -28,6 +29,7 @@ from scrollintel.core.config import (
     Policy,
     RateLimitConfig,
     RetryConfig,
+    ThrottleConfig,
     TimeoutConfig,
     WindowKind,
 )
@@ -115,6 +117,8 @@ def test_from_dict_with_no_mapping_is_refused(kind: type[Config], data: Any) -> 
 
 
 ROUND_TRIPS: list[Config] = [
+    AdaptiveLimitConfig(),
+    AdaptiveLimitConfig("vegas", 5, 2, 50, 2, max_waiting=3, max_wait=None, overload_exceptions=["a.B"], per_key=False),
     BudgetConfig(),
     BudgetConfig.grpc("shared"),
     BudgetConfig("b", 0.5, 3, 2, 0.25),
@@ -136,6 +140,8 @@ ROUND_TRIPS: list[Config] = [
         timeout=2,
         bulkhead=5,
         rate_limit=RateLimitConfig(5),
+        limit=AdaptiveLimitConfig(),
+        throttle=ThrottleConfig(),
         hedge=HedgeConfig(),
         fallback=FallbackConfig(stale_if_error=9),
     ),

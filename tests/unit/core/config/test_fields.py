@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrollintel.core.config import (
+    AdaptiveLimitConfig,
     BulkheadConfig,
     CircuitBreakerConfig,
     Config,
@@ -93,6 +94,9 @@ def test_number_field_with_an_integer_too_large_for_a_float_is_refused(number: N
 
 
 NEEDS: dict[tuple[type[Config], str], Callable[[float], dict[str, Any]]] = {
+    (AdaptiveLimitConfig, "initial_limit"): lambda _: {"max_limit": 100_000},
+    (AdaptiveLimitConfig, "min_limit"): lambda value: {"initial_limit": int(value), "max_limit": int(value)},
+    (AdaptiveLimitConfig, "max_limit"): lambda value: {"initial_limit": int(value)},
     (BulkheadConfig, "max_wait"): lambda _: {"max_waiting": 1},
     (CircuitBreakerConfig, "window"): lambda _: {"window_kind": "time"},
     (CircuitBreakerConfig, "slow_call_duration"): lambda _: {"window_kind": "time"},
@@ -119,7 +123,13 @@ def rising(level: str, value: float) -> dict[str, Any]:
     }
 
 
-UPPER_BOUND_REACHED_BY_ITSELF_ONLY = {"minimal_error_rate", "moderate_error_rate", "severe_error_rate", "quantile"}
+UPPER_BOUND_REACHED_BY_ITSELF_ONLY = {
+    "minimal_error_rate",
+    "moderate_error_rate",
+    "severe_error_rate",
+    "quantile",
+    "max_share",
+}
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=str)

@@ -13,17 +13,25 @@ from scrollintel.core.errors import ConfigError
 
 
 def test_order_problem_accepts_exactly_the_sensible_permutations() -> None:
-    """The fallback is outermost, the time limit innermost, retries outside hedges outside the breaker."""
-    accepted = {order for order in permutations(DEFAULT_ORDER) if order_problem(order) is None}
+    """Retries outside hedges outside breaker, throttle and limit; what may let wait outside the limit."""
+    orders = [("fallback", *inner, "timeout") for inner in permutations(DEFAULT_ORDER[1:-1])]
+    accepted = {order for order in orders if order_problem(order) is None}
     sensible = {
         order
-        for order in permutations(DEFAULT_ORDER)
-        if order[0] == "fallback"
-        and order[-1] == "timeout"
-        and order.index("retry") < order.index("hedge") < order.index("breaker")
+        for order in orders
+        if order.index("retry") < order.index("hedge") < order.index("breaker")
+        and order.index("hedge") < order.index("throttle")
+        and max(order.index("hedge"), order.index("rate_limit"), order.index("bulkhead")) < order.index("limit")
     }
     assert accepted == sensible
-    assert len(accepted) == 20
+    assert DEFAULT_ORDER in accepted
+
+
+@pytest.mark.parametrize("layer", DEFAULT_ORDER)
+def test_order_problem_nothing_stands_outside_the_fallback_or_inside_the_time_limit(layer: str) -> None:
+    """The fallback is outermost and the time limit innermost."""
+    assert layer == "fallback" or order_problem((layer, "fallback")) is not None
+    assert layer == "timeout" or order_problem(("timeout", layer)) is not None
 
 
 @pytest.mark.parametrize(
@@ -46,7 +54,7 @@ def test_full_order_lets_named_layers_change_places_among_themselves() -> None:
     """The other layers stay where they are."""
     assert full_order(()) == DEFAULT_ORDER
     assert full_order(("breaker", "retry")) == (
-        "fallback", "breaker", "hedge", "retry", "rate_limit", "bulkhead", "timeout",
+        "fallback", "breaker", "hedge", "retry", "throttle", "rate_limit", "bulkhead", "limit", "timeout",
     )  # fmt: skip
 
 

@@ -1,0 +1,251 @@
+"""An adaptive concurrency limit: slots whose number follows the response times, and a waiting line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config.limit import AdaptiveLimitConfig
+from ..outcome import Verdict
+from .latency import Baseline, LatencyWindow
+from .limit_rules import RULES, Reading
+from .line import Place, PriorityLine
+
+WINDOW = 0.1
+"""Seconds that a window lasts at least."""
+_ENOUGH = 5  # samples for which a window is closed early
+_LONGEST = 1.0  # seconds after which any sample will do
+_LOOK = 0.02  # seconds between two looks at a window that is not ready
+_UNLEARNT_BACKOFF = 0.9
+RANKS = 4
+
+
+class Flight:
+    """A slot in use.
+
+    Attributes:
+        started: When it was taken.
+        holder, owner: Free for the owner's use.
+    """
+
+    __slots__ = ("holder", "owner", "started")
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.holder = 0
+        self.owner: Any = None
+
+
+class LimitMachine:
+    """Rules of one adaptive limit. Pure and not thread-safe; the owning gate locks.
+
+    Response times are gathered in windows of at least 0.1 s and five samples, or one second (two response times when
+    that is longer) and any sample. Calls in flight count from their start: what has run for longer than the learnt
+    response time and four of its mean deviations is a sample as well, so that a dependency that hangs shrinks the limit
+    before a single call has ended. Verdicts: SUCCESS is a response time, FAILURE tells of overload and counts as ten
+    times the learnt response time, all others count for nothing. After each window the rule of the configured algorithm
+    gives the next limit, which is kept within its bounds. It grows only when at least half of it was in use. Nor does
+    slowness alone push it below twice the calls in flight, so that noise at low traffic costs nothing.
+
+    At the smallest limit it stays until the baseline has caught up with what is measured there, so that it does not
+    come back to the edge of the tolerance.
+
+    Nothing about the dependency is set by hand: the first second (ten response times when that is longer) gives the
+    baseline, see `latency.Baseline`. Until then the limit stays, and is cut by a tenth after each window in which
+    most results tell of overload.
+
+    A freed slot passes to the most critical place in line, the oldest one within a class. The line is as long as there
+    are slots, or `max_waiting`: that absorbs a burst as large as what runs, and can hold a call for about one response
+    time more, while an endless line would only move the overload to our side (failsafe-go lets one to two times the
+    limit wait, Envoy nobody).
+
+    Times are seconds on any monotonic scale; a `now` that goes back is read as the latest one seen.
+
+    Attributes:
+        config: The configuration in force.
+        estimate: The limit as a real number, from `min_limit` to `max_limit`.
+        woken: Places that were granted or sent away since the list was emptied; the owner wakes their holders.
+    """
+
+    __slots__ = (
+        "_baseline", "_flights", "_line", "_look_at", "_now", "_rule", "_window", "config", "estimate", "woken",
+    )  # fmt: skip
+
+    def __init__(self, config: AdaptiveLimitConfig, now: float) -> None:
+        self.config = config
+        self.estimate = float(config.initial_limit)
+        self.woken: list[Place[Flight]] = []
+        self._now = now
+        # Ordered by start, because a slot is taken at the present time.
+        self._flights: dict[Flight, None] = {}
+        self._line: PriorityLine[Flight] = PriorityLine(RANKS)
+        self._baseline = Baseline()
+        self._window = LatencyWindow(now)
+        self._look_at = now + WINDOW
+        self._rule = RULES[config.algorithm]()
+
+    @property
+    def limit(self) -> int:
+        """Slots."""
+        return int(self.estimate)
+
+    @property
+    def running(self) -> int:
+        """Slots in use; more than `limit` right after it has shrunk."""
+        return len(self._flights)
+
+    @property
+    def waiting(self) -> int:
+        """Places taken in line."""
+        return self._line.waiting
+
+    @property
+    def baseline(self) -> float | None:
+        """The learnt response time in seconds, or None until there is one."""
+        return self._baseline.mean
+
+    def acquire(self, now: float, rank: int) -> Flight | Place[Flight] | None:
+        """Return a slot, a place in line, or None when there is neither.
+
+        Arguments:
+            now: Seconds.
+            rank: Class of the call, from 0, the most critical one, to 3.
+        """
+        now = self._advance(now)
+        if now >= self._look_at:
+            self._look(now)
+        flights = self._flights
+        # A free slot means an empty line, since whoever frees one serves the line first.
+        if len(flights) < int(self.estimate):
+            return self._start(now)
+        place, gone = self._line.join(rank, self._bound())
+        if gone is not None:
+            self.woken.append(gone)
+        return place
+
+    def release(self, flight: Flight, now: float, verdict: Verdict) -> None:
+        """Give a slot back, once, with how its call ended.
+
+        Raises:
+            RuntimeError: when the slot is not taken; a caller released twice.
+        """
+        if flight not in self._flights:
+            raise RuntimeError("a slot was released that nobody holds")
+        now = self._advance(now)
+        del self._flights[flight]
+        if verdict is Verdict.SUCCESS:
+            self._window.add(min(now - flight.started, self._baseline.cap))
+        elif verdict is Verdict.FAILURE:
+            self._window.overloads += 1
+        if now >= self._look_at:
+            self._look(now)
+        self._serve(now)
+
+    def withdraw(self, place: Place[Flight]) -> Flight | None:
+        """Leave the line; return the slot that was granted meanwhile, which the caller then owns, or None."""
+        if place.granted:
+            return place.slot
+        self._line.leave(place)
+        return None
+
+    def reconfigure(self, config: AdaptiveLimitConfig, now: float) -> None:
+        """Go on under `config`: limit, baseline, slots in use and line are kept as far as the new bounds allow."""
+        now = self._advance(now)
+        if config.algorithm is not self.config.algorithm:
+            self._rule = RULES[config.algorithm]()
+        self.config = config
+        self._set(self.estimate)
+        self._serve(now)
+
+    def keep(self, flights: list[Flight], now: float) -> None:
+        """Go on with an empty line and only these slots in use."""
+        self._flights = dict.fromkeys(flights)
+        self._line.clear()
+        self.woken.clear()
+        self._restart(self._advance(now))
+
+    def flights(self) -> list[Flight]:
+        """Return the slots in use, the oldest first."""
+        return list(self._flights)
+
+    # ------------------------------------------------------------------ inside
+
+    def _advance(self, now: float) -> float:
+        if now < self._now:
+            return self._now
+        self._now = now
+        return now
+
+    def _start(self, now: float) -> Flight:
+        flight = Flight(now)
+        self._flights[flight] = None
+        if len(self._flights) > self._window.peak:
+            self._window.peak = len(self._flights)
+        return flight
+
+    def _bound(self) -> int:
+        length = self.config.max_waiting
+        return int(self.estimate) if length is None else length
+
+    def _serve(self, now: float) -> None:
+        while self._line.waiting and len(self._flights) < int(self.estimate):
+            place = self._line.first()
+            place.slot = self._start(now)
+            place.granted = True
+            self.woken.append(place)
+
+    def _set(self, estimate: float) -> None:
+        self.estimate = min(float(self.config.max_limit), max(float(self.config.min_limit), estimate))
+        if self._line.waiting > self._bound():
+            self.woken.extend(self._line.shorten(self._bound()))
+
+    def _restart(self, now: float) -> None:
+        self._window.restart(now, len(self._flights))
+        self._look_at = now + WINDOW
+
+    def _look(self, now: float) -> None:
+        """Judge the window when it is ready."""
+        baseline, window = self._baseline, self._window
+        self._look_at = now + _LOOK
+        if baseline.mean is None:
+            self._look_first(now)
+            return
+        ages = []
+        for flight in self._flights:
+            age = now - flight.started
+            if age <= baseline.overdue:
+                break
+            ages.append(min(age, baseline.cap))
+        elapsed = now - window.started
+        if window.answers + window.overloads + len(ages) < _ENOUGH and elapsed < max(_LONGEST, 2.0 * baseline.mean):
+            return
+        sample = window.sample(ages, baseline.cap)
+        if sample is not None:
+            peak, before = window.peak, self.estimate
+            reading = Reading(
+                before, baseline.mean / baseline.lower_bound(sample), self.config.tolerance,
+                window.overloads / sample.number, peak, window.answers / elapsed,
+            )  # fmt: skip
+            after = self._rule(reading)
+            if after < before and not reading.used and not window.overloads:
+                after = min(before, max(after, 2.0 * peak))
+            answered = window.sample()
+            if answered is not None:
+                alone = int(before) <= self.config.min_limit
+                baseline.learn(answered, elapsed, full=peak >= int(before), alone=alone)
+                if alone and baseline.trails(answered):
+                    after = min(after, before)
+            self._set(after)
+        self._restart(now)
+        self._serve(now)
+
+    def _look_first(self, now: float) -> None:
+        """Begin with a baseline when enough has ended, and shrink meanwhile when most of it tells of overload."""
+        window = self._window
+        if window.overloads > window.answers and window.overloads + window.answers >= _ENOUGH:
+            self._set(self.estimate * _UNLEARNT_BACKOFF)
+            self._restart(now)
+            return
+        first = window.first(now, [now - flight.started for flight in self._flights])
+        if first is not None:
+            self._baseline.begin(first)
+            self._restart(now)

@@ -1,0 +1,144 @@
+"""An adaptive throttle at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..call import Call
+from ..chance import chance
+from ..clock import Clock
+from ..config.breaker import CircuitBreakerConfig
+from ..config.throttle import ThrottleConfig
+from ..context import REQUEST, Criticality
+from ..errors import ThrottledError
+from ..hub import EventHub
+from ..locks import new_lock
+from ..machines.throttle import ThrottleMachine
+from ..outcome import Verdict
+from .classify import FAILURE, Classifier, classifier, classify_default, failure_classifier
+from .gate import NO_RESULT, Wait
+
+TOLD_EVERY = 1.0
+"""Seconds between two events about the same throttle at least."""
+_ORDINARY = Criticality.CRITICAL.rank
+_NEUTRAL = Verdict.ABANDONED
+
+
+class Throttle:
+    """The gate of one throttle.
+
+    Arguments:
+        breaker: Says what is a failure when the configuration does not; None when the policy has no breaker.
+        source: Gives random numbers from 0 up to but not including 1.
+    """
+
+    __slots__ = (
+        "_classify", "_clock", "_hub", "_lock", "_machine", "_name", "_random", "_rejects", "_told", "_told_at",
+        "config", "rejections",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        config: ThrottleConfig,
+        clock: Clock,
+        hub: EventHub,
+        *,
+        breaker: CircuitBreakerConfig | None = None,
+        source: Callable[[], float] = chance,
+    ) -> None:
+        self.rejections = 0
+        self._name = name
+        self._clock = clock
+        self._hub = hub
+        self._random = source
+        self._lock = new_lock()
+        self._machine = ThrottleMachine(config)
+        self._told = False
+        self._told_at = clock.monotonic() - TOLD_EVERY
+        self._adopt(config, breaker)
+
+    def _adopt(self, config: ThrottleConfig, breaker: CircuitBreakerConfig | None) -> None:
+        self.config = config
+        self._classify: Classifier
+        if config.failure_predicate is not None:
+            self._classify = failure_classifier(config.failure_predicate)
+        else:
+            self._classify = classify_default if breaker is None else classifier(breaker)
+        self._rejects = config.result_predicate
+        if self._rejects is None and breaker is not None:
+            self._rejects = breaker.result_predicate
+
+    def share(self) -> float:
+        """Return the share of ordinary (critical) attempts that is refused now."""
+        with self._lock:
+            return self._machine.share(self._clock.monotonic(), _ORDINARY)
+
+    def enter(self, call: Call) -> object:
+        """Let the attempt pass, or raise ThrottledError."""
+        rank = REQUEST.get().criticality.rank
+        now = self._clock.monotonic()
+        with self._lock:
+            admitted = self._machine.admit(now, rank, self._random())
+            self.rejections += not admitted
+            change = self._change(now)
+        self._tell(change)
+        if admitted:
+            return True
+        if self._hub.active:
+            from ..events import CallRejected
+
+            self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="throttle"))
+        raise ThrottledError(self._name)
+
+    def resume(self, call: Call, wait: Wait) -> object:
+        """Return a permit; nobody waits here."""
+        return True
+
+    def give_up(self, call: Call, wait: Wait) -> None:
+        """Do nothing: nobody waits here."""
+
+    def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
+        """Count whether the dependency accepted the attempt; one that never reached it counts for nothing."""
+        if error is None:
+            accepted = not self._refuses(value)
+        else:
+            verdict = self._classify(error)
+            if verdict is _NEUTRAL:
+                return
+            accepted = verdict is not FAILURE
+        now = self._clock.monotonic()
+        with self._lock:
+            self._machine.record(now, accepted=accepted)
+
+    def reconfigure(self, config: ThrottleConfig, breaker: CircuitBreakerConfig | None) -> None:
+        """Go on under `config`; the counts stay unless the window is another one."""
+        with self._lock:
+            self._adopt(config, breaker)
+            self._machine.reconfigure(config)
+
+    def _refuses(self, value: object) -> bool:
+        if self._rejects is None or value is NO_RESULT:
+            return False
+        try:
+            return bool(self._rejects(value))
+        except Exception:  # what a predicate raises the breaker reports
+            return False
+
+    def _change(self, now: float) -> float | None:
+        """Return the share when it is to be told that throttling began or ended; the lock is held."""
+        if not self._hub.active or now - self._told_at < TOLD_EVERY:
+            return None
+        share = self._machine.share(now, _ORDINARY)
+        if (share > 0.0) is self._told:
+            return None
+        self._told, self._told_at = share > 0.0, now
+        return share
+
+    def _tell(self, share: float | None) -> None:
+        if share is None:
+            return
+        from ..events import ThrottleChanged
+
+        self._hub.emit(ThrottleChanged(policy=self._name, at=self._clock.time(), active=share > 0.0, share=share))
