@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import assert_type
 
 from scrollintel import (
+    AdaptiveLimitConfig,
     Attempts,
     CircuitBreaker,
     CircuitBreakerConfig,
@@ -27,6 +28,7 @@ from scrollintel import (
     PolicySnapshot,
     RetryConfig,
     Subscription,
+    ThrottleConfig,
     ft_manager,
     protect,
     remaining,
@@ -57,7 +59,10 @@ async def nothing_later() -> bytes:
 
 async def decorators() -> None:
     """A decorated function keeps its parameters, its result and its colour."""
-    policy = protect("db", breaker=CONFIG, retry=RetryConfig(), timeout=1.0, bulkhead=3, fallback=[nothing])
+    policy = protect(
+        "db", breaker=CONFIG, retry=RetryConfig(), timeout=1.0, bulkhead=3, limit=AdaptiveLimitConfig(),
+        throttle=ThrottleConfig(), fallback=[nothing],
+    )  # fmt: skip
     assert_type(policy, Pipeline)
     assert_type(policy(plain)(3, text="a"), bytes)
     assert_type(await policy(coroutine)(3, text="a"), bytes)

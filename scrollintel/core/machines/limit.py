@@ -16,6 +16,7 @@ _ENOUGH = 5  # samples for which a window is closed early
 _LONGEST = 1.0  # seconds after which any sample will do
 _LOOK = 0.02  # seconds between two looks at a window that is not ready
 _UNLEARNT_BACKOFF = 0.9
+_SUCCESS, _FAILURE = Verdict.SUCCESS, Verdict.FAILURE
 RANKS = 4
 
 
@@ -63,16 +64,19 @@ class LimitMachine:
     Attributes:
         config: The configuration in force.
         estimate: The limit as a real number, from `min_limit` to `max_limit`.
+        limit: Slots: its whole part.
         woken: Places that were granted or sent away since the list was emptied; the owner wakes their holders.
     """
 
     __slots__ = (
-        "_baseline", "_flights", "_line", "_look_at", "_now", "_rule", "_window", "config", "estimate", "woken",
+        "_baseline", "_cap", "_flights", "_line", "_look_at", "_now", "_rule", "_window", "config", "estimate",
+        "limit", "woken",
     )  # fmt: skip
 
     def __init__(self, config: AdaptiveLimitConfig, now: float) -> None:
         self.config = config
         self.estimate = float(config.initial_limit)
+        self.limit = config.initial_limit
         self.woken: list[Place[Flight]] = []
         self._now = now
         # Ordered by start, because a slot is taken at the present time.
@@ -81,12 +85,8 @@ class LimitMachine:
         self._baseline = Baseline()
         self._window = LatencyWindow(now)
         self._look_at = now + WINDOW
+        self._cap = self._baseline.cap
         self._rule = RULES[config.algorithm]()
-
-    @property
-    def limit(self) -> int:
-        """Slots."""
-        return int(self.estimate)
 
     @property
     def running(self) -> int:
@@ -110,12 +110,14 @@ class LimitMachine:
             now: Seconds.
             rank: Class of the call, from 0, the most critical one, to 3.
         """
-        now = self._advance(now)
+        if now < self._now:
+            now = self._now
+        else:
+            self._now = now
         if now >= self._look_at:
             self._look(now)
-        flights = self._flights
         # A free slot means an empty line, since whoever frees one serves the line first.
-        if len(flights) < int(self.estimate):
+        if len(self._flights) < self.limit:
             return self._start(now)
         place, gone = self._line.join(rank, self._bound())
         if gone is not None:
@@ -128,17 +130,23 @@ class LimitMachine:
         Raises:
             RuntimeError: when the slot is not taken; a caller released twice.
         """
-        if flight not in self._flights:
-            raise RuntimeError("a slot was released that nobody holds")
-        now = self._advance(now)
-        del self._flights[flight]
-        if verdict is Verdict.SUCCESS:
-            self._window.add(min(now - flight.started, self._baseline.cap))
-        elif verdict is Verdict.FAILURE:
+        try:
+            del self._flights[flight]
+        except KeyError:
+            raise RuntimeError("a slot was released that nobody holds") from None
+        if now < self._now:
+            now = self._now
+        else:
+            self._now = now
+        if verdict is _SUCCESS:
+            seconds = now - flight.started
+            self._window.add(seconds if seconds < self._cap else self._cap)
+        elif verdict is _FAILURE:
             self._window.overloads += 1
         if now >= self._look_at:
             self._look(now)
-        self._serve(now)
+        if self._line.waiting:
+            self._serve(now)
 
     def withdraw(self, place: Place[Flight]) -> Flight | None:
         """Leave the line; return the slot that was granted meanwhile, which the caller then owns, or None."""
@@ -184,10 +192,10 @@ class LimitMachine:
 
     def _bound(self) -> int:
         length = self.config.max_waiting
-        return int(self.estimate) if length is None else length
+        return self.limit if length is None else length
 
     def _serve(self, now: float) -> None:
-        while self._line.waiting and len(self._flights) < int(self.estimate):
+        while self._line.waiting and len(self._flights) < self.limit:
             place = self._line.first()
             place.slot = self._start(now)
             place.granted = True
@@ -195,11 +203,13 @@ class LimitMachine:
 
     def _set(self, estimate: float) -> None:
         self.estimate = min(float(self.config.max_limit), max(float(self.config.min_limit), estimate))
+        self.limit = int(self.estimate)
         if self._line.waiting > self._bound():
             self.woken.extend(self._line.shorten(self._bound()))
 
     def _restart(self, now: float) -> None:
         self._window.restart(now, len(self._flights))
+        self._cap = self._baseline.cap
         self._look_at = now + WINDOW
 
     def _look(self, now: float) -> None:

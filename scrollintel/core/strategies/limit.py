@@ -149,9 +149,9 @@ class AdaptiveLimit:
                 answer.owner = kept
                 if type(answer) is Flight:
                     answer.holder = get_ident()
-            woken, change = self._news(kept, now)
-        _wake(woken)
-        self._tell(kept, change)
+            news = self._news(kept, now)
+        if news is not None:
+            self._spread(kept, news)
         if type(answer) is Flight:
             return answer
         if answer is None:
@@ -260,13 +260,15 @@ class AdaptiveLimit:
         now = self._clock.monotonic()
         with self._lock:
             kept.machine.release(flight, now, verdict)
-            woken, change = self._news(kept, now)
-        _wake(woken)
-        self._tell(kept, change)
+            news = self._news(kept, now)
+        if news is not None:
+            self._spread(kept, news)
 
-    def _news(self, kept: _Kept, now: float) -> tuple[Sequence[Place[Flight]], int | None]:
+    def _news(self, kept: _Kept, now: float) -> tuple[Sequence[Place[Flight]], int | None] | None:
         """Return whom to wake, and the limit told last when the present one is to be told; the lock is held."""
         machine = kept.machine
+        if not machine.woken and machine.limit == kept.told:
+            return None
         woken: Sequence[Place[Flight]] = ()
         if machine.woken:
             woken, machine.woken = machine.woken, []
@@ -275,7 +277,10 @@ class AdaptiveLimit:
         old, kept.told, kept.told_at = kept.told, machine.limit, now
         return woken, old
 
-    def _tell(self, kept: _Kept, old: int | None) -> None:
+    def _spread(self, kept: _Kept, news: tuple[Sequence[Place[Flight]], int | None]) -> None:
+        """Wake those who wait and tell the change; the lock is free."""
+        woken, old = news
+        _wake(woken)
         if old is None or not self._hub.active:
             return
         from ..events import LimitChanged
