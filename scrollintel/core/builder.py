@@ -12,6 +12,7 @@ from .config.bulkhead import BulkheadConfig
 from .config.fallback import FallbackConfig
 from .config.hedge import HedgeConfig
 from .config.limit import AdaptiveLimitConfig
+from .config.metastability import MetastabilityConfig
 from .config.order import order_problem
 from .config.policy import Policy
 from .config.rate_limit import RateLimitConfig
@@ -80,6 +81,11 @@ class PipelineBuilder:
         """Add time limits; a number is seconds for each attempt."""
         limits = config if isinstance(config, TimeoutConfig) else TimeoutConfig(attempt=config, **options)
         return self._add("timeout", limits)
+
+    def metastability(self, config: MetastabilityConfig | None = None, **options: Any) -> Self:
+        """Watch for overloads that keep themselves alive, around all layers but the fallback."""
+        self._options["metastability"] = config or MetastabilityConfig(**options)
+        return self
 
     def keyed(self, key: Callable[..., object], **options: Any) -> Self:
         """Give each key of a call its own circuit and adaptive limit; see `Policy.key`."""

@@ -237,6 +237,13 @@ class ShedError(RejectedError):
     reason = "sheds load"
 
 
+class MetastableSheddingError(RejectedError):
+    """An overload keeps itself alive, so only some of the calls pass until it ends; this was not one of them."""
+
+    code = "metastable_shedding"
+    reason = "sheds calls until an overload that keeps itself alive has ended"
+
+
 class DeadlineExceededError(RejectedError):
     """The deadline of the surrounding call had passed before this operation could start."""
 
@@ -356,7 +363,8 @@ ERROR_CODES: Mapping[str, type[ScrollIntelError]] = {
     error.code: error
     for error in (
         ConfigError, RejectedError, CircuitOpenError, CircuitIsolatedError, CircuitHalfOpenError, CircuitRampingError,
-        BulkheadFullError, RateLimitedError, LimitReachedError, ThrottledError, ShedError, DeadlineExceededError,
+        BulkheadFullError, RateLimitedError, LimitReachedError, ThrottledError, ShedError,
+        MetastableSheddingError, DeadlineExceededError,
         CallTimeoutError, UnprotectedError, RecoveryError, StepFailedError, LeaseLostError, PlanRefusedError,
         NotFoundError,
     )

@@ -83,7 +83,10 @@ class WouldHaveOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRejected(Event):
-    """A layer refused an attempt; `layer` is breaker, throttle, rate_limit, bulkhead, limit or deadline."""
+    """A layer refused an attempt or a call.
+
+    `layer` is breaker, throttle, rate_limit, bulkhead, limit, metastability or deadline.
+    """
 
     event_name: ClassVar[str] = "call.rejected"
     severity: ClassVar[Severity] = Severity.ERROR
@@ -216,6 +219,36 @@ class SheddingChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetastableSuspected(Event):
+    """An overload seems to keep itself alive; `reason` says in one sentence what is seen and what is usual."""
+
+    event_name: ClassVar[str] = "metastable.suspected"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetastableShedding(Event):
+    """A `share` of the calls passes from now on, the most critical ones, so that an overload can end."""
+
+    event_name: ClassVar[str] = "metastable.shedding"
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    share: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetastableOver(Event):
+    """An overload that kept itself alive, or seemed to, is over; all calls pass."""
+
+    event_name: ClassVar[str] = "metastable.over"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReplaced(Event):
     """A policy runs with another configuration; `changed` names the parts."""
 
@@ -247,5 +280,8 @@ class HostReturned(Event):
     host: str
 
 
-CHANGES = (StateChanged, WouldHaveOpened, LevelChanged, PolicyReplaced, HostEjected, HostReturned)
+CHANGES = (
+    StateChanged, WouldHaveOpened, LevelChanged, PolicyReplaced, HostEjected, HostReturned, MetastableSuspected,
+    MetastableShedding, MetastableOver,
+)  # fmt: skip
 """Facts about states and configurations; all others are about single calls."""

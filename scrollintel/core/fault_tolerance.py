@@ -20,6 +20,7 @@ from .config import (
     HedgeConfig,
     Jitter,
     LimitAlgorithm,
+    MetastabilityConfig,
     Policy,
     RampKind,
     RateLimitConfig,
@@ -43,6 +44,7 @@ from .errors import (
     FailureSummary,
     LeaseLostError,
     LimitReachedError,
+    MetastableSheddingError,
     NotFoundError,
     PlanRefusedError,
     RateLimitedError,
@@ -82,6 +84,9 @@ if TYPE_CHECKING:
         HostReturned,
         LevelChanged,
         LimitChanged,
+        MetastableOver,
+        MetastableShedding,
+        MetastableSuspected,
         PolicyReplaced,
         RetryGivenUp,
         RetryScheduled,
@@ -94,7 +99,14 @@ if TYPE_CHECKING:
     from .evidence import DecidingCall, DecidingSpan, Evidence
     from .explain import explain
     from .explaining.account import Explanation
-    from .snapshot import CircuitSnapshot, LimitSnapshot, PolicySnapshot, ResponseTimes, Tally
+    from .snapshot import (
+        CircuitSnapshot,
+        LimitSnapshot,
+        MetastabilitySnapshot,
+        PolicySnapshot,
+        ResponseTimes,
+        Tally,
+    )
     from .strategies.admission import Admission
     from .strategies.degradation import GracefulDegradation
     from .strategies.outliers import HostPool, HostSnapshot, PoolSnapshot
@@ -155,6 +167,12 @@ __all__ = [
     "LimitChanged",
     "LimitReachedError",
     "LimitSnapshot",
+    "MetastabilityConfig",
+    "MetastabilitySnapshot",
+    "MetastableOver",
+    "MetastableShedding",
+    "MetastableSheddingError",
+    "MetastableSuspected",
     "NotFoundError",
     "Outcome",
     "OutlierConfig",
@@ -229,6 +247,7 @@ _LATER = {
     "Explanation": "explaining.account",
     "CircuitSnapshot": "snapshot",
     "LimitSnapshot": "snapshot",
+    "MetastabilitySnapshot": "snapshot",
     "PolicySnapshot": "snapshot",
     "ResponseTimes": "snapshot",
     "Tally": "snapshot",
@@ -243,6 +262,9 @@ _LATER = {
     "HedgeLaunched": "events",
     "LevelChanged": "events",
     "LimitChanged": "events",
+    "MetastableOver": "events",
+    "MetastableShedding": "events",
+    "MetastableSuspected": "events",
     "PolicyReplaced": "events",
     "RetryGivenUp": "events",
     "RetryScheduled": "events",

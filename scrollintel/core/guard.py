@@ -137,6 +137,8 @@ class Guard:
         }  # fmt: skip
         gates = [gate for layer in self._lane.order if (gate := found.get(layer)) is not None]
         observer = self._lane.observer
+        if parts.metastability is not None:
+            gates = [parts.metastability, *gates]
         return gates if observer is None else [observer.calls, *gates, observer.attempts]
 
     def _note(self, call: Call, gate: Gate, permit: object) -> None:

@@ -85,8 +85,8 @@ class PolicyFigures(NamedTuple):
 
 
 def _refused(parts: Parts) -> int:
-    """Return how many attempts the inner layers refused."""
-    layers = (parts.throttle, parts.rate_limit, parts.bulkhead, parts.limit)
+    """Return how many attempts and calls the layers beside the circuits refused."""
+    layers = (parts.metastability, parts.throttle, parts.rate_limit, parts.bulkhead, parts.limit)
     return sum(layer.rejections for layer in layers if layer is not None)
 
 
@@ -298,6 +298,7 @@ class Pipeline:
             limits=() if parts.limit is None else parts.limit.snapshots(),
             throttled=None if parts.throttle is None else parts.throttle.share(),
             abandoned_threads=parts.abandoned.value,
+            metastability=None if parts.metastability is None else parts.metastability.snapshot(),
         )
 
     def explain(self) -> Explanation:

@@ -150,6 +150,34 @@ class LimitSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetastabilitySnapshot:
+    """How the detector of metastable failures stands.
+
+    Attributes:
+        phase: learning, normal, suspected, shedding or releasing.
+        share: Share of the calls that passes; 1 unless calls are shed.
+        reason: Why it is in that phase; empty at the start.
+        running, rejections: Calls in flight, and calls that were shed so far.
+        goodput, rate, attempts: What the latest judgement saw: the share of calls that succeed, calls a second, and
+            attempts for each call.
+        usual_goodput, usual_rate, usual_attempts, usual_running: What is usual.
+    """
+
+    phase: str
+    share: float
+    reason: str
+    running: int
+    rejections: int
+    goodput: float
+    usual_goodput: float
+    rate: float
+    usual_rate: float
+    attempts: float
+    usual_attempts: float
+    usual_running: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySnapshot:
     """How one policy stands: its counts, its circuits and its queues.
 
@@ -175,6 +203,7 @@ class PolicySnapshot:
     limits: tuple[LimitSnapshot, ...] = ()
     throttled: float | None = None
     abandoned_threads: int = 0
+    metastability: MetastabilitySnapshot | None = None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values; free texts of failures are left out."""

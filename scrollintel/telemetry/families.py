@@ -132,7 +132,7 @@ RATE_CAPACITY = Definition(
 LIMIT_REJECTIONS = Definition(
     name="scrollintel_limit_rejections_total",
     kind=_C,
-    help="Attempts that throttle, rate limit, bulkhead or adaptive limit refused.",
+    help="Attempts that throttle, rate limit, bulkhead or adaptive limit refused, and calls that were shed.",
     labels=("policy",),
 )
 ADAPTIVE_LIMIT = Definition(
@@ -169,6 +169,24 @@ THROTTLE_REJECTIONS = Definition(
     name="scrollintel_throttle_rejections_total",
     kind=_C,
     help="Attempts that the throttle refused.",
+    labels=("policy",),
+)
+METASTABLE = Definition(
+    name="scrollintel_metastable",
+    kind=_G,
+    help="1 while an overload seems to keep itself alive, also while calls are shed for that; otherwise 0.",
+    labels=("policy",),
+)
+METASTABLE_SHARE = Definition(
+    name="scrollintel_metastable_admitted_share",
+    kind=_G,
+    help="Share of the calls that passes while an overload keeps itself alive; otherwise 1.",
+    labels=("policy",),
+)
+METASTABLE_SHED = Definition(
+    name="scrollintel_metastable_shed_total",
+    kind=_C,
+    help="Calls that were shed because an overload kept itself alive.",
     labels=("policy",),
 )
 ABANDONED_THREADS = Definition(
@@ -267,6 +285,9 @@ LIBRARY = (
     ADAPTIVE_REJECTIONS,
     THROTTLED,
     THROTTLE_REJECTIONS,
+    METASTABLE,
+    METASTABLE_SHARE,
+    METASTABLE_SHED,
     ABANDONED_THREADS,
     DEGRADATION_LEVEL,
     ADMISSION_REQUESTS,

@@ -68,6 +68,9 @@ class Families:
         return list(self._by_name.values())
 
 
+_METASTABLE = ("suspected", "shedding", "releasing")
+
+
 def outcomes(tally: tuple[int, ...]) -> tuple[int, ...]:
     """Return a tally's counts in the order of `OUTCOMES`."""
     successes, failures, _, rejections, _, late, ignored, abandoned = tally
@@ -186,6 +189,13 @@ def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int)
         found.add(f.ABANDONED_THREADS, labels, one.abandoned_threads)
         add_policy_limits(found, labels, (one,))
     found.add(f.OMITTED, ("policies",), max(0, len(figures) - maximum))
+    for pipeline in manager.registry.pipelines()[:maximum]:
+        detector = pipeline.lane.parts.metastability
+        if detector is not None:
+            labels = (pipeline.name,)
+            found.add(f.METASTABLE, labels, int(detector.phase in _METASTABLE))
+            found.add(f.METASTABLE_SHARE, labels, detector.share)
+            found.add(f.METASTABLE_SHED, labels, detector.rejections)
 
 
 def _add_levels(found: Families, manager: FaultToleranceManager, maximum: int) -> None:

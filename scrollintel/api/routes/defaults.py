@@ -14,6 +14,7 @@ from ...core.config.degradation import DegradationConfig
 from ...core.config.fallback import FallbackConfig
 from ...core.config.hedge import HedgeConfig
 from ...core.config.limit import AdaptiveLimitConfig
+from ...core.config.metastability import MetastabilityConfig
 from ...core.config.policy import Policy
 from ...core.config.rate_limit import RateLimitConfig
 from ...core.config.retry import RetryConfig
@@ -36,6 +37,7 @@ KINDS: dict[str, type[Config]] = {
     "throttle": ThrottleConfig,
     "hedge": HedgeConfig,
     "fallback": FallbackConfig,
+    "metastability": MetastabilityConfig,
     "degradation": DegradationConfig,
     "recovery": RecoveryConfig,
     "policy": Policy,

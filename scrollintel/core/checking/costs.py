@@ -34,7 +34,7 @@ def wait(policy: Policy) -> float:
     total = 0.0
     rate: Any = policy.rate_limit
     bulkhead: Any = policy.bulkhead
-    limit: Any = getattr(policy, "limit", None)
+    limit = policy.limit
     if rate is not None:
         total += rate.max_wait
     if bulkhead is not None and bulkhead.max_waiting:

@@ -183,7 +183,7 @@ def lines(policy: Policy, deadline: float | None) -> Iterator[Finding]:
     if policy.limits.total is not None or deadline is not None:
         return
     bulkhead: Any = policy.bulkhead
-    limit: Any = getattr(policy, "limit", None)
+    limit = policy.limit
     if bulkhead is not None and bulkhead.max_waiting and bulkhead.max_wait is None:
         yield Finding(
             "line_without_wait_limit", policy.name,

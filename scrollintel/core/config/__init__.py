@@ -11,6 +11,7 @@ from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
 from .limit import AdaptiveLimitConfig, LimitAlgorithm
+from .metastability import MetastabilityConfig
 from .policy import Policy
 from .rate_limit import RateLimitConfig
 from .retry import Backoff, BudgetConfig, Jitter, RetryConfig
@@ -38,6 +39,7 @@ __all__ = [
     "Jitter",
     "LimitAlgorithm",
     "OutlierConfig",
+    "MetastabilityConfig",
     "Policy",
     "RampKind",
     "RateLimitConfig",

@@ -12,6 +12,7 @@ from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
 from .limit import AdaptiveLimitConfig
+from .metastability import MetastabilityConfig
 from .rate_limit import RateLimitConfig
 from .retry import BudgetConfig, RetryConfig
 from .throttle import ThrottleConfig
@@ -29,6 +30,7 @@ _PARTS: dict[str, type[Config]] = {
     "throttle": ThrottleConfig,
     "hedge": HedgeConfig,
     "fallback": FallbackConfig,
+    "metastability": MetastabilityConfig,
 }
 """Fields that are configurations themselves."""
 

@@ -13,6 +13,7 @@ from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
 from .hedge import HedgeConfig
 from .limit import AdaptiveLimitConfig
+from .metastability import MetastabilityConfig
 from .order import DEFAULT_ORDER, full_order, order_problem
 from .rate_limit import RateLimitConfig
 from .retry import RetryConfig
@@ -60,6 +61,7 @@ class Policy(Config):
         throttle: Adaptive throttling of what the dependency would refuse.
         hedge: Further attempts beside a slow one.
         fallback: A `FallbackConfig`, or a callable or list of callables.
+        metastability: Detector of overloads that keep themselves alive; stands around all but the fallback.
         order: Layers outermost first, where the default order does not fit; see `config.order`. Named layers
             change places among themselves, the others stay.
         key: Gives a key from the call's arguments; each key gets a circuit of its own (host, shard, tenant), and an
@@ -90,6 +92,7 @@ class Policy(Config):
     fallback: FallbackConfig | Callable[..., Any] | None = field(
         default=None, metadata=nested(FallbackConfig, shorthand=_fallbacks, words="a callable or a list of callables")
     )
+    metastability: MetastabilityConfig | None = field(default=None, metadata=nested(MetastabilityConfig))
     order: tuple[str, ...] | None = field(default=None, metadata=_order())
     key: Callable[..., object] | None = field(default=None, metadata=hook())
     max_keys: int = field(default=500, metadata=integer(minimum=1, maximum=1_000_000, unit="circuits"))

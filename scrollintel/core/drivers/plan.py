@@ -28,6 +28,7 @@ from ..strategies.retry import RetryRule
 if TYPE_CHECKING:
     from ..strategies.keyed import KeyedCircuits
     from ..strategies.limit import AdaptiveLimit
+    from ..strategies.metastability import Metastability
     from ..strategies.throttle import Throttle
 
 Link = Callable[[Call], Any]
@@ -40,7 +41,7 @@ class Parts:
 
     __slots__ = (
         "abandoned", "arrived", "bulkhead", "circuit", "clock", "fallback", "hedge", "hub", "keyed", "limit",
-        "policy", "rate_limit", "retry", "throttle",
+        "metastability", "policy", "rate_limit", "retry", "throttle",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +67,7 @@ class Parts:
         self.limit = self._limit(before)
         self.throttle = self._throttle(before)
         self.fallback = self._fallback(before)
+        self.metastability = self._metastability(before)
         self.circuit, self.keyed = self._circuits(circuit, before)
 
     def _retry(self, budgets: Budgets, before: Parts | None) -> RetryRule | None:
@@ -157,6 +159,20 @@ class Parts:
         return FallbackRule(
             self.policy.name, config, self.clock, self.hub, before=None if before is None else before.fallback
         )
+
+    def _metastability(self, before: Parts | None) -> Metastability | None:
+        config = self.policy.metastability
+        if config is None:
+            return None
+        breaker = self.policy.breaker
+        old = None if before is None else before.metastability
+        if old is not None and before is not None:
+            if old.config != config or before.policy.breaker != breaker:
+                old.reconfigure(config, breaker)
+            return old
+        from ..strategies.metastability import Metastability
+
+        return Metastability(self.policy.name, config, self.clock, self.hub, breaker=breaker)
 
     def _circuits(self, given: Circuit | None, before: Parts | None) -> tuple[Circuit, KeyedCircuits | None]:
         policy = self.policy
@@ -334,6 +350,7 @@ class Lane:
             and policy.rate_limit is None
             and policy.limit is None
             and policy.throttle is None
+            and policy.metastability is None
             and self.total is None
             and not self.in_thread
             and not parts.fallback.keeps
@@ -396,6 +413,8 @@ def compose(lane: Lane, links: Mapping[str, Callable[..., Any]]) -> Any:
                 link = links["scope"](parts.retry.budget, link)
             link = links["retry"](parts.retry, parts.clock, link)
         elif layer == "fallback":
+            if parts.metastability is not None:
+                link = links["gate"](parts.metastability, parts.clock, link)
             link = links["fallback"](parts.fallback, parts.clock, link)
     return link if observer is None else links["gate"](observer.calls, parts.clock, link)
 

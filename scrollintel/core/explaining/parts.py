@@ -8,12 +8,18 @@ from ..config.policy import Policy
 from ..snapshot import PolicySnapshot
 from .account import Account, count, seconds
 
+MOST_LIMITS = 5
+"""Adaptive limits of keys that are told in sentences, the fullest first."""
+
 
 def explain_parts(account: Account, policy: Policy, view: PolicySnapshot) -> None:
     """Add the queues, permits, budgets, retries and fallbacks of a policy."""
     _traffic(account, view)
+    _metastability(account, policy, view)
     _bulkhead(account, policy, view)
     _rate_limit(account, policy, view)
+    _limits(account, policy, view)
+    _throttle(account, policy, view)
     _retries(account, policy, view)
     _fallbacks(account, policy, view)
     if view.abandoned_threads:
@@ -38,6 +44,24 @@ def _traffic(account: Account, view: PolicySnapshot) -> None:
         account.say(f"The last failure was {view.last_failure.type}.")
 
 
+def _metastability(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    config, found = policy.metastability, view.metastability
+    if config is None or found is None:
+        return
+    reason = f": {found.reason}" if found.reason else ""
+    if found.phase == "learning":
+        account.say("What traffic is usual is not known yet.")
+    elif found.phase == "suspected":
+        account.say(f"An overload seems to keep itself alive{reason}.")
+        if config.sheds:
+            account.then(f"if that lasts {seconds(config.minimum_duration)} in all, {config.shed_to:.0%} of calls pass")
+    elif found.phase != "normal":
+        account.say(f"An overload keeps itself alive, so {found.share:.1%} of the calls pass{reason}.")
+        account.then("that share grows with each second in which those that pass succeed, and is halved otherwise")
+    if found.rejections:
+        account.say(f"Shed for that so far: {count(found.rejections, 'call')}.")
+
+
 def _bulkhead(account: Account, policy: Policy, view: PolicySnapshot) -> None:
     config: Any = policy.bulkhead
     if config is None or view.running is None:
@@ -60,6 +84,42 @@ def _rate_limit(account: Account, policy: Policy, view: PolicySnapshot) -> None:
         return
     account.say(f"The rate limit has no permit left; {speed}.")
     account.then(f"the next permit in {seconds((1.0 - view.permits) / config.per_second)}")
+
+
+def _limits(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    config = policy.limit
+    if config is None:
+        return
+    fullest = sorted(view.limits, key=lambda one: (one.waiting, one.running / one.limit), reverse=True)
+    for one in fullest[:MOST_LIMITS]:
+        of = "" if one.key is None else f" of {one.key!r}"
+        text = f"The adaptive limit{of} is {one.limit}; {one.running} attempts run"
+        text += f" and {one.waiting} wait." if one.waiting else "."
+        if one.baseline is not None:
+            text += f" The dependency usually answers in {seconds(one.baseline)}."
+        account.say(text)
+        if one.limit >= config.max_limit:
+            account.then("the adaptive limit cannot grow any more, because it is at its maximum")
+        elif 2 * one.running < one.limit:
+            account.then("the adaptive limit stays, because less than half of it is in use")
+        else:
+            account.then("the adaptive limit grows while answers stay as fast as usual, and shrinks when they do not")
+    if len(fullest) > MOST_LIMITS:
+        account.say(f"{len(fullest) - MOST_LIMITS} more adaptive limits are not told here; `facts` has them.")
+
+
+def _throttle(account: Account, policy: Policy, view: PolicySnapshot) -> None:
+    config = policy.throttle
+    if config is None or view.throttled is None:
+        return
+    if not view.throttled:
+        account.say("The throttle lets every attempt pass.")
+        return
+    account.say(
+        f"The throttle refuses {view.throttled:.0%} of ordinary attempts, because the dependency accepted too few in "
+        f"the last {config.window:g} s."
+    )
+    account.then(f"all are sent again once it accepts at least one of {config.multiplier:g}")
 
 
 def _retries(account: Account, policy: Policy, view: PolicySnapshot) -> None:

@@ -62,7 +62,7 @@ ATTRIBUTES = (
     Attribute(ERROR_TYPE, "string", "call, attempt, events", "Class of the error; never its text"),
     Attribute(
         LAYER, "string", "event `call.rejected`",
-        "What refused: breaker, throttle, rate_limit, bulkhead, limit or deadline",
+        "What refused: breaker, throttle, rate_limit, bulkhead, limit, metastability or deadline",
     ),
     Attribute(REASON, "string", "events", "Why a state changed or no further attempt follows"),
     Attribute(OLD_STATE, "string", "event `circuit.state_changed`", "State that the circuit left"),

@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 
 from scrollintel import (
+    AdaptiveLimitConfig,
     BreakerMode,
     BudgetConfig,
     BulkheadConfig,
     CircuitBreakerConfig,
     EventHub,
+    MetastabilityConfig,
     NotFoundError,
     Policy,
     RampKind,
     RateLimitConfig,
     Registry,
     RetryConfig,
+    ThrottleConfig,
     WindowKind,
     explain,
 )
@@ -139,3 +142,30 @@ def test_explain_finds_circuits_without_a_policy(registry: Registry, hub: EventH
     assert "The circuit 'alone' is closed" in told(registry, "alone")
     with pytest.raises(NotFoundError):
         explain("nobody", registry=registry)
+
+
+def test_explain_tells_adaptive_limit_and_throttle(registry: Registry) -> None:
+    """What they hold, why, and when that changes."""
+    pipeline = registry.pipeline(
+        Policy(
+            "shop",
+            limit=AdaptiveLimitConfig(initial_limit=2, max_limit=2),
+            throttle=ThrottleConfig(min_requests=1),
+            retry=RetryConfig(max_attempts=1),
+        )
+    )
+    seen: list[str] = []
+    pipeline.call(lambda: seen.append(told(registry)))
+    assert "The adaptive limit is 2; 1 attempts run." in seen[0]
+    assert "The throttle lets every attempt pass." in seen[0]
+    assert "Next: the adaptive limit cannot grow any more" in seen[0]
+    for _ in range(20):
+        with pytest.raises(Exception):  # noqa: B017 - what is throttled is refused
+            pipeline.call(fail)
+    assert "of ordinary attempts, because the dependency accepted too few" in told(registry)
+
+
+def test_explain_tells_a_detector_of_metastability(registry: Registry) -> None:
+    """While it learns there is nothing to say but that."""
+    registry.pipeline(Policy("shop", metastability=MetastabilityConfig()))
+    assert "What traffic is usual is not known yet." in told(registry)

@@ -15,6 +15,7 @@ from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.bulkhead import BulkheadConfig
 from scrollintel.core.config.degradation import DegradationLevel
 from scrollintel.core.config.limit import AdaptiveLimitConfig
+from scrollintel.core.config.metastability import MetastabilityConfig
 from scrollintel.core.config.policy import Policy
 from scrollintel.core.config.rate_limit import RateLimitConfig
 from scrollintel.core.config.retry import BudgetConfig, RetryConfig
@@ -53,6 +54,15 @@ def of(manager: FaultToleranceManager, name: str, **labels: str) -> float | None
             if sample.name == f"scrollintel_{name}" and sample.labels == labels:
                 return sample.value
     return None
+
+
+def test_metrics_of_a_detector_of_metastability(manager: FaultToleranceManager) -> None:
+    """What it takes the traffic for, and what it sheds; a policy without one has no such samples."""
+    for name, part in (("watched", MetastabilityConfig()), ("plain", None)):
+        manager.registry.pipeline(Policy(name, metastability=part)).call(lambda: None)
+    found = [of(manager, f"metastable{what}", policy="watched") for what in ("", "_admitted_share", "_shed_total")]
+    assert found == [0.0, 1.0, 0.0]
+    assert of(manager, "metastable", policy="plain") is None
 
 
 def call(manager: FaultToleranceManager, name: str, operation: Callable[[], object]) -> None:
@@ -237,7 +247,7 @@ def test_metrics_of_a_process_pass_the_checks_of_promtool(manager: FaultToleranc
     policy = Policy(
         "orders", breaker=CircuitBreakerConfig("orders"), retry=RetryConfig(budget=BudgetConfig()),
         bulkhead=BulkheadConfig(), rate_limit=RateLimitConfig(rate=1.0), limit=AdaptiveLimitConfig(),
-        throttle=ThrottleConfig(),
+        throttle=ThrottleConfig(), metastability=MetastabilityConfig(),
     )  # fmt: skip
     manager.registry.pipeline(policy).call(int)
     keyed = Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda host: host)
