@@ -43,10 +43,14 @@ class Handle:
     def cancel(self) -> None:
         """Take the callback back; does nothing once it has run."""
         if self.callback is not None:
-            self.callback = None
-            self.args = ()
+            self.take()
             if self.timed:
                 self._loop.forget_one()
+
+    def take(self) -> tuple[Any, ...]:
+        """Return the arguments, once: a handle that is done keeps nothing alive."""
+        args, self.args, self.callback = self.args, (), None
+        return args
 
     def cancelled(self) -> bool:
         """Tell whether it will not run (any more)."""
@@ -176,8 +180,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
                     handle = ready.popleft()
                     callback = handle.callback
                     if callback is not None:
-                        handle.callback = None
-                        handle.context.run(callback, *handle.args)
+                        handle.context.run(callback, *handle.take())
                 if self._problem is not None:
                     problem, self._problem = self._problem, None
                     raise problem
@@ -191,8 +194,7 @@ class VirtualLoop(_Base):  # type: ignore[misc]
                     self._cancelled -= 1
                     continue
                 self._now = when
-                handle.callback = None
-                handle.context.run(callback, *handle.args)
+                handle.context.run(callback, *handle.take())
         finally:
             self._running = False
             asyncio._set_running_loop(None)

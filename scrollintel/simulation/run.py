@@ -142,6 +142,7 @@ class World:
         finally:
             if timer is not None:
                 timer.cancel()
+            del answer  # it holds the error, which holds this frame: a cycle for the collector
         request.answered = True
 
     def _choose(self, request: Request) -> int:
