@@ -235,6 +235,25 @@ ADMISSION_RUNNING = Definition(
 ADMISSION_WAITING = Definition(
     name="scrollintel_admission_waiting", kind=_G, help="Requests that wait for a slot.", labels=("server",)
 )
+POOL_HOSTS = Definition(
+    name="scrollintel_pool_hosts",
+    kind=_G,
+    help="Hosts of a pool.",
+    labels=("pool",),
+    split=("state", ("admitted", "ejected")),
+)
+POOL_EJECTIONS = Definition(
+    name="scrollintel_pool_ejections_total",
+    kind=_C,
+    help="Hosts that were taken out of a pool because they failed more than the others.",
+    labels=("pool",),
+)
+POOL_PANICS = Definition(
+    name="scrollintel_pool_panics",
+    kind=_G,
+    help="Whether so few hosts of a pool are admitted that all are used.",
+    labels=("pool",),
+)
 EVENT_LISTENERS = Definition(
     name="scrollintel_event_listeners", kind=_G, help="Listeners that are told of events at present."
 )
@@ -296,6 +315,9 @@ LIBRARY = (
     ADMISSION_LIMIT,
     ADMISSION_RUNNING,
     ADMISSION_WAITING,
+    POOL_HOSTS,
+    POOL_EJECTIONS,
+    POOL_PANICS,
     EVENT_LISTENERS,
     DROPPED,
     OMITTED,

@@ -19,6 +19,7 @@ from .exposition import Definition, Family, Number
 
 if TYPE_CHECKING:
     from ..core.strategies.admission import AdmissionFigures
+    from ..core.strategies.outliers import PoolFigures
 
 ONE_HOT = {state: tuple(int(state is each) for each in CircuitState) for state in CircuitState}
 """The row of a circuit in a state: 1 for that state and 0 for the others."""
@@ -129,6 +130,7 @@ def of_manager(manager: FaultToleranceManager, *, max_circuits: int = f.MAX_CIRC
     _add_policies(found, manager, max_circuits)
     _add_levels(found, manager, max_circuits)
     _add_admissions(found, max_circuits)
+    _add_pools(found, max_circuits)
     found.add(f.EVENT_LISTENERS, (), manager.events.listeners)
     found.add(f.DROPPED, ("events",), manager.events.dropped)
     add_build(found)
@@ -227,3 +229,19 @@ def _add_admissions(found: Families, maximum: int) -> None:
         found.add(f.ADMISSION_LIMIT, labels, sum(one.limit for one in figures))
         found.add(f.ADMISSION_RUNNING, labels, sum(one.running for one in figures))
         found.add(f.ADMISSION_WAITING, labels, sum(one.waiting for one in figures))
+
+
+def _add_pools(found: Families, maximum: int) -> None:
+    """Add the pools of hosts of this process; those of one name count together."""
+    if "scrollintel.core.strategies.outliers" not in sys.modules:
+        return  # nobody has a pool
+    from ..core.strategies.outliers import POOLS
+
+    by_name: dict[str, list[PoolFigures]] = {}
+    for pool in list(POOLS):
+        by_name.setdefault(pool.name, []).append(pool.figures())
+    for name, figures in list(by_name.items())[:maximum]:
+        labels = (name,)
+        found.add(f.POOL_HOSTS, labels, sum(one.admitted for one in figures), sum(one.ejected for one in figures))
+        found.add(f.POOL_EJECTIONS, labels, sum(one.ejections for one in figures))
+        found.add(f.POOL_PANICS, labels, int(any(one.panics for one in figures)))

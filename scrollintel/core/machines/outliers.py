@@ -55,15 +55,16 @@ class OutlierMachine:
     """Rules of one pool, as Envoy has them. Pure and not thread-safe; the pool locks around each call.
 
     Times are seconds on any monotonic scale. What changed waits in `changes` until the pool takes it; `admitted` holds
-    the hosts that are not ejected.
+    the hosts that are not ejected, and `ejections` counts all there ever were.
     """
 
-    __slots__ = ("_due", "_next_sweep", "admitted", "changes", "config", "hosts")
+    __slots__ = ("_due", "_next_sweep", "admitted", "changes", "config", "ejections", "hosts")
 
     def __init__(self, config: OutlierConfig, names: Iterable[str], now: float) -> None:
         self.config = config
         self.hosts: dict[str, Host] = {name: Host(name) for name in names}
         self.changes: list[Ejection] = []
+        self.ejections = 0
         self._next_sweep = now + config.interval
         self._sort()
 
@@ -181,6 +182,7 @@ class OutlierMachine:
         out = sum(other.ejected_until is not None for other in self.hosts.values())
         if host.ejected_until is not None or out >= max(1, int(config.max_ejection_share * len(self.hosts))):
             return
+        self.ejections += 1
         host.ejections += 1
         seconds = min(config.max_ejection_time, config.ejection_time * host.ejections)
         host.ejected_until = now + seconds

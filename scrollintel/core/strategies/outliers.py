@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
+from weakref import WeakSet
 
 from ..chance import chance
 from ..clock import SYSTEM_CLOCK, Clock
@@ -59,6 +60,15 @@ class PoolSnapshot:
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values."""
         return asdict(self)
+
+
+class PoolFigures(NamedTuple):
+    """What exporters read of a pool: hosts that are admitted and ejected, ejections so far, and whether it panics."""
+
+    admitted: int
+    ejected: int
+    ejections: int
+    panics: bool
 
 
 class HostBlock:
@@ -124,6 +134,7 @@ class HostPool:
         self._lock = new_lock()
         self._classify = classifier(used)
         self._machine = OutlierMachine(used, _checked(hosts), clock.monotonic())
+        POOLS.add(self)
 
     def __repr__(self) -> str:
         return f"HostPool({self.name!r}, hosts={len(self._machine.hosts)})"
@@ -192,6 +203,16 @@ class HostPool:
             )
             return PoolSnapshot(name=self.name, panics=machine.panics, hosts=views)
 
+    def figures(self) -> PoolFigures:
+        """Return the figures of the pool."""
+        with self._lock:
+            now = self.clock.monotonic()
+            machine = self._machine
+            machine.advance(now)
+            self._publish(now)
+            ejected = sum(host.ejected_until is not None for host in machine.hosts.values())
+            return PoolFigures(len(machine.hosts) - ejected, ejected, machine.ejections, machine.panics)
+
     # ------------------------------------------------------------------ inside
 
     def _pick(self) -> Host:
@@ -242,3 +263,7 @@ def _checked(hosts: Iterable[str]) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise ConfigError("HostPool", [Violation("hosts", names, "at least one host, each of them once")])
     return names
+
+
+POOLS: WeakSet[HostPool] = WeakSet()
+"""Those of this process."""

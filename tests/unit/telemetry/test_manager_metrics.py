@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -24,6 +25,7 @@ from scrollintel.core.errors import ConfigError, RejectedError
 from scrollintel.core.manager import FaultToleranceManager
 from scrollintel.core.registry import Registry
 from scrollintel.core.strategies.admission import Admission
+from scrollintel.core.strategies.outliers import HostPool
 from scrollintel.telemetry.families import LIBRARY
 from scrollintel.telemetry.prometheus import Collector, exposition
 from scrollintel.testing import ManualClock
@@ -241,6 +243,27 @@ def test_metrics_need_no_package_but_the_collector() -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_pool_of_hosts_is_counted_by_state(manager: FaultToleranceManager, clock: ManualClock) -> None:
+    """Hosts by state, ejections so far, and whether the pool panics; what is gone is not told any more."""
+
+    def answer(host: str) -> str:
+        if host == "a":
+            raise ConnectionError
+        return host
+
+    pool = HostPool("found", hosts=["a", "b", "c"], clock=clock)
+    while pool.figures().ejected == 0:
+        with suppress(ConnectionError):
+            pool.call(answer)
+    page = exposition(manager).text
+    assert 'scrollintel_pool_hosts{pool="found",state="admitted"} 2' in page
+    assert 'scrollintel_pool_hosts{pool="found",state="ejected"} 1' in page
+    assert 'scrollintel_pool_ejections_total{pool="found"} 1' in page
+    assert 'scrollintel_pool_panics{pool="found"} 0' in page
+    del pool
+    assert 'pool="found"' not in exposition(manager).text
+
+
 @pytest.mark.needs("promtool")
 def test_metrics_of_a_process_pass_the_checks_of_promtool(manager: FaultToleranceManager) -> None:
     """Every family of a process is as Prometheus wants it."""
@@ -253,9 +276,10 @@ def test_metrics_of_a_process_pass_the_checks_of_promtool(manager: FaultToleranc
     keyed = Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda host: host)
     manager.registry.pipeline(keyed)(lambda host: host)("a")
     manager.degradation.register_service("search")
-    admission = Admission()
+    admission, pool = Admission(), HostPool("search", hosts=["a", "b"])
     page = exposition(manager)
     assert admission.figures().limit == 100
+    assert pool.figures().admitted == 2
     assert {family.name for family in text(page.text)} == {
         definition.name.removesuffix("_total") for definition in LIBRARY
     }
