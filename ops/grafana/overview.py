@@ -119,11 +119,36 @@ def _services() -> Row:
     ))  # fmt: skip
 
 
+def _servers() -> Row:
+    by = ("job", "server")
+    return Row("Servers that shed load, and pools of hosts", (
+        chart("Shed by class", "Requests that were refused because there were too many.",
+              Query(rate(f.ADMISSION_REQUESTS, JOB, 'outcome="shed"', over=WINDOW, by=("server", "criticality")),
+                    "{{server}} {{criticality}}"), unit="reqps"),
+        chart("Served by class", "Requests that were let in.",
+              Query(rate(f.ADMISSION_REQUESTS, JOB, 'outcome="served"', over=WINDOW, by=("server", "criticality")),
+                    "{{server}} {{criticality}}"), unit="reqps"),
+        chart("Lowest level that is served", "From 0, all, to 499; it rises while a server sheds.",
+              Query(total(series(f.ADMISSION_THRESHOLD, JOB), *by, of="max"), "{{server}}"), most=499),
+        chart("Requests at once", "Those that run and that wait, beside the limit.",
+              Query(total(series(f.ADMISSION_RUNNING, JOB), *by), "{{server}} running"),
+              Query(total(series(f.ADMISSION_WAITING, JOB), *by), "{{server}} waiting"),
+              Query(total(series(f.ADMISSION_LIMIT, JOB), *by), "{{server}} limit")),
+        chart("Not begun because nobody waits", "Requests whose callers had stopped waiting.",
+              Query(rate(f.ADMISSION_EXPIRED, JOB, over=WINDOW, by=by), "{{server}}"), unit="reqps"),
+        chart("Hosts of pools", "Ejected ones fail more than the others.",
+              *parts.split(f.POOL_HOSTS, JOB), stacked=True),
+        chart("Ejections and panics", "In a panic so few hosts are admitted that all are used.",
+              Query(rate(f.POOL_EJECTIONS, JOB, over=WINDOW, by=("job", "pool")), "{{pool}} ejections"),
+              Query(total(series(f.POOL_PANICS, JOB), "job", "pool", of="max"), "{{pool}} panics")),
+    ))  # fmt: skip
+
+
 OVERVIEW = Dashboard(
     uid="scrollintel-overview",
     title="ScrollIntel: overview",
     description="What is broken, over all services and circuits.",
-    rows=(_now(), _circuits(), _policies(), _services()),
+    rows=(_now(), _circuits(), _policies(), _services(), _servers()),
     variables=(parts.JOBS, parts.INSTANCES, parts.SERVICES),
     annotations=parts.state_marks(SERVICE)[:2],
 )
