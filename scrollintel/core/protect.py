@@ -11,6 +11,7 @@ from .config.fallback import FallbackConfig
 from .config.hedge import HedgeConfig
 from .config.limit import AdaptiveLimitConfig
 from .config.policy import Policy
+from .config.presets import preset_parts
 from .config.rate_limit import RateLimitConfig
 from .config.retry import RetryConfig
 from .config.throttle import ThrottleConfig
@@ -24,6 +25,7 @@ def protect(
     policy: str | Policy,
     /,
     *,
+    preset: str | None = None,
     breaker: CircuitBreakerConfig | None = None,
     retry: RetryConfig | None = None,
     timeout: float | TimeoutConfig | None = None,
@@ -41,6 +43,8 @@ def protect(
     Arguments:
         policy: A whole `Policy`, or a name for one made of the other arguments. A name alone returns the policy
             that is registered under it, or else a new one with a circuit breaker of the default configuration.
+        preset: Name of parts that need no tuning: "goodput", see `core.config.presets`. Arguments beside it replace
+            parts of it or add others.
         breaker, retry, timeout, bulkhead, rate_limit, limit, throttle, hedge, fallback: See `Policy`; a number as
             `timeout` is seconds for each attempt, one as `bulkhead` is slots.
         registry: Where names are looked up; the process-wide one by default.
@@ -56,9 +60,12 @@ def protect(
         "limit": limit, "throttle": throttle, "hedge": hedge, "fallback": fallback, **options,
     }  # fmt: skip
     given = {name: part for name, part in parts.items() if part is not None}
+    if preset is not None and not isinstance(policy, Policy):
+        given = {**preset_parts(preset, policy), **given}
     if isinstance(policy, Policy):
-        if given:
-            raise TypeError(f"a whole Policy takes no further parts, but got {', '.join(sorted(given))}")
+        if given or preset is not None:
+            further = sorted(given) if preset is None else ["preset", *sorted(given)]
+            raise TypeError(f"a whole Policy takes no further parts, but got {', '.join(further)}")
         return registry.pipeline(policy)
     if not given:
         try:

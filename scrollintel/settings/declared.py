@@ -12,6 +12,7 @@ from typing import Any
 from ..core.config import CircuitBreakerConfig, Policy
 from ..core.config.base import NAME_ALLOWED, Config, integer, name, name_problem
 from ..core.config.known_names import one_of
+from ..core.config.presets import preset_parts
 from ..core.errors import ConfigError, Violation
 from ..recovery.needs import needs
 from ..recovery.selectors import SELECTOR_ALLOWED, is_everything
@@ -166,6 +167,9 @@ def _policy(
         service = None
     try:
         if kind == "policies":
+            preset = content.pop("preset", None)
+            if preset is not None:
+                content = {**preset_parts(preset, str(content.get("name"))), **content}
             policy = Policy.from_dict(content)
         else:
             breaker = CircuitBreakerConfig.from_dict(content)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.config.base import InvalidValue, boolean, name_problem
-from ..core.config.known_names import one_of
 from ..core.config.policy import Policy
+from ..core.config.presets import preset_parts
 from ..core.errors import ConfigError, Violation
 
-PRESETS: dict[str, Callable[[str], Mapping[str, Any]]] = {}  # Any: JSON values
-"""Presets by name: each gives the tables of a policy of the given name, which the policy's own tables go before."""
 _FLAG = boolean()["rule"]
 
 
@@ -88,10 +86,10 @@ def contender(name: str, table: object) -> Contender:
         keyed = False
     preset = content.pop("preset", None)
     if preset is not None:
-        if isinstance(preset, str) and preset in PRESETS:
-            content = {**PRESETS[preset](name), **content}
-        else:
-            wrong.append(Violation("preset", preset, one_of(PRESETS, preset, "presets")))
+        try:
+            content = {**preset_parts(preset, name), **content}
+        except ConfigError as error:
+            wrong.extend(error.violations)
     content.setdefault("name", name)
     breaker = content.get("breaker")
     if isinstance(breaker, Mapping):
