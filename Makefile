@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 say = @if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$(1)"; else printf '\n%s\n' "$(1)"; fi
 
-.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage properties kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection bench-metrics requirements clean distclean
+.PHONY: help setup demo dashboard pictures serve test check fmt lint types layers security coverage properties kills kill-recoveries chaos tamper fuzz bench bench-control-plane bench-detection bench-metrics bench-overload requirements clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -166,6 +166,9 @@ bench-detection: $(VENV)/.dev ## measure how fast failures are noticed and repai
 
 bench-metrics: $(VENV)/.dev ## measure a scrape of 1,000 circuits, and a call with metrics on; options by ARGS
 	@$(BIN)/python -m benchmarks.metrics $(ARGS)
+
+bench-overload: $(VENV)/.bench ## capacity falls for a while: what clients still get done, by policy; options by ARGS
+	@$(BIN)/python -m benchmarks.overload_http $(ARGS)
 
 coverage: $(VENV)/.dev ## run the tests in one process under branch coverage and report
 	@$(BIN)/coverage erase

@@ -8,7 +8,8 @@ from .candidate import Kind
 from .table import Row, Table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-_BEGIN, _END = "<!-- benchmarks: begin, written by python -m benchmarks --write-docs -->", "<!-- benchmarks: end -->"
+WRITER = "python -m benchmarks --write-docs"
+_END = "<!-- benchmarks: end -->"
 _KEPT = {True: "kept", False: "**missed**", None: "–"}
 
 
@@ -69,11 +70,16 @@ def markdown(tables: list[Table], machine: str, settings: str, command: str, ver
     return "\n".join(lines)
 
 
-def write(text: str, page: Path = PAGE) -> None:
-    """Replace what stands between the markers; raises ValueError when the page lacks them."""
+def write(text: str, page: Path = PAGE, writer: str = WRITER) -> None:
+    """Replace what stands between the markers, of which the first names the `writer`.
+
+    Raises:
+        ValueError: when the page lacks them.
+    """
+    opening = f"<!-- benchmarks: begin, written by {writer} -->"
     content = page.read_text(encoding="utf-8")
-    head, begin, rest = content.partition(_BEGIN)
+    head, begin, rest = content.partition(opening)
     _, end, tail = rest.partition(_END)
     if not begin or not end:
-        raise ValueError(f"{page.name} lacks the markers {_BEGIN} and {_END}")
+        raise ValueError(f"{page.name} lacks the markers {opening} and {_END}")
     page.write_text(f"{head}{begin}\n\n{text}\n{end}{tail}", encoding="utf-8")
