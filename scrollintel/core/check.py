@@ -7,7 +7,7 @@ from typing import Any
 
 from .checking import costs, rules
 from .checking.findings import CODES, Finding, Findings
-from .config.fallback import FallbackConfig, Value
+from .config.fallback import FallbackConfig, Value, may_shadow
 from .config.policy import Policy
 from .errors import ConfigError, Violation
 from .events import Severity
@@ -96,7 +96,17 @@ def _fallback(policy: Policy, pipeline: Pipeline | None) -> Iterator[Finding]:
         return
     chain: Any = config.chain
     tried = [item for item in chain if not isinstance(item, Value)]
-    if not tried or (pipeline is not None and pipeline.snapshot().tally.fallbacks):
+    view = None if pipeline is None else pipeline.snapshot()
+    if view is not None and view.fallbacks:
+        for one in view.fallbacks:
+            if one.cold:
+                yield Finding(
+                    "cold_fallback", policy.name, f"Fallback {one.kind!r} would most likely fail: {one.reason}.",
+                    "Repair it before it is needed.",
+                )  # fmt: skip
+        return
+    kept_warm = config.shadow_rate > 0.0 and any(map(may_shadow, tried))
+    if not tried or kept_warm or (view is not None and view.tally.fallbacks):
         return
     yield Finding(
         "cold_fallback", policy.name, "No fallback of it has run yet, as far as this process knows.",

@@ -194,6 +194,28 @@ class FallbackFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackCold(Event):
+    """A fallback has not worked lately, so it would fail the call that needs it; `reason` says what is known."""
+
+    event_name: ClassVar[str] = "fallback.cold"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    index: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackWarm(Event):
+    """A fallback that was cold has worked."""
+
+    event_name: ClassVar[str] = "fallback.warm"
+
+    index: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LevelChanged(Event):
     """A service moved to another degradation level."""
 
@@ -282,6 +304,6 @@ class HostReturned(Event):
 
 CHANGES = (
     StateChanged, WouldHaveOpened, LevelChanged, PolicyReplaced, HostEjected, HostReturned, MetastableSuspected,
-    MetastableShedding, MetastableOver,
+    MetastableShedding, MetastableOver, FallbackCold, FallbackWarm,
 )  # fmt: skip
 """Facts about states and configurations; all others are about single calls."""

@@ -29,7 +29,7 @@ from .config import (
     TimeoutConfig,
     WindowKind,
 )
-from .config.fallback import Value
+from .config.fallback import Value, shadowable
 from .context import Criticality, RequestContext, current_request, request_context
 from .endpoints import Endpoint
 from .errors import (
@@ -77,8 +77,10 @@ if TYPE_CHECKING:
         CallRejected,
         CallTimedOut,
         Event,
+        FallbackCold,
         FallbackFailed,
         FallbackUsed,
+        FallbackWarm,
         HedgeLaunched,
         HostEjected,
         HostReturned,
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from .explaining.account import Explanation
     from .snapshot import (
         CircuitSnapshot,
+        FallbackSnapshot,
         LimitSnapshot,
         MetastabilitySnapshot,
         PolicySnapshot,
@@ -147,8 +150,11 @@ __all__ = [
     "Explanation",
     "FailureSummary",
     "FallbackConfig",
+    "FallbackCold",
     "FallbackFailed",
+    "FallbackSnapshot",
     "FallbackUsed",
+    "FallbackWarm",
     "FaultToleranceManager",
     "Finding",
     "Findings",
@@ -225,6 +231,7 @@ __all__ = [
     "protect",
     "remaining",
     "request_context",
+    "shadowable",
 ]
 
 _LATER = {
@@ -257,7 +264,10 @@ _LATER = {
     "CallRejected": "events",
     "CallTimedOut": "events",
     "Event": "events",
+    "FallbackCold": "events",
     "FallbackFailed": "events",
+    "FallbackSnapshot": "snapshot",
+    "FallbackWarm": "events",
     "FallbackUsed": "events",
     "HedgeLaunched": "events",
     "LevelChanged": "events",

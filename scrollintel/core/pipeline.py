@@ -299,6 +299,7 @@ class Pipeline:
             throttled=None if parts.throttle is None else parts.throttle.share(),
             abandoned_threads=parts.abandoned.value,
             metastability=None if parts.metastability is None else parts.metastability.snapshot(),
+            fallbacks=() if parts.fallback.shadows is None else parts.fallback.shadows.snapshots(),
         )
 
     def explain(self) -> Explanation:

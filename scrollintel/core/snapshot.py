@@ -178,6 +178,37 @@ class MetastabilitySnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackSnapshot:
+    """What is known of a fallback that runs beside calls now and then.
+
+    Attributes:
+        index, kind: Its place in the chain, and its name.
+        runs: Runs beside calls that began.
+        worked, failed, late: How they ended.
+        compared, agreed: Those whose answer was compared with the real one, and those that agreed with it.
+        last_worked: When it worked last, also for a real call, in seconds since 1970-01-01 UTC; None for never.
+        cold: Whether it is taken for one that would fail; `reason` says why, and is empty when it is not cold.
+    """
+
+    index: int
+    kind: str
+    runs: int
+    worked: int
+    failed: int
+    late: int
+    compared: int
+    agreed: int
+    last_worked: float | None
+    cold: bool
+    reason: str
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the compared answers that agreed, or None without one."""
+        return self.agreed / self.compared if self.compared else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySnapshot:
     """How one policy stands: its counts, its circuits and its queues.
 
@@ -204,6 +235,7 @@ class PolicySnapshot:
     throttled: float | None = None
     abandoned_threads: int = 0
     metastability: MetastabilitySnapshot | None = None
+    fallbacks: tuple[FallbackSnapshot, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values; free texts of failures are left out."""
@@ -211,5 +243,6 @@ class PolicySnapshot:
         result["state"] = None if self.state is None else self.state.value
         result["circuits"] = [circuit.to_dict() for circuit in self.circuits]
         result["limits"] = [asdict(limit) for limit in self.limits]
+        result["fallbacks"] = [asdict(fallback) for fallback in self.fallbacks]
         result["last_failure"] = None if self.last_failure is None else self.last_failure.to_dict()
         return result

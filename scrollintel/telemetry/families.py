@@ -171,6 +171,19 @@ THROTTLE_REJECTIONS = Definition(
     help="Attempts that the throttle refused.",
     labels=("policy",),
 )
+FALLBACKS_COLD = Definition(
+    name="scrollintel_fallbacks_cold",
+    kind=_G,
+    help="Fallbacks that run beside calls and have not worked lately, so that they would fail when needed.",
+    labels=("policy",),
+)
+FALLBACK_SHADOWS = Definition(
+    name="scrollintel_fallback_shadow_runs_total",
+    kind=_C,
+    help="Runs of fallbacks beside calls, whose answers were thrown away, by how they ended.",
+    labels=("policy",),
+    split=("outcome", ("worked", "failed", "late")),
+)
 METASTABLE = Definition(
     name="scrollintel_metastable",
     kind=_G,
@@ -304,6 +317,8 @@ LIBRARY = (
     ADAPTIVE_REJECTIONS,
     THROTTLED,
     THROTTLE_REJECTIONS,
+    FALLBACKS_COLD,
+    FALLBACK_SHADOWS,
     METASTABLE,
     METASTABLE_SHARE,
     METASTABLE_SHED,

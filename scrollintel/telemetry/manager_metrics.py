@@ -193,8 +193,14 @@ def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int)
     found.add(f.OMITTED, ("policies",), max(0, len(figures) - maximum))
     for pipeline in manager.registry.pipelines()[:maximum]:
         detector = pipeline.lane.parts.metastability
+        labels = (pipeline.name,)
+        shadows = pipeline.lane.parts.fallback.shadows
+        if shadows is not None:
+            views = shadows.snapshots()
+            found.add(f.FALLBACKS_COLD, labels, sum(view.cold for view in views))
+            ended = [(view.worked, view.failed, view.late) for view in views]
+            found.add(f.FALLBACK_SHADOWS, labels, *map(sum, zip(*ended, strict=True)))
         if detector is not None:
-            labels = (pipeline.name,)
             found.add(f.METASTABLE, labels, int(detector.phase in _METASTABLE))
             found.add(f.METASTABLE_SHARE, labels, detector.share)
             found.add(f.METASTABLE_SHED, labels, detector.rejections)

@@ -252,6 +252,9 @@ def scope(purse: Purse, inner: AsyncLink) -> AsyncLink:
 
 def fallback(rule: FallbackRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
     """Answer a failed call with a kept result or the first fallback that does not fail."""
+    shadows = rule.shadows
+    if shadows is not None:
+        from .shadow import beside_in_loop
 
     async def run(call: Call) -> Any:
         try:
@@ -272,6 +275,8 @@ def fallback(rule: FallbackRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
                 return await answer(rule, call, outcome)
         if rule.keeps:
             rule.keep(call, value)
+        if shadows is not None:
+            beside_in_loop(shadows, call, value)
         return value
 
     return run

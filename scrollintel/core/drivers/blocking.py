@@ -251,6 +251,9 @@ def scope(purse: Purse, inner: Link) -> Link:
 
 def fallback(rule: FallbackRule, clock: Clock, inner: Link) -> Link:
     """Answer a failed call with a kept result or the first fallback that does not fail."""
+    shadows = rule.shadows
+    if shadows is not None:
+        from .shadow import beside
 
     def run(call: Call) -> Any:
         try:
@@ -271,6 +274,8 @@ def fallback(rule: FallbackRule, clock: Clock, inner: Link) -> Link:
                 return answer(rule, call, outcome)
         if rule.keeps:
             rule.keep(call, value)
+        if shadows is not None:
+            beside(shadows, call, value)
         return value
 
     return run

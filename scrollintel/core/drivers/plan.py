@@ -354,6 +354,7 @@ class Lane:
             and self.total is None
             and not self.in_thread
             and not parts.fallback.keeps
+            and parts.fallback.shadows is None
         )
         if self.limit is not None or self.total is not None:
             INTERVENTIONS.expect_deadlines()

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config.policy import Policy
 from ..snapshot import PolicySnapshot
-from .account import Account, count, seconds
+from .account import Account, clock_time, count, seconds
 
 MOST_LIMITS = 5
 """Adaptive limits of keys that are told in sentences, the fullest first."""
@@ -153,3 +153,10 @@ def _fallbacks(account: Account, policy: Policy, view: PolicySnapshot) -> None:
         account.say(f"Fallbacks have answered: {listed}.")
     else:
         account.say("No fallback has answered so far.")
+    for one in view.fallbacks:
+        last = "" if one.last_worked is None else f", and it worked last at {clock_time(one.last_worked)}"
+        agreed = "" if one.agreement is None else f", {one.agreement:.0%} of the compared answers agreed"
+        ended = f"{one.worked} worked, {one.failed} failed, {one.late} were late"
+        account.say(f"Fallback {one.kind!r} ran beside {count(one.runs, 'call')}: {ended}{agreed}{last}.")
+        if one.cold:
+            account.say(f"Fallback {one.kind!r} is cold: {one.reason}. The next outage would find it so.")

@@ -7,15 +7,18 @@ import inspect
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..call import Call
 from ..clock import Clock
-from ..config.fallback import FallbackConfig, Value
+from ..config.fallback import FallbackConfig, Value, may_shadow
 from ..errors import UnprotectedError, kind_of
 from ..hub import EventHub
 from ..locks import new_lock
 from ..outcome import ErrorMatcher, Outcome
+
+if TYPE_CHECKING:
+    from .shadow import Shadows
 
 STALE = "stale"
 MISSING: Any = object()
@@ -44,7 +47,7 @@ def describe(fallback: Callable[..., Any]) -> str:
 class FallbackRule:
     """The rule of one policy's fallbacks. Counts each use by name; the kept results are bounded."""
 
-    __slots__ = ("_applies", "_clock", "_hub", "_kept", "_lock", "_name", "chain", "config", "keeps", "uses")
+    __slots__ = ("_applies", "_clock", "_hub", "_kept", "_lock", "_name", "chain", "config", "keeps", "shadows", "uses")
 
     def __init__(
         self,
@@ -66,6 +69,13 @@ class FallbackRule:
         self._kept: OrderedDict[object, tuple[float, object]] = OrderedDict()
         if before is not None and _stale_key(before.config) is _stale_key(config):
             self._kept = before._kept
+        self.shadows: Shadows | None = None
+        if config is not None and config.shadow_rate > 0.0 and any(map(may_shadow, self.chain)):
+            from .shadow import Shadows
+
+            known = None if before is None else before.shadows
+            chain = [(describe(fallback), fallback) for fallback in self.chain]
+            self.shadows = Shadows(name, config, clock, hub, chain, before=known)
         self._applies = ErrorMatcher((Exception,) if config is None else config.on)
 
     def applies(self, outcome: Outcome) -> bool:
@@ -126,6 +136,8 @@ class FallbackRule:
         """Count an answer by a fallback."""
         with self._lock:
             self.uses[kind] += 1
+        if self.shadows is not None:
+            self.shadows.ran(index, kind, worked=True)
         if self._hub.active:
             from ..events import FallbackUsed
 
@@ -138,6 +150,8 @@ class FallbackRule:
         if first is not None:
             with contextlib.suppress(Exception):  # an error that takes no notes surfaces all the same
                 first.add_note(f"fallback {kind!r} raised {type(error).__name__}")
+        if self.shadows is not None:
+            self.shadows.ran(index, kind, worked=False)
         if self._hub.active:
             from ..events import FallbackFailed
 

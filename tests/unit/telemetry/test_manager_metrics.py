@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as text
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.bulkhead import BulkheadConfig
 from scrollintel.core.config.degradation import DegradationLevel
+from scrollintel.core.config.fallback import FallbackConfig, shadowable
 from scrollintel.core.config.limit import AdaptiveLimitConfig
 from scrollintel.core.config.metastability import MetastabilityConfig
 from scrollintel.core.config.policy import Policy
@@ -56,6 +57,18 @@ def of(manager: FaultToleranceManager, name: str, **labels: str) -> float | None
             if sample.name == f"scrollintel_{name}" and sample.labels == labels:
                 return sample.value
     return None
+
+
+def test_metrics_of_fallbacks_that_run_beside_calls(manager: FaultToleranceManager, clock: ManualClock) -> None:
+    """Those that are cold, and how their runs ended; a policy without any has no such samples."""
+    config = FallbackConfig(shadowable(lambda: 0), shadow_rate=1e-9, cold_after=10.0)
+    manager.registry.pipeline(Policy("warm", fallback=config)).call(lambda: None)
+    manager.registry.pipeline(Policy("plain", fallback=lambda: 0)).call(lambda: None)
+    assert of(manager, "fallbacks_cold", policy="warm") == 0.0
+    assert of(manager, "fallback_shadow_runs_total", policy="warm", outcome="worked") == 0.0
+    clock.advance(11.0)
+    assert of(manager, "fallbacks_cold", policy="warm") == 1.0
+    assert of(manager, "fallbacks_cold", policy="plain") is None
 
 
 def test_metrics_of_a_detector_of_metastability(manager: FaultToleranceManager) -> None:
@@ -271,6 +284,7 @@ def test_metrics_of_a_process_pass_the_checks_of_promtool(manager: FaultToleranc
         "orders", breaker=CircuitBreakerConfig("orders"), retry=RetryConfig(budget=BudgetConfig()),
         bulkhead=BulkheadConfig(), rate_limit=RateLimitConfig(rate=1.0), limit=AdaptiveLimitConfig(),
         throttle=ThrottleConfig(), metastability=MetastabilityConfig(),
+        fallback=FallbackConfig(shadowable(lambda: 0), shadow_rate=1e-9),
     )  # fmt: skip
     manager.registry.pipeline(policy).call(int)
     keyed = Policy("keyed", breaker=CircuitBreakerConfig("keyed"), key=lambda host: host)

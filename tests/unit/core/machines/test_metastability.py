@@ -139,3 +139,19 @@ def test_metastability_silence_ends_it() -> None:
         traffic.machine.turn(traffic.now)
     assert traffic.machine.phase is Phase.NORMAL
     assert traffic.machine.changes[-1].sentence == "hardly any calls come"
+
+
+def test_metastability_calls_from_before_say_nothing_about_those_that_pass() -> None:
+    """What was in flight when shedding began ends late and badly; only calls that pass afterwards are judged."""
+    traffic = Traffic()
+    traffic.flow(40)
+    old = [traffic.machine.enter(traffic.now, CRITICAL, 0.0) for _ in range(200)]
+    traffic.flow(14, good=False, attempts=3)
+    assert traffic.machine.phase is Phase.SHEDDING
+    traffic.flow(3)
+    assert traffic.machine.phase is Phase.RELEASING
+    for permit in old:
+        assert permit is not None
+        traffic.machine.leave(permit, traffic.now, 3, good=False)
+    traffic.flow(8)
+    assert traffic.told == [Phase.SUSPECTED, Phase.SHEDDING, Phase.RELEASING, Phase.NORMAL]
