@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from ..deciding import calls_of
 from ..exit_codes import ExitCode
 from ..output import Columns, age_of, ago, part, parts, plain, span
 from ..paging import paged
-from ..problems import CommandError
+from ..problems import CommandError, UnexpectedAnswerError
 from ..program import Group
 from ..session import Session
 from ..values import MOMENT, assignments, document, merged
@@ -102,6 +103,24 @@ def show(session: Session, name: str) -> None:
     for heading, field, columns, empty in _DETAILS:
         output.raw(f"\n{heading}")
         output.table(parts(item, field), columns, empty)
+
+
+@circuits.command()
+@click.argument("name")
+@click.pass_obj
+def explain(session: Session, name: str) -> None:
+    """Say in sentences why one circuit is in its state, from which calls, and what comes next."""
+    from ..explaining import explanation_of
+
+    item = session.client().request("GET", path("circuit-breakers", name)).item()
+    if not isinstance(item.get("name"), str):
+        raise UnexpectedAnswerError("the answer is no circuit; is this a control plane?")
+    found = explanation_of(item, datetime.now(UTC))
+    if session.json:
+        session.output.json(found.to_dict())
+        return
+    for line in str(found).splitlines():
+        session.output.say(line)
 
 
 _DETAILS: tuple[tuple[str, str, Columns, str], ...] = (

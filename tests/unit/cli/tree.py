@@ -11,6 +11,7 @@ from scrollintel.cli.program import build
 REMOTE: dict[str, tuple[str, ...]] = {
     "status": (),
     "circuits list": (),
+    "circuits explain": ("payments",),
     "circuits show": ("payments",),
     "circuits create": ("payments", "--set", "failure_threshold=3"),
     "circuits update": ("payments", "--set", "failure_threshold=3"),
