@@ -20,6 +20,14 @@ _BACK = 0.5
 """Factor of the share of calls that pass, after a judgement that is bad."""
 _LOWEST = 0.1
 """Share of `shed_to` below which the share that passes never falls."""
+_BELOW = 0.7
+"""Factor of the share at which calls failed again; up to there it grows fast next time, and slowly beyond."""
+_CARE = 0.1
+"""How much slower the share grows there."""
+_WATCHED = 3.0
+"""Minimum durations after shedding in which the same again is a relapse."""
+_SOONER = 5.0
+"""How much sooner a relapse is taken for what it is."""
 _RECENT = 0.3
 """Weight of the newest judgement in the mix of classes."""
 
@@ -73,7 +81,8 @@ class MetastabilityMachine:
 
     It judges spans of `interval` seconds or more. In a span that is not suspicious it learns what is usual. A span is
     suspicious when goodput is low although no more calls come than usual, and these make more attempts or are more in
-    flight than usual. Suspicious spans in a row lead to SHEDDING; one of good goodput ends the row.
+    flight than usual. Suspicious spans in a row lead to SHEDDING; one of good goodput ends the row. Soon after shedding
+    has ended a shorter row does, and the share that passes then grows slowly from where it failed.
 
     Times are seconds on any monotonic scale; a `now` that goes back is read as the latest one seen.
 
@@ -85,8 +94,9 @@ class MetastabilityMachine:
     """
 
     __slots__ = (
-        "_attempts", "_config", "_ended", "_era", "_good", "_judged", "_judged_good", "_known", "_mix", "_now",
-        "_offered", "_ranks", "_running", "_start", "_suspect_since", "changes", "phase", "seen", "share", "usual",
+        "_attempts", "_ceiling", "_config", "_ended", "_era", "_good", "_judged", "_judged_good", "_known", "_mix",
+        "_now", "_offered", "_ranks", "_relapse_until", "_running", "_start", "_suspect_since", "changes", "phase",
+        "seen", "share", "usual",
     )  # fmt: skip
 
     def __init__(self, config: MetastabilityConfig, now: float) -> None:
@@ -102,6 +112,8 @@ class MetastabilityMachine:
         self._running = 0
         self._era = 0
         self._suspect_since: float | None = None
+        self._ceiling = 1.0
+        self._relapse_until = now
         self._ranks = [0] * RANKS
         self._clear(now)
 
@@ -212,11 +224,15 @@ class MetastabilityMachine:
         if self._suspect_since is None:
             self._suspect_since = self._start
         lasts = self._now - self._suspect_since
+        relapse = self._suspect_since < self._relapse_until
+        if relapse:
+            lasts *= _SOONER
         if self.phase is Phase.NORMAL and lasts >= config.minimum_duration / 2.0:
             self._move(Phase.SUSPECTED, self._diagnosis())
         if self.phase is Phase.SUSPECTED and config.sheds and lasts >= config.minimum_duration:
             self._era += 1
             self.share = max(config.shed_to, self._trickle())
+            self._ceiling = _BELOW * self._ceiling if relapse else 1.0
             self._move(Phase.SHEDDING, self._diagnosis())
 
     def _calm(self, why: str) -> None:
@@ -260,6 +276,8 @@ class MetastabilityMachine:
         if self._is_good(goodput):
             self._grow()
         elif goodput < config.low_goodput * self.usual.goodput:
+            if self.phase is Phase.RELEASING:
+                self._ceiling = _BELOW * self.share
             share = max(config.shed_to * _LOWEST, self._trickle(), self.share * _BACK)
             if share < self.share:
                 self.share = share
@@ -267,11 +285,15 @@ class MetastabilityMachine:
         self._clear(self._now)
 
     def _grow(self) -> None:
-        config = self._config
-        self.share = min(1.0, self.share * config.growth)
+        growth = self._config.growth
+        if self.share < self._ceiling:
+            self.share = min(self._ceiling, self.share * growth)
+        else:
+            self.share = min(1.0, self.share * (1.0 + _CARE * (growth - 1.0)))
         if self.share < 1.0:
             self._move(Phase.RELEASING, f"{self.seen.goodput:.0%} of the calls that pass succeed, so more pass")
         else:
+            self._relapse_until = self._now + _WATCHED * self._config.minimum_duration
             self._over("all calls pass again, and they succeed")
 
     # ------------------------------------------------------------------ helpers

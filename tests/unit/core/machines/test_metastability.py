@@ -155,3 +155,22 @@ def test_metastability_calls_from_before_say_nothing_about_those_that_pass() -> 
         traffic.machine.leave(permit, traffic.now, 3, good=False)
     traffic.flow(8)
     assert traffic.told == [Phase.SUSPECTED, Phase.SHEDDING, Phase.RELEASING, Phase.NORMAL]
+
+
+def test_metastability_a_relapse_is_ended_sooner_and_let_go_more_slowly() -> None:
+    """The same again soon after all calls pass needs a fifth of the time; later it is a new failure."""
+    traffic = Traffic()
+    traffic.flow(40)
+    traffic.flow(14, good=False, attempts=3)
+    traffic.flow(11)
+    assert traffic.machine.phase is Phase.NORMAL
+    traffic.flow(4, good=False, attempts=3)
+    assert traffic.machine.phase is Phase.SHEDDING
+    seconds = 0
+    while traffic.machine.phase is not Phase.NORMAL:
+        traffic.flow(1)
+        seconds += 1
+    assert 11 < seconds < 30
+    traffic.flow(60)
+    traffic.flow(4, good=False, attempts=3)
+    assert traffic.machine.phase is Phase.NORMAL
