@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 MOST_MARKS = 16
 """Results that one attempt remembers as given up; the oldest are forgotten."""
@@ -135,3 +135,11 @@ def refund(purses: tuple[Purse, ...]) -> None:
     """Give back what a further attempt was paid that did not start."""
     for purse in purses:
         purse.refund()
+
+
+def leave_context(variable: ContextVar[Any], token: Any) -> None:
+    """Reset a context variable; a coroutine that the garbage collector closes is in a context that never had it."""
+    try:
+        variable.reset(token)
+    except ValueError:
+        pass

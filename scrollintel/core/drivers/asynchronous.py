@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
 from math import inf
 from types import CoroutineType
 from typing import Any
@@ -14,7 +13,7 @@ from ..clock import Clock
 from ..errors import CallTimeoutError
 from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
-from ..retry_scope import RETRIES, Purse, RetryScope, open_scope
+from ..retry_scope import RETRIES, Purse, RetryScope, leave_context, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
 from ..strategies.gate import Gate, Queue, Wait
 from ..strategies.hedge import HedgeRule
@@ -73,14 +72,6 @@ def attempt(lane: Lane) -> AsyncLink:
             reset_deadline(token)
 
     return run
-
-
-def leave_context(variable: ContextVar[Any], token: Any) -> None:
-    """Reset a context variable; a coroutine that the garbage collector closes is in a context that never had it."""
-    try:
-        variable.reset(token)
-    except ValueError:
-        pass
 
 
 def reset_deadline(token: Any) -> None:
@@ -201,7 +192,7 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
     """Run the rest again while the rule says so."""
 
     async def run(call: Call) -> Any:
-        if rule.budget is not None and not rule.spans:
+        if rule.budget is not None and not rule.spans and call.attempt == 1:
             rule.budget.deposit_call()
         while True:
             try:

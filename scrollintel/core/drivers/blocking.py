@@ -200,7 +200,7 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
     """Run the rest again while the rule says so."""
 
     def run(call: Call) -> Any:
-        if rule.budget is not None and not rule.spans:
+        if rule.budget is not None and not rule.spans and call.attempt == 1:
             rule.budget.deposit_call()
         while True:
             try:

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..call import DEADLINE
 from ..interventions import INTERVENTIONS
+from ..retry_scope import RETRIES, RetryScope, leave_context
 from ..strategies.meter import BATCH
 from . import blocking
 from .further import again, ending, failed, pause, run
@@ -39,7 +40,7 @@ _FIRST = """
         return {await_}{elsewhere}
 {attempt}
     except BaseException as error:
-        call = failed(lane, None, {fn}, {args}, {kwargs}, {fallback}, started, era, error)
+        call = failed(lane, None, {fn}, {args}, {kwargs}, {fallback}, started, era, error{held})
         if call is None:
             raise
     else:
@@ -58,7 +59,7 @@ _FURTHER = """
             return {await_}ending(lane, call)
         if call.delay > 0.0:
             {await_}pause(lane, call)
-        era = circuit.readmit()
+        era = -1 if lane.governed else circuit.readmit()
         if era < 0:
             return {await_}again(lane, call)
 {attempt}
@@ -138,6 +139,67 @@ try:
     "fast": _Shape(
         """\
 started = lane.clock() if lane.timed or lane.recovers else None
+key = scope = books = None
+if lane.governed:
+    slots, throttle, budget = lane.slots, lane.throttle, lane.budget
+    if (
+        (slots is not None and (len(slots.in_flight) >= slots.quick or started >= slots.look_at))
+        or (throttle is not None and (not throttle.calm or started >= throttle.boundary))
+        or (budget is not None and not budget.is_full)
+        or (lane.purses is not None and retries() is not None)
+    ):
+        return {await_}{elsewhere}
+try:
+    if lane.governed:
+        if lane.purses is not None:
+            scope = RetryScope(lane.purses)
+            books = set_retries(scope)
+        if slots is not None:
+            key = object()
+            slots.in_flight[key] = started
+    if lane.limit is None:
+{deep_operation}
+    else:
+        expires = started + lane.limit
+        cell = [expires, lane.parts.clock]
+        token = set_deadline(cell)
+        try:
+{deeper_operation}
+        finally:
+            cell[0] = NEVER
+            reset_deadline(token)""",
+        f"""\
+if lane.governed:
+    if scope is not None:
+        reset_retries(books)
+        scope.ended = True
+    ended = lane.clock()
+    if slots is not None:
+        slots.in_flight.pop(key, None)
+        samples = slots.samples
+        samples.append(ended - started)
+        if ended >= slots.look_at or slots.line.waiting or len(samples) >= BATCH:
+            lane.parts.limit.catch_up(slots, ended)
+    if throttle is not None:
+        step = throttle.step
+        step()
+{{check}}
+if lane.timed:
+    ended = lane.clock()
+    elapsed = ended - started
+    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
+{indent(_RECORD, "        ")}
+    else:
+        finish(lane, era, elapsed, {{number}})
+elif circuit.calm_era == era and circuit.boundary is NEVER:
+    step = circuit.next_success
+    step()
+else:
+    finish(lane, era, None, {{number}})""",
+    ),
+    "retried": _Shape(
+        """\
+started = lane.clock() if lane.timed or lane.recovers else None
 try:
     if lane.limit is None:
 {deep_operation}
@@ -166,7 +228,10 @@ else:
     finish(lane, era, None, {{number}})""",
     ),
 }
-"""By the name of the attribute under which a lane of that shape shows its circuit; `fast` fits every lane."""
+"""By the name of the attribute under which a lane of that shape shows its circuit; `fast` fits every lane.
+
+`retried` is for further attempts, which no policy with a limit, a throttle or a budget makes here.
+"""
 
 _BLOCKING = {
     "async_": "",
@@ -204,14 +269,15 @@ def _environment(holder: Any, fn: Any) -> dict[str, Any]:
     return {
         "holder": holder, "fn": fn, "INTERVENTIONS": INTERVENTIONS, "deadline": DEADLINE.get, "finish": finish,
         "failed": failed, "BATCH": BATCH, "CoroutineType": CoroutineType, "set_deadline": DEADLINE.set,
-        "NEVER": inf, "LAZY": blocking.LAZY, "refuse_generator": blocking.refuse_generator,
+        "RetryScope": RetryScope, "retries": RETRIES.get, "set_retries": RETRIES.set, "NEVER": inf,
+        "LAZY": blocking.LAZY, "refuse_generator": blocking.refuse_generator,
     }  # fmt: skip
 
 
 def _environment_blocking(holder: Any, fn: Any) -> dict[str, Any]:
     return {
         **_environment(holder, fn), "run": run, "again": again, "ending": ending, "pause": pause,
-        "reset_deadline": DEADLINE.reset, "refuse_lazy": blocking.refuse_lazy,
+        "reset_deadline": DEADLINE.reset, "reset_retries": RETRIES.reset, "refuse_lazy": blocking.refuse_lazy,
     }  # fmt: skip
 
 
@@ -222,6 +288,7 @@ def _environment_asynchronous(holder: Any, fn: Any) -> dict[str, Any]:
         **_environment(holder, fn), "run": asynchronous.run, "again": asynchronous.again,
         "ending": asynchronous.ending, "pause": asynchronous.pause, "bounded": deadline.bounded,
         "reset_deadline": asynchronous.reset_deadline,
+        "reset_retries": functools.partial(leave_context, RETRIES),
     }  # fmt: skip
 
 
@@ -233,11 +300,14 @@ def _build(
     inner = {"fn": fn, "passed": passed}
     lines = {key: text.format(**inner) for key, text in colour.items()}
     operation, bounded = lines["operation"], lines["bounded"]
+    texts.setdefault("held", ", key, scope, books" if shape == "fast" else "")
     attempt = _SHAPES[shape].attempt.format(
         operation=indent(operation, " " * 4),
         deep_operation=indent(operation, " " * 8),
         bounded_operation=indent(bounded, " " * 8),
         deeper_operation=indent(bounded, " " * 12),
+        await_=lines["await_"],
+        elsewhere=texts.get("elsewhere"),
     )
     settlement = _SHAPES[shape].settlement.format(check=lines["check"], number=number)
     text = template.format(
@@ -289,9 +359,11 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 
 
 _LOCALS = {
-    "lane", "circuit", "era", "call", "clock", "started", "ended", "expires", "elapsed", "value", "error",
-    "durations", "step", "token", "cell", "protected", "len", "type", "hasattr", "BaseException", "run", "again",
-    "ending", "pause", "bounded", "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY", "further", "elsewhere",
+    "lane", "circuit", "era", "call", "clock", "started", "ended", "expires", "elapsed", "value", "error", "key",
+    "scope", "books", "slots", "throttle", "budget", "samples", "reset_retries", "RetryScope", "retries",
+    "set_retries", "durations", "step", "token", "cell", "protected", "len", "type", "hasattr", "BaseException",
+    "run", "again", "ending", "pause", "bounded", "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY",
+    "further", "elsewhere",
 }  # fmt: skip
 _RESERVED = _LOCALS | set(_environment(None, None))
 
@@ -308,7 +380,9 @@ def compiled(holder: Holder, fn: Any, *, coroutine: bool) -> Any:
     return _build(
         _FIRST, _ASYNCHRONOUS if coroutine else _BLOCKING, environment, name="protected", shape=holder.lane.shape,
         parameters=parameters, passed=passed, args=args, kwargs=kwargs, fallback="None", unbrought="",
-        elsewhere=f"elsewhere(holder, fn, {args}, {kwargs})",
+        elsewhere=f"run(lane, fn, {args}, {kwargs}, None)"
+        if holder.lane.shape == "fast"
+        else f"elsewhere(holder, fn, {args}, {kwargs})",
     )  # fmt: skip
 
 
@@ -326,7 +400,7 @@ _GENERIC: dict[str, Any] = {
 
 def _further(colour: Mapping[str, str], environment: dict[str, Any]) -> Any:
     return _build(
-        _FURTHER, colour, environment, name="further", shape="fast", passed="*args, **kwargs", number="call.attempt",
+        _FURTHER, colour, environment, name="further", shape="retried", passed="*args, **kwargs", number="call.attempt",
         depth=8,
     )  # fmt: skip
 

@@ -7,21 +7,26 @@ from typing import Any
 
 from ..call import Call
 from ..interventions import INTERVENTIONS
+from ..retry_scope import RETRIES, RetryScope, leave_context
 from . import blocking
 from .plan import Lane, prepare
 
 
 def failed(
     lane: Lane, call: Call | None, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any,
-    started: float | None, era: int, error: BaseException,
+    started: float | None, era: int, error: BaseException, key: object = None, scope: RetryScope | None = None,
+    books: Any = None,
 ) -> Call | None:  # fmt: skip
     """Count the failure of an attempt and decide what follows.
 
     Returns the call with its `delay` before another attempt, or with its `ending` for a fallback; None when the
-    error is the end of the call.
+    error is the end of the call. `key` is the place among the calls in flight of a policy with an adaptive limit,
+    `scope` and `books` are what its retry budget has put into the context; all of them are taken back here.
     """
     now = lane.clock()
     elapsed = None if started is None else now - started
+    if lane.governed:
+        _take_back(lane, key, scope, books, now, error)
     if call is None:
         # No deadline surrounds the short way and no fault is injected there, so `prepare` has nothing to add.
         call = Call(lane.name, fn, args, kwargs, now if started is None else started)
@@ -30,6 +35,8 @@ def failed(
         call.measured = lane.measures
     call.expires = None if started is None or lane.limit is None else started + lane.limit
     lane.circuit.settle_first(era, error, now, elapsed, call)
+    if scope is not None:
+        call.given_up = scope.end(error)
     if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):
         return None
     retry = lane.parts.retry
@@ -47,6 +54,15 @@ def failed(
         return None
     call.ending = outcome
     return call
+
+
+def _take_back(lane: Lane, key: object, scope: RetryScope | None, books: Any, now: float, error: BaseException) -> None:
+    if scope is not None and books is not None:
+        leave_context(RETRIES, books)
+    if lane.slots is not None and lane.parts.limit is not None:
+        lane.parts.limit.leave_quickly(lane.slots, key, now, error)
+    if lane.throttle is not None:
+        lane.throttle.count(error, None)
 
 
 def run(lane: Lane, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any) -> Any:

@@ -16,7 +16,7 @@ from ..interventions import INTERVENTIONS
 from ..levels import Levels
 from ..outcome import Verdict
 from ..strategies.breaker import Circuit
-from ..strategies.budget import Budgets
+from ..strategies.budget import Budget, Budgets
 from ..strategies.bulkhead import Bulkhead
 from ..strategies.fallback import FallbackRule
 from ..strategies.hedge import HedgeRule
@@ -287,10 +287,13 @@ class Lane:
         fast: The circuit when a calm one needs no chain, because there is nothing but breaker, retry, fallback
             and attempt timeout in the default order; otherwise one that is never calm.
         bare: True when nothing but the circuit decides, so that its refusal is the call's.
-        shape: What a call of the lane does beside the operation: nothing ("plain"), read the clock ("clocked"), or set
-            a deadline as well ("limited").
-        plain, clocked, limited: `fast` under the name of the shape, never calm under the two others: functions that
-            were compiled for one shape look there.
+        shape: What a call of the lane does beside the operation: nothing ("plain"), read the clock ("clocked"), set a
+            deadline as well ("limited"), or anything ("fast").
+        plain, clocked, limited: `fast` under the name of the shape, never calm under the others: functions that were
+            compiled for one shape look there.
+        governed: Whether a calm call has to do with an adaptive limit, a throttle or a retry budget.
+        slots, throttle, budget: Those, or None; a call asks each whether there is anything to decide.
+        purses: The budget as what pays for the layers inside, or None.
         timed: Whether the clock is read for each call.
         limit: Seconds for one attempt, or None.
         attention: Seconds from which a success is more than a number: too slow, or too late.
@@ -301,9 +304,9 @@ class Lane:
     """
 
     __slots__ = (
-        "arun", "attention", "bare", "circuit", "clock", "clocked", "fast", "in_thread", "judges", "keyed", "limit",
-        "limited", "measures", "name", "observer", "order", "parts", "plain", "policy", "recovers", "run", "shape",
-        "timed", "total",
+        "arun", "attention", "bare", "budget", "circuit", "clock", "clocked", "fast", "governed", "in_thread", "judges",
+        "keyed", "limit", "limited", "measures", "name", "observer", "order", "parts", "plain", "policy", "purses",
+        "recovers", "run", "shape", "slots", "throttle", "timed", "total",
     )  # fmt: skip
 
     def __init__(self, parts: Parts, observer: Observer | None = None) -> None:
@@ -328,7 +331,14 @@ class Lane:
             self.circuit.count_plainly()
         slow = breaker is not None and breaker.slow_call_duration is not None
         window = parts.circuit.machine.window is not None
-        self.timed = self.measures or self.limit is not None or window or slow
+        self.budget = None if parts.retry is None else parts.retry.budget
+        self.purses: tuple[Budget, ...] | None = None
+        if self.budget is not None and parts.retry is not None and parts.retry.spans:
+            self.purses = (self.budget,)
+        self.throttle = parts.throttle
+        self.slots = None if parts.limit is None else parts.limit.slots
+        self.governed = not (self.budget is None and self.throttle is None and self.slots is None)
+        self.timed = self.measures or self.limit is not None or window or slow or self.governed
         self.attention = min(
             inf if breaker is None or breaker.slow_call_duration is None else breaker.slow_call_duration,
             inf if self.limit is None else self.limit,
@@ -338,18 +348,15 @@ class Lane:
             or (policy.retry is not None and policy.retry.result_predicate is not None)
             or (fallback is not None and (fallback.result_predicate is not None or fallback.when is not None))
         )
-        budget = None if parts.retry is None else parts.retry.budget
         direct = (
             observer is None
             and self.order == DEFAULT_ORDER
             and not self.keyed
             and not self.judges
-            and budget is None
             and policy.hedge is None
             and policy.bulkhead is None
             and policy.rate_limit is None
-            and policy.limit is None
-            and policy.throttle is None
+            and (parts.limit is None or self.slots is not None)
             and policy.metastability is None
             and self.total is None
             and not self.in_thread
@@ -358,11 +365,12 @@ class Lane:
         )
         if self.limit is not None or self.total is not None:
             INTERVENTIONS.expect_deadlines()
-        self.shape = "limited" if self.limit is not None else "clocked" if self.timed else "plain"
+        own = "limited" if self.limit is not None else "clocked" if self.timed else "plain"
+        self.shape = "fast" if self.governed else own
         self.fast: Circuit | NeverCalm | FirstCall
         self.plain = self.clocked = self.limited = NEVER_CALM
         self.show(parts.circuit if direct else NEVER_CALM)
-        self.bare = direct and not self.recovers
+        self.bare = direct and not self.recovers and not self.governed
         self.run: Link | None = None
         self.arun: Callable[[Call], Any] | None = None
 

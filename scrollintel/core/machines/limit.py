@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from ..config.limit import AdaptiveLimitConfig
@@ -15,6 +16,8 @@ WINDOW = 0.1
 _ENOUGH = 5  # samples for which a window is closed early
 _LONGEST = 1.0  # seconds after which any sample will do
 _LOOK = 0.02  # seconds between two looks at a window that is not ready
+BATCH = 64
+"""Response times that may wait for the lock."""
 _UNLEARNT_BACKOFF = 0.9
 _SUCCESS, _FAILURE = Verdict.SUCCESS, Verdict.FAILURE
 RANKS = 4
@@ -59,18 +62,29 @@ class LimitMachine:
     time more, while an endless line would only move the overload to our side (failsafe-go lets one to two times the
     limit wait, Envoy nobody).
 
+    While at most half of the slots are in use and the window has seen as many calls at once, a slot may be taken and
+    given back without these methods, and without a lock, because nothing is to be decided: a key of one's own goes into
+    `in_flight` with the present time, if that is before `look_at` and there are fewer than `quick`, and is taken out
+    again; the response time goes to `samples`. Whoever finds somebody in line then, `look_at` passed, or `BATCH`
+    samples, calls `catch_up`.
+
     Times are seconds on any monotonic scale; a `now` that goes back is read as the latest one seen.
 
     Attributes:
         config: The configuration in force.
         estimate: The limit as a real number, from `min_limit` to `max_limit`.
         limit: Slots: its whole part.
+        line: Places in line.
+        in_flight: When each call in flight began, by its `Flight` or a key of its own; nearly ordered by start.
+        quick: Calls in flight below which a slot can be taken without a lock.
+        look_at: When the window is looked at next.
+        samples: Response times that are not in the window yet.
         woken: Places that were granted or sent away since the list was emptied; the owner wakes their holders.
     """
 
     __slots__ = (
-        "_baseline", "_cap", "_flights", "_line", "_look_at", "_now", "_rule", "_window", "config", "estimate",
-        "limit", "woken",
+        "_baseline", "_cap", "_now", "_rule", "_window", "config", "estimate", "in_flight", "limit", "line", "look_at",
+        "quick", "samples", "woken",
     )  # fmt: skip
 
     def __init__(self, config: AdaptiveLimitConfig, now: float) -> None:
@@ -79,24 +93,25 @@ class LimitMachine:
         self.limit = config.initial_limit
         self.woken: list[Place[Flight]] = []
         self._now = now
-        # Ordered by start, because a slot is taken at the present time.
-        self._flights: dict[Flight, None] = {}
-        self._line: PriorityLine[Flight] = PriorityLine(RANKS)
+        self.in_flight: dict[object, float] = {}
+        self.samples = array("d")
+        self.quick = 0
+        self.line: PriorityLine[Flight] = PriorityLine(RANKS)
         self._baseline = Baseline()
         self._window = LatencyWindow(now)
-        self._look_at = now + WINDOW
+        self.look_at = now + WINDOW
         self._cap = self._baseline.cap
         self._rule = RULES[config.algorithm]()
 
     @property
     def running(self) -> int:
         """Slots in use; more than `limit` right after it has shrunk."""
-        return len(self._flights)
+        return len(self.in_flight)
 
     @property
     def waiting(self) -> int:
         """Places taken in line."""
-        return self._line.waiting
+        return self.line.waiting
 
     @property
     def baseline(self) -> float | None:
@@ -114,14 +129,18 @@ class LimitMachine:
             now = self._now
         else:
             self._now = now
-        if now >= self._look_at:
+        if now >= self.look_at:
             self._look(now)
         # A free slot means an empty line, since whoever frees one serves the line first.
-        if len(self._flights) < self.limit:
+        if len(self.in_flight) < self.limit:
             return self._start(now)
-        place, gone = self._line.join(rank, self._bound())
+        place, gone = self.line.join(rank, self._bound())
         if gone is not None:
             self.woken.append(gone)
+        # Who gives a slot back without a lock takes it out and then looks at the line; here it is the other way round,
+        # so one of the two sees.
+        if len(self.in_flight) < self.limit:
+            self._serve(now)
         return place
 
     def release(self, flight: Flight, now: float, verdict: Verdict) -> None:
@@ -131,7 +150,7 @@ class LimitMachine:
             RuntimeError: when the slot is not taken; a caller released twice.
         """
         try:
-            del self._flights[flight]
+            del self.in_flight[flight]
         except KeyError:
             raise RuntimeError("a slot was released that nobody holds") from None
         if now < self._now:
@@ -143,16 +162,27 @@ class LimitMachine:
             self._window.add(seconds if seconds < self._cap else self._cap)
         elif verdict is _FAILURE:
             self._window.overloads += 1
-        if now >= self._look_at:
+        if now >= self.look_at:
             self._look(now)
-        if self._line.waiting:
+        if self.line.waiting:
+            self._serve(now)
+
+    def catch_up(self, now: float, verdict: Verdict = Verdict.IGNORED) -> None:
+        """Do what is due after a slot was given back without a lock, whose call ended with `verdict` if it failed."""
+        now = self._advance(now)
+        self._drain()
+        if verdict is _FAILURE:
+            self._window.overloads += 1
+        if now >= self.look_at:
+            self._look(now)
+        if self.line.waiting:
             self._serve(now)
 
     def withdraw(self, place: Place[Flight]) -> Flight | None:
         """Leave the line; return the slot that was granted meanwhile, which the caller then owns, or None."""
         if place.granted:
             return place.slot
-        self._line.leave(place)
+        self.line.leave(place)
         return None
 
     def reconfigure(self, config: AdaptiveLimitConfig, now: float) -> None:
@@ -166,14 +196,15 @@ class LimitMachine:
 
     def keep(self, flights: list[Flight], now: float) -> None:
         """Go on with an empty line and only these slots in use."""
-        self._flights = dict.fromkeys(flights)
-        self._line.clear()
+        self.in_flight = {flight: flight.started for flight in flights}
+        self.samples = array("d")
+        self.line.clear()
         self.woken.clear()
         self._restart(self._advance(now))
 
     def flights(self) -> list[Flight]:
-        """Return the slots in use, the oldest first."""
-        return list(self._flights)
+        """Return the slots in use that were taken under the lock, the oldest first."""
+        return [flight for flight in self.in_flight if type(flight) is Flight]
 
     # ------------------------------------------------------------------ inside
 
@@ -185,18 +216,29 @@ class LimitMachine:
 
     def _start(self, now: float) -> Flight:
         flight = Flight(now)
-        self._flights[flight] = None
-        if len(self._flights) > self._window.peak:
-            self._window.peak = len(self._flights)
+        self.in_flight[flight] = now
+        if len(self.in_flight) > self._window.peak:
+            self._window.peak = len(self.in_flight)
+            self._ease()
         return flight
+
+    def _ease(self) -> None:
+        """Say up to where slots need no lock; only a half of them, so that callers at the same moment find room."""
+        self.quick = min(self._window.peak, self.limit // 2)
+
+    def _drain(self) -> None:
+        """Take the response times over that have come without the lock."""
+        samples, self.samples = self.samples, array("d")
+        for seconds in samples:
+            self._window.add(seconds if seconds < self._cap else self._cap)
 
     def _bound(self) -> int:
         length = self.config.max_waiting
         return self.limit if length is None else length
 
     def _serve(self, now: float) -> None:
-        while self._line.waiting and len(self._flights) < self.limit:
-            place = self._line.first()
+        while self.line.waiting and len(self.in_flight) < self.limit:
+            place = self.line.first()
             place.slot = self._start(now)
             place.granted = True
             self.woken.append(place)
@@ -204,24 +246,27 @@ class LimitMachine:
     def _set(self, estimate: float) -> None:
         self.estimate = min(float(self.config.max_limit), max(float(self.config.min_limit), estimate))
         self.limit = int(self.estimate)
-        if self._line.waiting > self._bound():
-            self.woken.extend(self._line.shorten(self._bound()))
+        self._ease()
+        if self.line.waiting > self._bound():
+            self.woken.extend(self.line.shorten(self._bound()))
 
     def _restart(self, now: float) -> None:
-        self._window.restart(now, len(self._flights))
+        self._window.restart(now, len(self.in_flight))
         self._cap = self._baseline.cap
-        self._look_at = now + WINDOW
+        self.look_at = now + WINDOW
+        self._ease()
 
     def _look(self, now: float) -> None:
         """Judge the window when it is ready."""
         baseline, window = self._baseline, self._window
-        self._look_at = now + _LOOK
+        self.look_at = now + _LOOK
+        self._drain()
         if baseline.mean is None:
             self._look_first(now)
             return
         ages = []
-        for flight in self._flights:
-            age = now - flight.started
+        for started in list(self.in_flight.values()):
+            age = now - started
             if age <= baseline.overdue:
                 break
             ages.append(min(age, baseline.cap))
@@ -255,7 +300,7 @@ class LimitMachine:
             self._set(self.estimate * _UNLEARNT_BACKOFF)
             self._restart(now)
             return
-        first = window.first(now, [now - flight.started for flight in self._flights])
+        first = window.first(now, [now - started for started in list(self.in_flight.values())])
         if first is not None:
             self._baseline.begin(first)
             self._restart(now)

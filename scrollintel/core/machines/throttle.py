@@ -70,6 +70,19 @@ class ThrottleMachine:
         self._turn(now)
         self._count(accepted=accepted)
 
+    def absorb(self, number: int) -> None:
+        """Count accepted attempts that ended in the present bucket, without looking at each."""
+        place = self._bucket % BUCKETS
+        self._requests[place] += number
+        self._accepts[place] += number
+        self.requests += number
+        self.accepts += number
+
+    @property
+    def boundary(self) -> float:
+        """End of the present bucket."""
+        return (self._bucket + 1) * self._width
+
     def _count(self, *, accepted: bool) -> None:
         place = self._bucket % BUCKETS
         self._requests[place] += 1

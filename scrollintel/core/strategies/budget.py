@@ -10,24 +10,24 @@ from ..machines.budget import BudgetMachine
 
 
 class Budget:
-    """A budget that several policies may share."""
+    """A budget that several policies may share.
 
-    __slots__ = ("__weakref__", "_lock", "_machine", "config")
+    Attributes:
+        is_full: Whether a deposit would change nothing.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_machine", "config", "is_full")
 
     def __init__(self, config: BudgetConfig) -> None:
         self.config = config
         self._lock = new_lock()
         self._machine = BudgetMachine(config)
+        self.is_full = self._machine.is_full
 
     @property
     def tokens(self) -> float:
         """Tokens left."""
         return self._machine.tokens
-
-    @property
-    def is_full(self) -> bool:
-        """True when a deposit would change nothing."""
-        return self._machine.is_full
 
     @property
     def affords(self) -> bool:
@@ -36,29 +36,34 @@ class Budget:
 
     def deposit_call(self) -> None:
         """Count a call."""
-        if not self._machine.is_full:
+        if not self.is_full:
             with self._lock:
                 self._machine.deposit_call()
+                self.is_full = self._machine.is_full
 
     def record(self, succeeded: bool) -> None:
         """Count the end of an attempt."""
-        if succeeded and self._machine.is_full:
+        if succeeded and self.is_full:
             return
         with self._lock:
             if succeeded:
                 self._machine.record_success()
             else:
                 self._machine.record_failure()
+            self.is_full = self._machine.is_full
 
     def withdraw(self) -> bool:
         """Take the price of an extra attempt; False when there is not enough."""
         with self._lock:
-            return self._machine.withdraw()
+            paid = self._machine.withdraw()
+            self.is_full = self._machine.is_full
+        return paid
 
     def refund(self) -> None:
         """Give the price of an extra attempt that did not start back."""
         with self._lock:
             self._machine.refund()
+            self.is_full = self._machine.is_full
 
     def reconfigure(self, config: BudgetConfig) -> None:
         """Go on with other parameters and the tokens there are."""
@@ -66,6 +71,7 @@ class Budget:
             with self._lock:
                 self.config = config
                 self._machine.reconfigure(config)
+                self.is_full = self._machine.is_full
 
 
 class Budgets:

@@ -188,6 +188,21 @@ class AdaptiveLimit:
         """Free the slot, whatever became of the attempt, and learn from it."""
         self._release(permit.owner, permit, self._judge(value) if error is None else self._overloaded(error))
 
+    @property
+    def slots(self) -> LimitMachine | None:
+        """The machine where slots may be taken without the lock, or None where that is not so."""
+        kept = None if self._per_key or self.config.result_predicate is not None else self._kept.get(None)
+        return None if kept is None else kept.machine
+
+    def catch_up(self, slots: LimitMachine, now: float) -> None:
+        """Do what is due after a slot was given back without the lock."""
+        self._settle(slots, now, IGNORED)
+
+    def leave_quickly(self, slots: LimitMachine, key: object, now: float, error: BaseException) -> None:
+        """Give a slot back that was taken without the lock and whose call failed."""
+        slots.in_flight.pop(key, None)
+        self._settle(slots, now, self._overloaded(error))
+
     # ------------------------------------------------------------------ operators
 
     def reconfigure(
@@ -255,6 +270,16 @@ class AdaptiveLimit:
             return IGNORED if bad is not None and bad(value) else SUCCESS
         except Exception:  # a predicate that raises must not keep a slot; what it raises there the breaker reports
             return IGNORED
+
+    def _settle(self, slots: LimitMachine, now: float, verdict: Verdict) -> None:
+        kept = self._kept.get(None)
+        if kept is None or kept.machine is not slots:
+            return  # another revision of the policy has keys
+        with self._lock:
+            slots.catch_up(now, verdict)
+            news = self._news(kept, now)
+        if news is not None:
+            self._spread(kept, news)
 
     def _release(self, kept: _Kept, flight: Flight, verdict: Verdict) -> None:
         now = self._clock.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from ..call import Call
@@ -18,6 +19,7 @@ from ..machines.throttle import ThrottleMachine
 from ..outcome import Verdict
 from .classify import FAILURE, Classifier, classifier, classify_default, failure_classifier
 from .gate import NO_RESULT, Wait
+from .meter import Counter
 
 TOLD_EVERY = 1.0
 """Seconds between two events about the same throttle at least."""
@@ -28,14 +30,17 @@ _NEUTRAL = Verdict.ABANDONED
 class Throttle:
     """The gate of one throttle.
 
+    While it is `calm` and `boundary` has not come, every attempt passes and is accepted, and one that ends well is
+    counted by `step`, without the lock.
+
     Arguments:
         breaker: Says what is a failure when the configuration does not; None when the policy has no breaker.
         source: Gives random numbers from 0 up to but not including 1.
     """
 
     __slots__ = (
-        "_classify", "_clock", "_hub", "_lock", "_machine", "_name", "_random", "_rejects", "_told", "_told_at",
-        "config", "rejections",
+        "_classify", "_clock", "_counter", "_hub", "_lock", "_machine", "_name", "_pulled", "_random", "_rejects",
+        "_told", "_told_at", "boundary", "calm", "config", "rejections", "step",
     )  # fmt: skip
 
     def __init__(
@@ -57,7 +62,11 @@ class Throttle:
         self._machine = ThrottleMachine(config)
         self._told = False
         self._told_at = clock.monotonic() - TOLD_EVERY
+        self._counter = Counter()
+        self._pulled = 0
+        self.step = self._counter.step
         self._adopt(config, breaker)
+        self._publish()
 
     def _adopt(self, config: ThrottleConfig, breaker: CircuitBreakerConfig | None) -> None:
         self.config = config
@@ -73,16 +82,21 @@ class Throttle:
     def share(self) -> float:
         """Return the share of ordinary (critical) attempts that is refused now."""
         with self._lock:
-            return self._machine.share(self._clock.monotonic(), _ORDINARY)
+            self._pull()
+            share = self._machine.share(self._clock.monotonic(), _ORDINARY)
+            self._publish()
+        return share
 
     def enter(self, call: Call) -> object:
         """Let the attempt pass, or raise ThrottledError."""
         rank = REQUEST.get().criticality.rank
         now = self._clock.monotonic()
         with self._lock:
+            self._pull()
             admitted = self._machine.admit(now, rank, self._random())
             self.rejections += not admitted
             change = self._change(now)
+            self._publish()
         self._tell(change)
         if admitted:
             return True
@@ -101,6 +115,10 @@ class Throttle:
 
     def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
         """Count whether the dependency accepted the attempt; one that never reached it counts for nothing."""
+        self.count(error, value)
+
+    def count(self, error: BaseException | None, value: object) -> None:
+        """Count the end of an attempt."""
         if error is None:
             accepted = not self._refuses(value)
         else:
@@ -110,13 +128,30 @@ class Throttle:
             accepted = verdict is not FAILURE
         now = self._clock.monotonic()
         with self._lock:
+            self._pull()
             self._machine.record(now, accepted=accepted)
+            self._publish()
 
     def reconfigure(self, config: ThrottleConfig, breaker: CircuitBreakerConfig | None) -> None:
         """Go on under `config`; the counts stay unless the window is another one."""
         with self._lock:
+            self._pull()
             self._adopt(config, breaker)
             self._machine.reconfigure(config)
+            self._publish()
+
+    def _pull(self) -> None:
+        """Take the attempts over that were counted without the lock, which is held."""
+        counted = self._counter.read()
+        if counted != self._pulled:
+            self._machine.absorb(counted - self._pulled)
+            self._pulled = counted
+
+    def _publish(self) -> None:
+        """Say whether attempts need the lock, which is held."""
+        machine = self._machine
+        self.calm = machine.requests == machine.accepts
+        self.boundary = machine.boundary if self._rejects is None else -inf
 
     def _refuses(self, value: object) -> bool:
         if self._rejects is None or value is NO_RESULT:
