@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .base import Config, integer, name, number
+from .base import Config, integer, name, nested, number
+from .limit import AdaptiveLimitConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,9 +14,11 @@ class AdmissionConfig(Config):
 
     Arguments:
         name: Name of the server, for events and metrics.
-        max_concurrent: Requests that run at once; default 100. Left aside when an adaptive limit is given.
+        max_concurrent: Requests that run at once; default 100. Left aside when there is a `limit`.
         max_waiting: Requests that may wait for a slot, the most critical first; None (default) for as many as there are
-            slots, 0 for none. Left aside when an adaptive limit is given.
+            slots, 0 for none. Left aside when there is a `limit`.
+        limit: An adaptive limit, which finds out from response times how many requests run well at once, instead of
+            `max_concurrent`; None (default) for a server whose requests take as long as they please, such as streams.
         max_wait: Seconds that a request may wait for a slot at most; default 0.5.
         period: Seconds after which the threshold follows the load; default 1.
         target_wait: Seconds that requests may wait on average, in front of the server and for a slot; default 0.02.
@@ -31,6 +34,7 @@ class AdmissionConfig(Config):
     name: str = field(default="server", metadata=name())
     max_concurrent: int = field(default=100, metadata=integer(minimum=1, maximum=100_000, unit="requests"))
     max_waiting: int | None = field(default=None, metadata=integer(maximum=100_000, unit="requests", optional=True))
+    limit: AdaptiveLimitConfig | None = field(default=None, metadata=nested(AdaptiveLimitConfig))
     max_wait: float = field(default=0.5, metadata=number(maximum=3600.0, unit="seconds"))
     period: float = field(default=1.0, metadata=number(minimum=0.01, maximum=60.0, unit="seconds"))
     target_wait: float = field(default=0.02, metadata=number(above=True, maximum=60.0, unit="seconds"))

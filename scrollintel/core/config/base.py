@@ -220,7 +220,8 @@ def nested(
                 return converted
         raise InvalidValue
 
-    allowed = f"a {kind.__name__}" + (f" or {words}" if words else "")
+    article = "an" if kind.__name__[0] in "AEIO" else "a"
+    allowed = f"{article} {kind.__name__}" + (f" or {words}" if words else "")
     schema = kind.json_schema()
     return {"rule": Rule(convert, allowed, optional=True, dump=lambda config: config.to_dict(), schema=schema)}
 

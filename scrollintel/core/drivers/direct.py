@@ -3,7 +3,7 @@
 A call through a calm circuit needs no permit: it remembers the circuit's era, runs the operation, and leaves its
 duration in a buffer. Every other case goes to the chain of links.
 
-The text below is compiled for each protected function with the function's own parameters, as `dataclasses`
+The text in `short_way` is compiled for each protected function with the function's own parameters, as `dataclasses`
 compiles `__init__`: packing arguments into `*args, **kwargs` and unpacking them again costs more than all the
 rest. It is compiled in the shape of the policy at that time: one without a clock does not ask for the time. When the
 policy takes another shape, its circuit is no longer where that function looks for it, and the function hands over to
@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import inf
 from textwrap import indent
 from types import CoroutineType
@@ -28,241 +27,7 @@ from ..strategies.meter import BATCH
 from . import blocking
 from .further import again, ending, failed, pause, run
 from .plan import Holder, finish
-
-_FIRST = """
-{async_}def {name}({parameters}):
-    lane = holder.lane
-    circuit = lane.{shape}
-    era = circuit.calm_era
-    if era < 0 or INTERVENTIONS.caution and (INTERVENTIONS.active or deadline() is not None):
-        if lane.bare and not INTERVENTIONS.active{unbrought}:
-            lane.fast.refuse_if_open()
-        return {await_}{elsewhere}
-{attempt}
-    except BaseException as error:
-        call = failed(lane, None, {fn}, {args}, {kwargs}, {fallback}, started, era, error{held})
-        if call is None:
-            raise
-    else:
-{settlement}
-        return value
-    # Outside the handler, so that the errors of several attempts do not hang on each other.
-    return {await_}further(lane, call)
-"""
-
-_FURTHER = """
-{async_}def further(lane, call):
-    circuit = lane.circuit
-    fn, args, kwargs = call.fn, call.args, call.kwargs
-    while True:
-        if call.ending is not None:
-            return {await_}ending(lane, call)
-        if call.delay > 0.0:
-            {await_}pause(lane, call)
-        era = -1 if lane.governed else circuit.readmit()
-        if era < 0:
-            return {await_}again(lane, call)
-{attempt}
-        except BaseException as error:
-            call = failed(lane, call, fn, args, kwargs, call.fallback, started, era, error)
-            if call is None:
-                raise
-        else:
-{settlement}
-            return value
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How an attempt begins, from `try` on, and how a success ends; `{number}` is that of the attempt."""
-
-    attempt: str
-    settlement: str
-
-
-# A name before the call: an attribute that is called at once is looked up as a method, which slots are not.
-_RECORD = """\
-if lane.measures:
-    durations = circuit.durations
-    durations.append(elapsed)
-    if len(durations) >= BATCH:
-        circuit.fold()
-else:
-    step = circuit.next_success
-    step()"""
-_TIMED = f"""\
-ended = clock()
-elapsed = ended - started
-{{check}}
-if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
-{indent(_RECORD, "    ")}
-else:
-    finish(lane, era, elapsed, {{number}})"""
-_SHAPES = {
-    "plain": _Shape(
-        """\
-started = lane.clock() if lane.recovers else None
-try:
-{operation}""",
-        """\
-{check}
-if circuit.calm_era == era and circuit.boundary is NEVER:
-    step = circuit.next_success
-    step()
-else:
-    finish(lane, era, None, {number})""",
-    ),
-    "clocked": _Shape(
-        """\
-clock = lane.clock
-started = clock()
-try:
-{operation}""",
-        _TIMED,
-    ),
-    "limited": _Shape(
-        """\
-clock = lane.clock
-started = clock()
-expires = started + lane.limit
-cell = [expires, lane.parts.clock]
-token = set_deadline(cell)
-try:
-    try:
-{bounded_operation}
-    finally:
-        cell[0] = NEVER
-        reset_deadline(token)""",
-        _TIMED,
-    ),
-    "fast": _Shape(
-        """\
-started = lane.clock() if lane.timed or lane.recovers else None
-key = scope = books = None
-if lane.governed:
-    slots, throttle, budget = lane.slots, lane.throttle, lane.budget
-    if (
-        (slots is not None and (len(slots.in_flight) >= slots.quick or started >= slots.look_at))
-        or (throttle is not None and (not throttle.calm or started >= throttle.boundary))
-        or (budget is not None and not budget.is_full)
-        or (lane.purses is not None and retries() is not None)
-    ):
-        return {await_}{elsewhere}
-try:
-    if lane.governed:
-        if lane.purses is not None:
-            scope = RetryScope(lane.purses)
-            books = set_retries(scope)
-        if slots is not None:
-            key = object()
-            slots.in_flight[key] = started
-    if lane.limit is None:
-{deep_operation}
-    else:
-        expires = started + lane.limit
-        cell = [expires, lane.parts.clock]
-        token = set_deadline(cell)
-        try:
-{deeper_operation}
-        finally:
-            cell[0] = NEVER
-            reset_deadline(token)""",
-        f"""\
-if lane.governed:
-    if scope is not None:
-        reset_retries(books)
-        scope.ended = True
-    ended = lane.clock()
-    if slots is not None:
-        slots.in_flight.pop(key, None)
-        samples = slots.samples
-        samples.append(ended - started)
-        if ended >= slots.look_at or slots.line.waiting or len(samples) >= BATCH:
-            lane.parts.limit.catch_up(slots, ended)
-    if throttle is not None:
-        step = throttle.step
-        step()
-{{check}}
-if lane.timed:
-    ended = lane.clock()
-    elapsed = ended - started
-    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
-{indent(_RECORD, "        ")}
-    else:
-        finish(lane, era, elapsed, {{number}})
-elif circuit.calm_era == era and circuit.boundary is NEVER:
-    step = circuit.next_success
-    step()
-else:
-    finish(lane, era, None, {{number}})""",
-    ),
-    "retried": _Shape(
-        """\
-started = lane.clock() if lane.timed or lane.recovers else None
-try:
-    if lane.limit is None:
-{deep_operation}
-    else:
-        expires = started + lane.limit
-        cell = [expires, lane.parts.clock]
-        token = set_deadline(cell)
-        try:
-{deeper_operation}
-        finally:
-            cell[0] = NEVER
-            reset_deadline(token)""",
-        f"""\
-{{check}}
-if lane.timed:
-    ended = lane.clock()
-    elapsed = ended - started
-    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
-{indent(_RECORD, "        ")}
-    else:
-        finish(lane, era, elapsed, {{number}})
-elif circuit.calm_era == era and circuit.boundary is NEVER:
-    step = circuit.next_success
-    step()
-else:
-    finish(lane, era, None, {{number}})""",
-    ),
-}
-"""By the name of the attribute under which a lane of that shape shows its circuit; `fast` fits every lane.
-
-`retried` is for further attempts, which no policy with a limit, a throttle or a budget makes here.
-"""
-
-_BLOCKING = {
-    "async_": "",
-    "await_": "",
-    "operation": "value = {fn}({passed})",
-    "bounded": "value = {fn}({passed})",
-    "check": "if type(value) is CoroutineType:\n    refuse_lazy({fn}, value)",
-}
-_ASYNCHRONOUS = {
-    "async_": "async ",
-    "await_": "await ",
-    "operation": "value = await {fn}({passed})",
-    "bounded": "value = await bounded({fn}({passed}), expires, lane.parts.clock, lane.name, started)",
-    "check": "",
-}
-_EITHER = {
-    **_ASYNCHRONOUS,
-    "operation": """\
-value = {fn}({passed})
-if type(value) is CoroutineType or hasattr(value, "__await__"):
-    value = await value
-elif type(value) in LAZY:
-    refuse_generator({fn}, value)""",
-    "bounded": """\
-value = {fn}({passed})
-if type(value) is CoroutineType or hasattr(value, "__await__"):
-    value = await bounded(value, expires, lane.parts.clock, lane.name, started)
-elif type(value) in LAZY:
-    refuse_generator({fn}, value)""",
-}
-_ANY = {**_BLOCKING, "check": "if type(value) in LAZY:\n    refuse_lazy({fn}, value)"}
+from .short_way import ANY, ASYNCHRONOUS, BLOCKING, EITHER, FIRST, FURTHER, SHAPES
 
 
 def _environment(holder: Any, fn: Any) -> dict[str, Any]:
@@ -301,7 +66,7 @@ def _build(
     lines = {key: text.format(**inner) for key, text in colour.items()}
     operation, bounded = lines["operation"], lines["bounded"]
     texts.setdefault("held", ", key, scope, books" if shape == "fast" else "")
-    attempt = _SHAPES[shape].attempt.format(
+    attempt = SHAPES[shape].attempt.format(
         operation=indent(operation, " " * 4),
         deep_operation=indent(operation, " " * 8),
         bounded_operation=indent(bounded, " " * 8),
@@ -309,7 +74,7 @@ def _build(
         await_=lines["await_"],
         elsewhere=texts.get("elsewhere"),
     )
-    settlement = _SHAPES[shape].settlement.format(check=lines["check"], number=number)
+    settlement = SHAPES[shape].settlement.format(check=lines["check"], number=number)
     text = template.format(
         name=name, shape=shape, fn=fn, async_=lines["async_"], await_=lines["await_"],
         attempt=indent(attempt, " " * depth), settlement=indent(settlement, " " * (depth + 4)), **texts,
@@ -378,7 +143,7 @@ def compiled(holder: Holder, fn: Any, *, coroutine: bool) -> Any:
     signature = _signature(fn, environment)
     parameters, passed, args, kwargs = signature or ("*args, **kwargs", "*args, **kwargs", "args", "kwargs")
     return _build(
-        _FIRST, _ASYNCHRONOUS if coroutine else _BLOCKING, environment, name="protected", shape=holder.lane.shape,
+        FIRST, ASYNCHRONOUS if coroutine else BLOCKING, environment, name="protected", shape=holder.lane.shape,
         parameters=parameters, passed=passed, args=args, kwargs=kwargs, fallback="None", unbrought="",
         elsewhere=f"run(lane, fn, {args}, {kwargs}, None)"
         if holder.lane.shape == "fast"
@@ -400,16 +165,16 @@ _GENERIC: dict[str, Any] = {
 
 def _further(colour: Mapping[str, str], environment: dict[str, Any]) -> Any:
     return _build(
-        _FURTHER, colour, environment, name="further", shape="retried", passed="*args, **kwargs", number="call.attempt",
+        FURTHER, colour, environment, name="further", shape="retried", passed="*args, **kwargs", number="call.attempt",
         depth=8,
     )  # fmt: skip
 
 
-further: Callable[..., Any] = _further(_ANY, _environment_blocking(None, None))
+further: Callable[..., Any] = _further(ANY, _environment_blocking(None, None))
 """`further(lane, call)` goes on with a call after a failed attempt."""
 
 invoke: Callable[..., Any] = _build(
-    _FIRST, _ANY, {**_environment_blocking(None, None), "further": further}, name="invoke", **_GENERIC
+    FIRST, ANY, {**_environment_blocking(None, None), "further": further}, name="invoke", **_GENERIC
 )
 """`invoke(holder, fn, args, kwargs, fallback=None)` runs a plain function under the policy of `holder`."""
 
@@ -417,7 +182,7 @@ invoke: Callable[..., Any] = _build(
 @functools.cache
 def asynchronous_further() -> Callable[..., Any]:
     """Return the twin of `further` for plain and coroutine functions."""
-    twin: Callable[..., Any] = _further(_EITHER, _environment_asynchronous(None, None))
+    twin: Callable[..., Any] = _further(EITHER, _environment_asynchronous(None, None))
     return twin
 
 
@@ -425,5 +190,5 @@ def asynchronous_further() -> Callable[..., Any]:
 def asynchronous_invoke() -> Callable[..., Any]:
     """Return the twin of `invoke` for plain and coroutine functions; asyncio is imported on the first call."""
     environment = {**_environment_asynchronous(None, None), "further": asynchronous_further()}
-    ainvoke: Callable[..., Any] = _build(_FIRST, _EITHER, environment, name="ainvoke", **_GENERIC)
+    ainvoke: Callable[..., Any] = _build(FIRST, EITHER, environment, name="ainvoke", **_GENERIC)
     return ainvoke

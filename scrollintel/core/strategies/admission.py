@@ -14,6 +14,7 @@ from ..errors import DeadlineExceededError, ShedError
 from ..hub import DEFAULT_HUB, EventHub
 from ..locks import new_lock
 from ..machines.admission import LEVELS, AdmissionMachine, FixedSlots, Slots, level_of
+from ..machines.limit import LimitMachine
 from ..machines.line import Place
 from ..outcome import Verdict
 from .gate import Wait
@@ -45,7 +46,7 @@ class Admission:
 
     Arguments:
         config: The configuration; the defaults when left out.
-        slots: What limits the requests that run at once; by default `max_concurrent` slots.
+        slots: What limits the requests that run at once; by default what the configuration says.
         clock: Where time comes from; the system's by default.
         hub: Where events go; the shared one by default.
         source: Gives random numbers in [0, 1).
@@ -78,8 +79,11 @@ class Admission:
         self._hub = hub
         self._random = source
         self._lock = new_lock()
-        limit = FixedSlots(config.max_concurrent, config.max_waiting) if slots is None else slots
-        self._machine = AdmissionMachine(config, limit, clock.monotonic())
+        now = clock.monotonic()
+        if slots is None:
+            limit = config.limit
+            slots = FixedSlots(config.max_concurrent, config.max_waiting) if limit is None else LimitMachine(limit, now)
+        self._machine = AdmissionMachine(config, slots, now)
         self._served = [0] * len(Criticality)
         self._shed = [0] * len(Criticality)
         self._expired = 0

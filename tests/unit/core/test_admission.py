@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scrollintel import CallRejected, Criticality, EventHub, SheddingChanged, ShedError
+from scrollintel import AdaptiveLimitConfig, CallRejected, Criticality, EventHub, SheddingChanged, ShedError
 from scrollintel.core.config.admission import AdmissionConfig
 from scrollintel.core.context import fairness_key
 from scrollintel.core.strategies.admission import Admission
@@ -205,3 +205,25 @@ def test_shedding_is_told_when_it_changes(admission: Admission, clock: ManualClo
     run(admission, clock, 3.0, 500.0, lambda: (Criticality.SHEDDABLE, USERS[0]))
     hub.flush()
     assert told and told[0].old == 0 and told[0].new > 0 and told[0].levels == 500
+
+
+def test_server_with_an_adaptive_limit_runs_as_many_requests_as_it_found_out(
+    clock: ManualClock, hub: EventHub, seed: int
+) -> None:
+    """The limit begins where its configuration says, and shrinks when requests take longer than they used to."""
+    limit = AdaptiveLimitConfig(initial_limit=8)
+    admission = Admission(AdmissionConfig("shop", limit=limit), clock=clock, hub=hub, source=random.Random(seed).random)
+    assert admission.figures().limit == 8
+
+    def serve(seconds: float, times: int) -> None:
+        for _ in range(times):
+            permits = [admission.enter(Criticality.CRITICAL_PLUS) for _ in range(min(6, admission.figures().limit))]
+            clock.advance(seconds)
+            for permit in permits:
+                admission.leave(permit)
+
+    serve(0.01, 300)
+    found = admission.figures().limit
+    assert found >= 8
+    serve(0.5, 4)
+    assert admission.figures().limit < found

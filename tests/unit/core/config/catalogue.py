@@ -233,6 +233,7 @@ NESTED: list[tuple[type[Config], str, type[Config]]] = [
     (Policy, "timeout", TimeoutConfig),
     (Policy, "bulkhead", BulkheadConfig),
     (Policy, "rate_limit", RateLimitConfig),
+    (AdmissionConfig, "limit", AdaptiveLimitConfig),
     (Policy, "limit", AdaptiveLimitConfig),
     (Policy, "throttle", ThrottleConfig),
     (Policy, "hedge", HedgeConfig),
