@@ -5,4 +5,5 @@ from __future__ import annotations
 DEFAULT = "scrollintel"
 NO_TIMES = "scrollintel, response times off"
 WINDOWED = "scrollintel, time window and failure rate"
+GOODPUT = "scrollintel, preset goodput"
 NO_TIMES_NO_TIMEOUT = "scrollintel, response times and timeout off"

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from scrollintel import CircuitBreaker, CircuitBreakerConfig, Policy, RetryConfig, ft_manager, protect
+from scrollintel import BudgetConfig, CircuitBreaker, CircuitBreakerConfig, Policy, RetryConfig, ft_manager, protect
 from scrollintel.core.clock import TimerHandle
 from scrollintel.core.config import WindowKind
 
 from .candidate import Field, Form, Kind
-from .names import DEFAULT, NO_TIMES, NO_TIMES_NO_TIMEOUT, WINDOWED
+from .names import DEFAULT, GOODPUT, NO_TIMES, NO_TIMES_NO_TIMEOUT, WINDOWED
 from .operations import ATTEMPTS, RECOVERY, STAND_IN, THRESHOLD, TIMEOUT
 
 USED_CALLS = 1000
@@ -77,6 +77,17 @@ def _combined(*, measured: bool, timeout: float | None = None) -> Callable[[Any,
         return protect(config.name, breaker=config, retry=_retries(), fallback=answer)(operation)
 
     return build
+
+
+def _goodput(operation: Any, fallback: Any) -> Any:
+    """Return the preset, with the circuit and the retries of the case."""
+    config = _config(measured=True, timeout=TIMEOUT)
+    retry = RetryConfig(max_attempts=ATTEMPTS, base_delay=0.0, budget=BudgetConfig(across_layers=True))
+
+    async def answer() -> Any:
+        return await fallback(STAND_IN)
+
+    return protect(config.name, preset="goodput", breaker=config, retry=retry, fallback=answer)(operation)
 
 
 def _manager(*, measured: bool, timeout: float | None) -> Callable[[Any], Any]:
@@ -167,6 +178,7 @@ def enlist(field: Field) -> None:
     for form, timeout in ((Form.COMBINED, None), (Form.COMBINED_TIMEOUT, TIMEOUT)):
         field.add(form, NO_TIMES, Kind.OURS, _combined(measured=False, timeout=timeout))
         field.add(form, DEFAULT, Kind.OURS, _combined(measured=True, timeout=timeout))
+    field.add(Form.COMBINED_TIMEOUT, GOODPUT, Kind.OURS, _goodput)
     field.add(Form.MANAGER, NO_TIMES_NO_TIMEOUT, Kind.OURS, _manager(measured=False, timeout=None))
     field.add(Form.MANAGER, DEFAULT, Kind.OURS, _manager(measured=True, timeout=TIMEOUT))
     field.add(Form.CIRCUIT, DEFAULT, Kind.OURS, _circuit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .names import DEFAULT, NO_TIMES, WINDOWED
+from .names import DEFAULT, GOODPUT, NO_TIMES, WINDOWED
 from .table import Row, Table, Verdict
 
 
@@ -58,7 +58,7 @@ def at_most(limit: float, unit: str) -> Target:
     return Target(f"≤ {limit:,.0f} {unit}", judge)
 
 
-def over_row(other: str, limit: float, unit: str) -> Target:
+def over_row(other: str, limit: float, unit: str, words: str = "with response times off") -> Target:
     """At most `limit` more than another row."""
 
     def judge(table: Table, row: Row) -> tuple[str, bool | None]:
@@ -67,19 +67,19 @@ def over_row(other: str, limit: float, unit: str) -> Target:
             return "nothing to compare with", None
         return f"{row.best - base.best:,.0f} {unit} more", row.best - base.best <= limit
 
-    return Target(f"≤ {limit:g} {unit} more than with response times off", judge)
+    return Target(f"≤ {limit:g} {unit} more than {words}", judge)
 
 
 _TIMES = over_row(NO_TIMES, 250, "ns")
 
 TARGETS: dict[str, dict[str, tuple[Target, ...]]] = {
     "breaker": {
-        NO_TIMES: (of_fastest_peer(0.4),),
+        NO_TIMES: (of_fastest_peer(0.2),),
         DEFAULT: (of_fastest_peer(0.7),),
         WINDOWED: (of_fastest_peer(1.2),),
     },
     "breaker_async": {
-        NO_TIMES: (of_fastest_peer(0.45),),
+        NO_TIMES: (of_fastest_peer(0.3),),
         DEFAULT: (of_fastest_peer(0.7),),
         WINDOWED: (of_fastest_peer(1.2),),
     },
@@ -92,7 +92,11 @@ TARGETS: dict[str, dict[str, tuple[Target, ...]]] = {
     "retry_async": {NO_TIMES: (of_fastest_peer(0.7),), DEFAULT: (_TIMES,)},
     "combined": {NO_TIMES: (of_fastest_peer(0.6),), DEFAULT: (_TIMES,)},
     "faulty": {NO_TIMES: (of_fastest_peer(0.7),), DEFAULT: (_TIMES,)},
-    "combined_timeout": {NO_TIMES: (of_fastest_peer(0.25),), DEFAULT: (of_fastest_peer(0.25), _TIMES)},
+    "combined_timeout": {
+        NO_TIMES: (of_fastest_peer(0.25),),
+        DEFAULT: (of_fastest_peer(0.25), _TIMES),
+        GOODPUT: (over_row(DEFAULT, 1500, "ns", "without limit, throttle and budget"),),
+    },
     "manager": {DEFAULT: (at_most(2000, "ns"),)},
     "threads_64": {NO_TIMES: (of_bare(1.5 / 16, at_least=True),)},
     "threads_waiting_64": {
