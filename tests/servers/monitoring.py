@@ -38,6 +38,7 @@ class Monitored(World):
         self.prometheus = Prometheus(free_port())
         self.alertmanager = f"127.0.0.1:{free_port()}"
         self._operates = ""
+        self._metrics = free_port()
         super().__init__(folder, enforced=True)
 
     def watch(self) -> None:
@@ -50,7 +51,7 @@ class Monitored(World):
             "XDG_CACHE_HOME": str(self.folder),
         }  # fmt: skip
         self.application = self._start(
-            "application", [sys.executable, "-m", "tests.servers.monitored", *targets], variables
+            "application", [sys.executable, "-m", "tests.servers.monitored", str(self._metrics), *targets], variables
         )
         self._start_alertmanager()
         self._start_prometheus(reads)
@@ -81,6 +82,9 @@ class Monitored(World):
         config["global"] = {"scrape_interval": SCRAPE, "evaluation_interval": EVALUATE}
         config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [self.alertmanager]
         config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{self.port}"]
+        config["scrape_configs"].append(
+            {"job_name": "application", "static_configs": [{"targets": [f"127.0.0.1:{self._metrics}"]}]}
+        )
         path = self.folder / "prometheus.yml"
         path.write_text(files.to_yaml(config))
         self._start("prometheus", [
