@@ -15,7 +15,7 @@ _SUB_BITS = 4
 _OCTAVES = 26
 _LOWEST = -18  # 2**-18 s, about four microseconds
 SIZE = _OCTAVES << _SUB_BITS
-_PENDING = 256
+_PENDING = 128
 _SHIFT = 52 - _SUB_BITS
 _BASE = (1023 + _LOWEST) << _SUB_BITS
 # The top 16 bits of an IEEE 754 double are its sign, its exponent and the first four bits of its fraction:
