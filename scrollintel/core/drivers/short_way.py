@@ -75,6 +75,35 @@ if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boun
 {indent(_RECORD, "    ")}
 else:
     finish(lane, era, elapsed, {{number}})"""
+_BEGIN = "started = lane.clock() if lane.timed or lane.recovers else None"
+_OPERATION = """\
+    if lane.limit is None:
+{deep_operation}
+    else:
+        expires = started + lane.limit
+        cell = [expires, lane.parts.clock]
+        token = set_deadline(cell)
+        try:
+{deeper_operation}
+        finally:
+            cell[0] = NEVER
+            reset_deadline(token)"""
+_END = """\
+if lane.timed:
+    ended = lane.clock()
+    elapsed = ended - started"""
+_COUNT = f"""\
+{{check}}
+if lane.timed:
+    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
+{indent(_RECORD, "        ")}
+    else:
+        finish(lane, era, elapsed, {{number}})
+elif circuit.calm_era == era and circuit.boundary is NEVER:
+    step = circuit.next_success
+    step()
+else:
+    finish(lane, era, None, {{number}})"""
 SHAPES = {
     "plain": Shape(
         """\
@@ -113,8 +142,8 @@ try:
         _TIMED,
     ),
     "fast": Shape(
-        """\
-started = lane.clock() if lane.timed or lane.recovers else None
+        f"""\
+{_BEGIN}
 key = scope = books = None
 if lane.governed:
     slots, throttle, budget = lane.slots, lane.throttle, lane.budget
@@ -124,7 +153,7 @@ if lane.governed:
         or (budget is not None and not budget.is_full)
         or (lane.purses is not None and retries() is not None)
     ):
-        return {await_}{elsewhere}
+        return {{await_}}{{elsewhere}}
 try:
     if lane.governed:
         if lane.purses is not None:
@@ -133,76 +162,25 @@ try:
         if slots is not None:
             key = object()
             slots.in_flight[key] = started
-    if lane.limit is None:
-{deep_operation}
-    else:
-        expires = started + lane.limit
-        cell = [expires, lane.parts.clock]
-        token = set_deadline(cell)
-        try:
-{deeper_operation}
-        finally:
-            cell[0] = NEVER
-            reset_deadline(token)""",
+{_OPERATION}""",
         f"""\
+{_END}
 if lane.governed:
     if scope is not None:
         reset_retries(books)
         scope.ended = True
-    ended = lane.clock()
     if slots is not None:
         slots.in_flight.pop(key, None)
         samples = slots.samples
-        samples.append(ended - started)
+        samples.append(elapsed)
         if ended >= slots.look_at or slots.line.waiting or len(samples) >= BATCH:
             lane.parts.limit.catch_up(slots, ended)
     if throttle is not None:
         step = throttle.step
         step()
-{{check}}
-if lane.timed:
-    ended = lane.clock()
-    elapsed = ended - started
-    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
-{indent(_RECORD, "        ")}
-    else:
-        finish(lane, era, elapsed, {{number}})
-elif circuit.calm_era == era and circuit.boundary is NEVER:
-    step = circuit.next_success
-    step()
-else:
-    finish(lane, era, None, {{number}})""",
+{_COUNT}""",
     ),
-    "retried": Shape(
-        """\
-started = lane.clock() if lane.timed or lane.recovers else None
-try:
-    if lane.limit is None:
-{deep_operation}
-    else:
-        expires = started + lane.limit
-        cell = [expires, lane.parts.clock]
-        token = set_deadline(cell)
-        try:
-{deeper_operation}
-        finally:
-            cell[0] = NEVER
-            reset_deadline(token)""",
-        f"""\
-{{check}}
-if lane.timed:
-    ended = lane.clock()
-    elapsed = ended - started
-    if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
-{indent(_RECORD, "        ")}
-    else:
-        finish(lane, era, elapsed, {{number}})
-elif circuit.calm_era == era and circuit.boundary is NEVER:
-    step = circuit.next_success
-    step()
-else:
-    finish(lane, era, None, {{number}})""",
-    ),
+    "retried": Shape(f"{_BEGIN}\ntry:\n{_OPERATION}", f"{_END}\n{_COUNT}"),
 }
 """By the name of the attribute under which a lane of that shape shows its circuit; `fast` fits every lane.
 
