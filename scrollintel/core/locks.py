@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from typing import Protocol
 
 _PURGE_STEP = 1024
 
@@ -104,9 +105,30 @@ def new_lock() -> threading.RLock:
     return lock
 
 
+class Renewable(Protocol):
+    """What holds something for threads that do not exist in a forked child."""
+
+    def after_fork_in_child(self) -> None:
+        """Keep what belongs to the thread that lives on; no other one runs."""
+
+
+_RENEWABLE: weakref.WeakSet[Renewable] = weakref.WeakSet()
+
+
+def renew_after_fork(part: Renewable) -> None:
+    """Call `after_fork_in_child` of `part` in every child that is forked while it exists, when the locks are free."""
+    _RENEWABLE.add(part)
+
+
+def _renew() -> None:
+    for part in list(_RENEWABLE):
+        part.after_fork_in_child()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_LOCKS.before_fork,
         after_in_parent=_LOCKS.after_fork_in_parent,
         after_in_child=_LOCKS.after_fork_in_child,
     )
+    os.register_at_fork(after_in_child=_renew)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from threading import get_ident
 from typing import Any
-from weakref import WeakSet
 
 from ..call import Call
 from ..clock import Clock
 from ..config.bulkhead import BulkheadConfig
 from ..errors import BulkheadFullError
 from ..hub import EventHub
-from ..locks import new_lock
+from ..locks import new_lock, renew_after_fork
 from ..machines.slots import SlotsMachine, Ticket
 from .gate import Wait
 
@@ -32,7 +30,7 @@ class Bulkhead:
         self._lock = new_lock()
         self._machine = SlotsMachine(config.max_concurrent, config.max_waiting)
         self._holders: Counter[int] = Counter()
-        _BULKHEADS.add(self)
+        renew_after_fork(self)
 
     @property
     def running(self) -> int:
@@ -124,15 +122,3 @@ def _wake(ticket: Ticket) -> None:
     # The waiter sets `wake` and then looks at `granted`; here it is the other way round, so one of the two sees.
     if ticket.wake is not None:
         ticket.wake()
-
-
-_BULKHEADS: WeakSet[Bulkhead] = WeakSet()
-
-
-def _renew_bulkheads() -> None:
-    for bulkhead in list(_BULKHEADS):
-        bulkhead.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_bulkheads)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from ..call import Call
 from ..clock import Clock
@@ -14,7 +12,7 @@ from ..config.limit import AdaptiveLimitConfig
 from ..context import REQUEST
 from ..errors import LimitReachedError
 from ..hub import EventHub
-from ..locks import new_lock
+from ..locks import new_lock, renew_after_fork
 from ..machines.limit import Flight, LimitMachine
 from ..machines.line import Place
 from ..outcome import Verdict
@@ -89,7 +87,7 @@ class AdaptiveLimit:
         self._adopt(config, keyed, maximum, idle, bad)
         if not self._per_key:
             self._kept[None] = _Kept(None, config, clock.monotonic())
-        _LIMITS.add(self)
+        renew_after_fork(self)
 
     def _adopt(
         self, config: AdaptiveLimitConfig, keyed: bool, maximum: int, idle: float, bad: Callable[[Any], bool] | None
@@ -332,15 +330,3 @@ def _wake(places: Sequence[Place[Flight]]) -> None:
     for place in places:
         if place.wake is not None:
             place.wake()
-
-
-_LIMITS: WeakSet[AdaptiveLimit] = WeakSet()
-
-
-def _renew_limits() -> None:
-    for limit in list(_LIMITS):
-        limit.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_limits)

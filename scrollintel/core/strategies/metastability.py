@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from ..call import Call
 from ..chance import chance
@@ -15,7 +13,7 @@ from ..config.metastability import MetastabilityConfig
 from ..context import REQUEST
 from ..errors import MetastableSheddingError
 from ..hub import EventHub
-from ..locks import new_lock
+from ..locks import new_lock, renew_after_fork
 from ..machines.metastability import Change, MetastabilityMachine, Phase
 from ..outcome import Verdict
 from .classify import Classifier, classifier, classify_default
@@ -57,7 +55,7 @@ class Metastability:
         self._machine = MetastabilityMachine(config, clock.monotonic())
         self._reason = ""
         self._adopt(config, breaker)
-        _DETECTORS.add(self)
+        renew_after_fork(self)
 
     def _adopt(self, config: MetastabilityConfig, breaker: CircuitBreakerConfig | None) -> None:
         self.config = config
@@ -176,15 +174,3 @@ class Metastability:
                 self._hub.emit(MetastableOver(policy=self._name, at=at, reason=change.sentence))
             else:
                 self._hub.emit(MetastableShedding(policy=self._name, at=at, share=change.share, reason=change.sentence))
-
-
-_DETECTORS: WeakSet[Metastability] = WeakSet()
-
-
-def _renew_detectors() -> None:
-    for detector in list(_DETECTORS):
-        detector.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_detectors)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet
 
 from ..call import DEADLINE, Call
 from ..chance import chance
@@ -15,7 +13,7 @@ from ..config.fallback import FallbackConfig, may_shadow
 from ..context import REQUEST, Criticality
 from ..hub import EventHub
 from ..interventions import INTERVENTIONS
-from ..locks import new_lock
+from ..locks import new_lock, renew_after_fork
 from ..machines.warmth import WarmthMachine
 from ..outcome import Outcome
 from ..retry_scope import RETRIES
@@ -95,7 +93,7 @@ class Shadows:
                 self.tried.append(Shadowed(index, kind, fallback, machine))
         self._due = self._next_due()
         INTERVENTIONS.expect_deadlines()
-        _SHADOWS.add(self)
+        renew_after_fork(self)
 
     # ------------------------------------------------------------------ runs
 
@@ -248,15 +246,3 @@ def _sheddable() -> Any:
     from dataclasses import replace
 
     return replace(REQUEST.get(), criticality=Criticality.SHEDDABLE)
-
-
-_SHADOWS: WeakSet[Shadows] = WeakSet()
-
-
-def _renew_shadows() -> None:
-    for shadows in list(_SHADOWS):
-        shadows.after_fork_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_shadows)
