@@ -14,7 +14,7 @@ T = TypeVar("T")
 Callback = Callable[..., object]
 
 if TYPE_CHECKING:
-    _Base: Any  # for typeshed, methods are abstract that raise NotImplementedError at run time, which is what is wanted
+    _Base: Any  # typeshed calls methods abstract that the class itself has: they refuse what is not overridden
 else:
     _Base = asyncio.AbstractEventLoop
 

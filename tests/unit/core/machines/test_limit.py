@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.overload import BEGIN, COLD_ANSWERS, Scenario, simulate
 from scrollintel.core.config import AdaptiveLimitConfig, LimitAlgorithm
 from scrollintel.core.machines.limit import Flight, LimitMachine
 from scrollintel.core.machines.limit_rules import Correlation, Reading, Vegas
@@ -144,30 +143,6 @@ def test_limit_follows_a_dependency_that_has_become_slower_for_good() -> None:
 
 
 # ------------------------------------------------------------------ overload
-
-
-@pytest.mark.parametrize("kind", LimitAlgorithm)
-def test_limit_answers_what_can_be_answered_in_a_dip_of_capacity(kind: LimitAlgorithm) -> None:
-    """Of 37.5 % that a server with 30 % of its capacity can answer, at least 35 % are, and soon after it all."""
-    report = simulate(Scenario(seed=1, seconds=65.0), AdaptiveLimitConfig(kind))
-    assert report.share(5.0, BEGIN) > 0.999
-    assert report.during >= 0.35
-    assert report.recovery is not None
-    assert report.recovery <= (5.0 if kind is LimitAlgorithm.VEGAS else 0.0)
-
-
-def test_limit_lets_a_cold_server_warm_up() -> None:
-    """A server that gets warm by answers in time is warm within 30 s, about the least that it can take."""
-    report = simulate(Scenario(seed=1, cold=COLD_ANSWERS, seconds=95.0), AdaptiveLimitConfig())
-    assert report.recovery is not None
-    assert report.recovery <= 30.0
-
-
-def test_without_a_limit_the_dip_never_ends() -> None:
-    """The scenario is one that needs a limit: retries have a budget, and still a cold server stays overloaded."""
-    report = simulate(Scenario(seed=1, cold=COLD_ANSWERS, seconds=95.0))
-    assert report.during < 0.1
-    assert report.recovery is None
 
 
 @pytest.mark.parametrize("kind", LimitAlgorithm)
