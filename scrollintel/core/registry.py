@@ -205,8 +205,9 @@ class Registry:
         with CONFIGURING:
             for pipeline in self._all():
                 keyed, breaker = pipeline.lane.parts.keyed, pipeline.policy.breaker
-                if keyed is not None and breaker is not None and keyed.retired_figures is not None:
-                    found[id(keyed)] = breaker.name, keyed.retired_figures
+                figures = None if keyed is None else keyed.retired_figures
+                if figures is not None and breaker is not None:
+                    found[id(keyed)] = breaker.name, figures
         sums: dict[str, CircuitFigures] = {}
         for name, figures in found.values():
             sums[name] = sums[name].plus(figures) if name in sums else figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush, heapreplace
 from math import inf
@@ -27,6 +28,8 @@ DROPPED_AT_ONCE = 256
 """Unused circuits that one new key drops at most, so that no call waits for thousands."""
 LOOKED_AT = 64
 """Circuits that one new key looks at, as long as one of them may be dropped."""
+STILL_COUNTING = 64
+"""Dropped circuits that are kept for a while, because calls that began before may still end in them."""
 LOOK_AGAIN = 1.0
 """Seconds for which nobody looks for a place after all were found taken."""
 
@@ -41,7 +44,7 @@ class KeyedCircuits:
 
     __slots__ = (
         "_arrived", "_circuits", "_classify", "_clock", "_config", "_full_until", "_hub", "_idle", "_leaving", "_lock",
-        "_made", "_maximum", "_order", "_prober", "_queue_limit", "dropped", "retired", "retired_figures",
+        "_made", "_maximum", "_order", "_prober", "_queue_limit", "_retired", "_retired_figures", "dropped",
     )  # fmt: skip
 
     def __init__(
@@ -68,10 +71,10 @@ class KeyedCircuits:
         self._order: list[tuple[float, int, Name]] = []
         self._made = 0
         self._full_until = -inf
-        self._leaving: list[Circuit] = []
+        self._leaving: deque[Circuit] = deque()
         self.dropped = 0
-        self.retired = Tally()
-        self.retired_figures: CircuitFigures | None = None
+        self._retired = Tally()
+        self._retired_figures: CircuitFigures | None = None
         self._queue_limit = 0.0
 
     @property
@@ -135,9 +138,8 @@ class KeyedCircuits:
             with self._lock:
                 # Else it was reconfigured meanwhile, and those who did that have not seen the new circuit.
                 placed = self._place(name, fresh, now) if config is self._config else None
-                leaving, self._leaving = self._leaving, []
-            # Outside the lock, because counts are read under the circuit's own and locks here are leaves.
-            for circuit in leaving:
+                gone = [self._leaving[place] for place in range(len(self._leaving) - STILL_COUNTING)]
+            for circuit in gone:
                 self._retire(circuit)
             if placed is not None:
                 if placed is fresh:
@@ -149,13 +151,33 @@ class KeyedCircuits:
         if self._arrived is not None:
             self._arrived(fresh)
 
+    @property
+    def retired(self) -> Tally:
+        """What circuits have counted that were dropped."""
+        with self._lock:
+            retired, leaving = self._retired, list(self._leaving)
+        # Outside the lock, because counts are read under the circuit's own and locks here are leaves.
+        return sum_tallies((retired, *(circuit.tally() for circuit in leaving)))
+
+    @property
+    def retired_figures(self) -> CircuitFigures | None:
+        """The same as figures for metrics; None when no circuit was dropped."""
+        with self._lock:
+            total, leaving = self._retired_figures, list(self._leaving)
+        for circuit in leaving:
+            total = circuit.figures() if total is None else total.plus(circuit.figures())
+        return total
+
     def _retire(self, circuit: Circuit) -> None:
-        """Keep the counts of a circuit that was dropped, so that the policy's never fall."""
+        """Keep the counts of the circuit that was dropped first, so that the policy's never fall."""
         tally, figures = circuit.tally(), circuit.figures()
         with self._lock:
-            self.retired = sum_tallies((self.retired, tally))
-            known = self.retired_figures
-            self.retired_figures = figures if known is None else known.plus(figures)
+            if not self._leaving or self._leaving[0] is not circuit:
+                return  # another thread has done it
+            self._leaving.popleft()
+            self._retired = sum_tallies((self._retired, tally))
+            known = self._retired_figures
+            self._retired_figures = figures if known is None else known.plus(figures)
 
     def _place(self, name: Name, fresh: Circuit, now: float) -> Circuit | None:
         """Put a new circuit in its place and return it, or the one that is there; the lock is held.
