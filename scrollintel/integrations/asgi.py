@@ -17,6 +17,8 @@ Message = MutableMapping[str, Any]  # Any: as ASGI has it
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
+_BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
+"""Parts of an answer; the last two are extensions by which a server sends files itself."""
 _FINAL = (RETRIES_HEADER.encode(), NONE.encode())
 
 
@@ -83,7 +85,7 @@ class _Attendant:
             self._started = True
             if self._visit.answered(message["status"]):
                 message = {**message, "headers": [*message.get("headers", ()), _FINAL]}
-        elif message["type"] == "http.response.body" and not message.get("more_body", False):
+        elif message["type"] in _BODIES and not message.get("more_body", False):
             self._complete = True  # a server says that the caller has gone once it has the whole answer
         await self._send(message)
 

@@ -37,7 +37,7 @@ class Visit:
         retries: What the layers inside have given up.
     """
 
-    __slots__ = ("_cell", "_clock", "admission", "permit", "retries", "told", "verdict")
+    __slots__ = ("_began", "_cell", "_clock", "admission", "permit", "retries", "told", "verdict")
 
     def __init__(self, told: Received, clock: Clock) -> None:
         self.told = told
@@ -46,6 +46,7 @@ class Visit:
         self.verdict = Verdict.IGNORED
         self.retries = RetryScope()
         self._clock = clock
+        self._began = clock.monotonic()
         self._cell: list[Any] | None = None
 
     @contextmanager
@@ -56,13 +57,25 @@ class Visit:
             revocable: Whether `abandon` is to have an effect, which makes protected calls in the block take longer.
         """
         self._cell = [inf, self._clock] if revocable else None
+        left = self.told.remaining
+        if left is not None:  # the caller has not waited less because the request stood in line here
+            waited = self._clock.monotonic() - self._began
+            self.told = replace(self.told, remaining=max(0.0, left - waited))
         try:
             with serving(self.told, self._clock, self._cell) as self.retries:
                 yield
+        except BaseException:
+            self.broke_off()
+            raise
         finally:
             self._cell = None
             if self.admission is not None:
                 self.admission.leave(self.permit, self.verdict)
+
+    def broke_off(self) -> None:
+        """Note that an answer which had begun well was not finished, so its time says nothing."""
+        if self.verdict is Verdict.SUCCESS:
+            self.verdict = Verdict.IGNORED
 
     def abandon(self) -> None:
         """Let no protected call in the block begin any more, because nobody waits for the answer."""

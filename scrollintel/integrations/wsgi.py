@@ -51,14 +51,14 @@ class ServerMiddleware:
         context, stack = copy_context(), ExitStack()
         try:
             answer = context.run(self._begin, stack, visit, environ, start_response)
+            if not isinstance(answer, list | tuple):
+                return _Answer(answer, visit, context, stack)
         except BaseException:
             visit.verdict = Verdict.IGNORED
             context.run(stack.close)
             raise
-        if isinstance(answer, list | tuple):  # there is nothing left to do for it
-            context.run(stack.close)
-            return answer
-        return _Answer(answer, context, stack)
+        context.run(stack.close)  # there is nothing left to do for it
+        return answer
 
     def _begin(self, stack: ExitStack, visit: Visit, environ: Environment, start_response: Any) -> Iterable[bytes]:
         stack.enter_context(visit.working())
@@ -74,11 +74,12 @@ class ServerMiddleware:
 class _Answer:
     """The rest of an answer, which is made under the terms of its request."""
 
-    __slots__ = ("_context", "_parts", "_rest", "_stack")
+    __slots__ = ("_context", "_parts", "_rest", "_stack", "_visit")
 
-    def __init__(self, parts: Iterable[bytes], context: Context, stack: ExitStack) -> None:
+    def __init__(self, parts: Iterable[bytes], visit: Visit, context: Context, stack: ExitStack) -> None:
         self._parts = parts
         self._rest = context.run(iter, parts)
+        self._visit = visit
         self._context = context
         self._stack = stack
 
@@ -86,7 +87,13 @@ class _Answer:
         return self
 
     def __next__(self) -> bytes:
-        return self._context.run(next, self._rest)
+        try:
+            return self._context.run(next, self._rest)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._visit.broke_off()
+            raise
 
     def close(self) -> None:
         """End the request, as servers must say."""
