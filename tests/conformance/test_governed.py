@@ -91,3 +91,46 @@ def test_call_that_took_its_slot_without_a_lock_passes_it_on_to_who_waits(clock:
 
     asyncio.run(main())
     assert pipeline.snapshot().limits[0].running == 0
+
+
+def test_call_without_a_lock_passes_its_slot_on_when_each_key_has_a_limit_meanwhile(
+    clock: ManualClock, hub: EventHub
+) -> None:
+    """Who stands in line of the limit that all keys had shares nothing with those of the keys, and is served there."""
+    few = AdaptiveLimitConfig(initial_limit=2, max_limit=2, max_wait=None)
+    pipeline = Pipeline(
+        Policy("service", limit=AdaptiveLimitConfig(initial_limit=20, max_wait=None)), clock=clock, hub=hub
+    )
+    running: list[int] = []
+
+    @pipeline
+    async def operation(number: int, end: asyncio.Event) -> None:
+        running.append(number)
+        await end.wait()
+
+    async def turns() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        ended, end = asyncio.Event(), asyncio.Event()
+        ended.set()
+        seen = asyncio.Event()
+        peak = [asyncio.create_task(operation(0, seen)) for _ in range(4)]
+        await turns()
+        seen.set()
+        await asyncio.gather(*peak)  # has seen four calls at once
+        tasks = [asyncio.create_task(operation(number, end)) for number in (1, 2, 3)]
+        await turns()
+        slots = pipeline.lane.slots
+        assert slots is not None and slots.flights() == [], "the calls took their slots under the lock"
+        pipeline.replace(Policy("service", limit=few))
+        tasks.append(asyncio.create_task(operation(4, ended)))
+        await turns()
+        assert slots.waiting == 1 and running[4:] == [1, 2, 3]
+        pipeline.replace(Policy("service", limit=few, key=lambda number, end: number))
+        end.set()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5.0)
+        assert running[-1] == 4 and slots.running == 0
+
+    asyncio.run(main())

@@ -271,12 +271,16 @@ class AdaptiveLimit:
 
     def _settle(self, slots: LimitMachine, now: float, verdict: Verdict) -> None:
         kept = self._kept.get(None)
-        if kept is None or kept.machine is not slots:
-            return  # another revision of the policy has keys
         with self._lock:
             slots.catch_up(now, verdict)
-            news = self._news(kept, now)
-        if news is not None:
+            if kept is None or kept.machine is not slots:
+                # Another revision of the policy has keys, but whoever waits here has no other limit.
+                woken, slots.woken = slots.woken, []
+                news = None
+            else:
+                woken, news = [], self._news(kept, now)
+        _wake(woken)
+        if news is not None and kept is not None:
             self._spread(kept, news)
 
     def _release(self, kept: _Kept, flight: Flight, verdict: Verdict) -> None:
