@@ -25,6 +25,7 @@ from scrollintel import (
     FallbackConfig,
     FaultToleranceManager,
     HedgeConfig,
+    HostPool,
     Pipeline,
     Policy,
     RateLimitConfig,
@@ -316,9 +317,70 @@ def adaptive_slots() -> None:
     assert pipeline.figures().limit_running == 0
 
 
+def hosts() -> None:
+    """Calls that the parent's other threads make to hosts weigh on no host in the child."""
+    pool = HostPool("search", ["a", "b"])
+    release = threading.Event()
+    holders = [threading.Thread(target=pool.call, args=(lambda host: release.wait(30),), daemon=True) for _ in range(4)]
+    for holder in holders:
+        holder.start()
+    while sum(host.in_flight for host in pool.snapshot().hosts) != 4:
+        time.sleep(0.001)
+
+    def check() -> None:
+        assert [host.in_flight for host in pool.snapshot().hosts] == [0, 0]
+
+    def own(host: str) -> None:
+        in_child(check)
+
+    pool.call(own)
+    release.set()
+    for holder in holders:
+        holder.join()
+    check()
+
+
+def health_probes() -> None:
+    """A question that runs in the parent is none of the child's, which asks its own."""
+    asked: list[int] = []
+    answer = threading.Event()
+
+    def probe() -> None:
+        asked.append(os.getpid())
+        if len(asked) == 1:
+            answer.wait(30)
+
+    config = CircuitBreakerConfig(
+        "db", failure_threshold=1, recovery_timeout=0.5, health_probe=probe, probe_interval=0.01, probe_timeout=30
+    )
+    circuit = CircuitBreaker(config)
+
+    def fail() -> None:
+        try:
+            circuit.call(fails)
+        except ConnectionError:
+            pass
+
+    def wait_for(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 5
+        while not condition():
+            assert time.monotonic() < end
+            time.sleep(0.001)
+
+    def check() -> None:
+        wait_for(lambda: circuit.state is CircuitState.HALF_OPEN)
+        fail()
+        wait_for(lambda: os.getpid() in asked)
+
+    fail()
+    wait_for(lambda: bool(asked))
+    in_child(check)
+    answer.set()
+
+
 SCENARIOS = {
     scenario.__name__: scenario
-    for scenario in (locks, listeners, workers, timers, degradation, state, slots, adaptive_slots)
+    for scenario in (locks, listeners, workers, timers, degradation, state, slots, adaptive_slots, hosts, health_probes)
 }
 
 if __name__ == "__main__":

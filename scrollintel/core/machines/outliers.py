@@ -125,7 +125,7 @@ class OutlierMachine:
 
     def settle(self, host: Host, verdict: Verdict, now: float) -> None:
         """Take the end of a call to a host."""
-        host.in_flight -= 1
+        host.in_flight = max(0, host.in_flight - 1)
         self.advance(now)
         if verdict is Verdict.SUCCESS:
             host.failures = 0
@@ -139,6 +139,11 @@ class OutlierMachine:
         host.served += 1
         if host.failures >= self.config.consecutive_failures and self.hosts.get(host.name) is host:
             self._eject(host, now, f"{host.failures} failures in a row")
+
+    def forget_running(self) -> None:
+        """Take no call for running, as a forked child must."""
+        for host in self.hosts.values():
+            host.in_flight = 0
 
     def update(self, names: Iterable[str]) -> None:
         """Go on with other hosts; those that stay keep what is known of them."""

@@ -25,13 +25,15 @@ MOST_AT_ONCE = 16
 
 
 class ProbeTally:
-    """What came of the questions of one circuit: how many, how many in vain, the latest error, and whether one runs."""
+    """What came of the questions of one circuit: how many, how many in vain, and the latest error.
 
-    __slots__ = ("asked", "failed", "last", "running")
+    `asking` is the process in which one runs, or 0: a forked child never hears of an answer to its parent's question.
+    """
+
+    __slots__ = ("asked", "asking", "failed", "last")
 
     def __init__(self) -> None:
-        self.asked = self.failed = 0
-        self.running = False
+        self.asked = self.failed = self.asking = 0
         self.last: FailureSummary | None = None
 
 
@@ -128,7 +130,7 @@ class HealthProber:
             if watch.expires is not None and now >= watch.expires:
                 _fail(circuit, TimeoutError(f"no answer within {circuit.config.probe_timeout:g} s"))
                 watch.expires = None
-            if watch.due <= now and not _tally(circuit).running and self._places:
+            if watch.due <= now and _tally(circuit).asking != os.getpid() and self._places:
                 self._ask(watch, circuit, now)
             left = circuit.machine.open_until - now
             # A circuit that opens meanwhile is seen before its first question is due.
@@ -139,7 +141,7 @@ class HealthProber:
     def _ask(self, watch: Watch, circuit: Circuit, now: float) -> None:
         watch.due, watch.expires = now + _pause(circuit), now + circuit.config.probe_timeout
         tally, places = _tally(circuit), self._places
-        tally.running = True
+        tally.asking = os.getpid()
         places.pop()
         probe, key, timeout = circuit.config.health_probe, circuit.key, circuit.config.probe_timeout
 
@@ -152,7 +154,7 @@ class HealthProber:
                 _check(answer)
             except BaseException as raised:  # whatever it raises is an answer, and this thread is its own
                 error = raised
-            tally.running = False
+            tally.asking = 0
             places.append(None)
             in_time = watch.expires is not None
             watch.expires = None
@@ -169,7 +171,7 @@ class HealthProber:
         try:
             threading.Thread(target=ask, name="scrollintel-health-probe", daemon=True).start()
         except RuntimeError as error:
-            tally.running = False
+            tally.asking = 0
             places.append(None)
             watch.expires = None
             _fail(circuit, error)

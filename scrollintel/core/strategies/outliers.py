@@ -14,7 +14,7 @@ from ..config.base import check_name
 from ..config.outliers import OutlierConfig
 from ..errors import ConfigError, Violation
 from ..hub import DEFAULT_HUB, EventHub
-from ..locks import new_lock
+from ..locks import new_lock, renew_after_fork
 from ..machines.outliers import Host, OutlierMachine
 from ..outcome import Verdict
 from .classify import classifier
@@ -135,6 +135,7 @@ class HostPool:
         self._classify = classifier(used)
         self._machine = OutlierMachine(used, _checked(hosts), clock.monotonic())
         POOLS.add(self)
+        renew_after_fork(self)
 
     def __repr__(self) -> str:
         return f"HostPool({self.name!r}, hosts={len(self._machine.hosts)})"
@@ -212,6 +213,10 @@ class HostPool:
             self._publish(now)
             ejected = sum(host.ejected_until is not None for host in machine.hosts.values())
             return PoolFigures(len(machine.hosts) - ejected, ejected, machine.ejections, machine.panics)
+
+    def after_fork_in_child(self) -> None:
+        """Forget the calls of the parent, which do not end here."""
+        self._machine.forget_running()
 
     # ------------------------------------------------------------------ inside
 
