@@ -197,6 +197,17 @@ def test_stale_results_are_bounded(driver: Driver, build: Build) -> None:
         driver.call(pipeline, failing, "b")
 
 
+@pytest.mark.parametrize("key", [lambda name: [name], lambda: "takes nothing"])
+def test_stale_key_that_cannot_be_made_hides_no_error(driver: Driver, build: Build, key: Any) -> None:
+    """Nothing is kept under it, the chain answers, and without one the caller gets the error of the call."""
+    failing = driver.make(Script(DOWN))
+    pipeline = build(fallback=FallbackConfig(takes_nothing, stale_if_error=30, stale_key=key))
+    assert driver.call(pipeline, driver.make(lambda name: name), "a") == "a"
+    assert driver.call(pipeline, failing, "a") == "nothing"
+    with pytest.raises(ConnectionError):
+        driver.call(build("alone", fallback=FallbackConfig(stale_if_error=30, stale_key=key)), failing, "a")
+
+
 def test_stale_none_is_a_result(driver: Driver, build: Build) -> None:
     """A kept None is given like any other value."""
     pipeline = build(fallback=FallbackConfig(takes_nothing, stale_if_error=30))

@@ -123,7 +123,11 @@ class FallbackRule:
         """Return the kept result that is young enough, or MISSING."""
         if not self.keeps or self.config is None or self.config.stale_if_error is None:
             return MISSING
-        key = self._key(call)
+        try:
+            key = self._key(call)
+            hash(key)
+        except Exception:  # whatever the hook does, the chain is asked, and the error of the call surfaces
+            return MISSING
         with self._lock:
             found = self._kept.get(key)
             if found is not None:
