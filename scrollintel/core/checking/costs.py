@@ -16,6 +16,15 @@ _MOST_SUMMED = 1000
 """Delays that are added up one by one; the rest counts as the last one."""
 
 
+def longest(retry: RetryConfig, delay: float) -> float:
+    """Return the seconds that a pause may take at most whose computed `delay` is known.
+
+    A server may ask for more, and so does a refusal that is tried again; both are followed up to `max_retry_after`.
+    """
+    asked = retry.retry_after is not None or retry.retry_rejected
+    return max(delay, retry.max_retry_after) if asked else delay
+
+
 def delays(retry: RetryConfig | None) -> float:
     """Return the seconds that all pauses between attempts may take at most."""
     if retry is None:
@@ -24,9 +33,8 @@ def delays(retry: RetryConfig | None) -> float:
     pauses = retry.max_attempts - 1
     for number in range(min(pauses, _MOST_SUMMED)):
         previous = next_delay(retry, number, previous, _ALMOST_ONE)
-        # A server may ask for more, and its wish is followed up to `max_retry_after`.
-        total += previous if retry.retry_after is None else max(previous, retry.max_retry_after)
-    return total + max(0, pauses - _MOST_SUMMED) * previous
+        total += longest(retry, previous)
+    return total + max(0, pauses - _MOST_SUMMED) * longest(retry, previous)
 
 
 def wait(policy: Policy) -> float:

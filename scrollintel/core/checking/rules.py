@@ -68,7 +68,7 @@ def _fitting(policy: Policy, total: float, attempt: float) -> int:
         if elapsed >= total:
             return number
         previous = next_delay(retry, number - 1, previous, 1.0)
-        elapsed += previous + attempt
+        elapsed += costs.longest(retry, previous) + attempt
         if elapsed - attempt >= total:
             return number
     return int(retry.max_attempts)

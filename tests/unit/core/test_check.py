@@ -13,6 +13,7 @@ from scrollintel import (
     BulkheadConfig,
     CircuitBreakerConfig,
     ConfigError,
+    EventHub,
     FallbackConfig,
     HedgeConfig,
     Jitter,
@@ -28,6 +29,7 @@ from scrollintel import (
     idempotent,
 )
 from scrollintel.core.checking.findings import CODES
+from scrollintel.testing import ManualClock
 
 BUDGET = BudgetConfig()
 RETRY = RetryConfig(budget=BUDGET, repeatable=idempotent)
@@ -128,6 +130,32 @@ def test_check_counts_what_a_server_may_ask_for() -> None:
     assert check(Policy("shop", retry=retry, timeout=1.0)).worst.seconds == 103.0
     ended = RetryConfig(retry_after=lambda seen: None, max_retry_after=50.0, max_elapsed=60.0)
     assert check(Policy("shop", retry=ended, timeout=1.0)).worst.seconds == 61.0
+
+
+def test_check_counts_what_a_refusal_asks_for(clock: ManualClock, hub: EventHub) -> None:
+    """Where refusals are tried again, a pause lasts as long as the circuit is open, and the worst case knows that."""
+    policy = Policy(
+        "shop",
+        breaker=CircuitBreakerConfig("shop", failure_threshold=1, recovery_timeout=60.0, timeout=1.0),
+        retry=RetryConfig(max_attempts=2, base_delay=0.1, retry_rejected=True),
+    )
+    pipeline = Pipeline(policy, clock=clock, hub=hub)
+    pipeline.circuit().trip("test")
+    began = clock.monotonic()
+    pipeline.call(lambda: None)
+    lasted = clock.monotonic() - began
+    assert lasted == pytest.approx(60.0)
+    worst = check(policy).worst.seconds
+    assert worst is not None and worst >= lasted
+    assert worst == 302.0
+
+
+def test_check_tells_in_which_attempt_the_total_ends_when_a_server_asks_to_wait() -> None:
+    """The first pause alone may be longer than the total."""
+    retry = RetryConfig(retry_after=lambda seen: None, max_retry_after=50.0)
+    found = check(Policy("shop", retry=retry, timeout=TimeoutConfig(attempt=1.0, total=20.0)))
+    sentence = next(finding.sentence for finding in found if finding.code == "total_too_short")
+    assert "ends in attempt 1 of 3" in sentence
 
 
 @pytest.mark.parametrize(
