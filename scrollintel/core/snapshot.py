@@ -89,6 +89,7 @@ class CircuitSnapshot:
         openings: Openings in a row without a close between them.
         ramp_allowed: Calls that a success-driven ramp admits at once, or None without one; `probes_in_flight` then
             counts those.
+        ramp_left: Seconds until a ramp by time is over, or None without one.
         tally, response_times, last_failure, history: As named.
         health_probes, health_probe_failures, health_probe_error: Questions of the health probe so far, those that were
             not answered with yes, and the latest of their errors.
@@ -115,6 +116,7 @@ class CircuitSnapshot:
     history: tuple[StateChange, ...]
     evidence: Evidence | None = None
     ramp_allowed: int | None = None
+    ramp_left: float | None = None
     health_probes: int = 0
     health_probe_failures: int = 0
     health_probe_error: FailureSummary | None = None

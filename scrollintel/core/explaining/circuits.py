@@ -53,17 +53,27 @@ def _closed(account: Account, view: CircuitSnapshot, config: CircuitBreakerConfi
         account.then(
             f"each success admits one call more at once, a failure halves that; at {config.ramp_limit} the ramp is over"
         )
+    elif view.ramp_left is not None and config.ramp is not None:
+        passing = 1.0 - (1.0 - config.ramp_start) * min(1.0, view.ramp_left / config.ramp)
+        account.say(f"Traffic returns step by step: {passing:.0%} of the calls may pass now.")
+        account.then(f"all may pass in {seconds(view.ramp_left)}")
+    else:
+        account.say("Calls pass.")
     account.say(_remembered(view, config))
     account.then(_opens(view, config))
 
 
+def _ramps(view: CircuitSnapshot) -> bool:
+    return view.ramp_allowed is not None or view.ramp_left is not None
+
+
 def _remembered(view: CircuitSnapshot, config: CircuitBreakerConfig) -> str:
     if config.window_kind is WindowKind.CONSECUTIVE:
-        return f"Calls pass; {count(view.consecutive_failures, 'failure')} in a row."
+        return f"{count(view.consecutive_failures, 'failure')} in a row."
     unit = "calls" if config.window_kind is WindowKind.COUNT else "s"
     slow = f", {view.window_slow} were slow" if config.slow_call_duration is not None else ""
     held = count(view.window_calls, "call")
-    return f"Calls pass; of {held} in its window of {config.window_size:g} {unit} {view.window_failures} failed{slow}."
+    return f"Of {held} in its window of {config.window_size:g} {unit} {view.window_failures} failed{slow}."
 
 
 def _opens(view: CircuitSnapshot, config: CircuitBreakerConfig) -> str:
@@ -135,7 +145,7 @@ def explain_circuits(account: Account, views: Iterable[CircuitSnapshot], config:
     if states:
         counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
         account.say(f"It has {len(listed)} circuits: {counts}.")
-    troubled = [view for view in listed if view.state not in _PASSES or view.ramp_allowed is not None]
+    troubled = [view for view in listed if view.state not in _PASSES or _ramps(view)]
     for view in sorted(troubled, key=lambda view: -view.since)[:MOST_CIRCUITS]:
         explain_circuit(account, view, config)
     if len(troubled) > MOST_CIRCUITS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..config.policy import Policy
+from ..machines.budget import UNITS
 from ..snapshot import PolicySnapshot
 from .account import Account, clock_time, count, seconds
 
@@ -57,7 +58,7 @@ def _metastability(account: Account, policy: Policy, view: PolicySnapshot) -> No
             account.then(f"if that lasts {seconds(config.minimum_duration)} in all, {config.shed_to:.0%} of calls pass")
     elif found.phase != "normal":
         account.say(f"An overload keeps itself alive, so {found.share:.1%} of the calls pass{reason}.")
-        account.then("that share grows with each second in which those that pass succeed, and is halved otherwise")
+        account.then("that share grows while those that pass succeed, and is halved when few of them do")
     if found.rejections:
         account.say(f"Shed for that so far: {count(found.rejections, 'call')}.")
 
@@ -101,7 +102,7 @@ def _limits(account: Account, policy: Policy, view: PolicySnapshot) -> None:
         if one.limit >= config.max_limit:
             account.then("the adaptive limit cannot grow any more, because it is at its maximum")
         elif 2 * one.running < one.limit:
-            account.then("the adaptive limit stays, because less than half of it is in use")
+            account.then("the adaptive limit does not grow, because less than half of it is in use")
         else:
             account.then("the adaptive limit grows while answers stay as fast as usual, and shrinks when they do not")
     if len(fullest) > MOST_LIMITS:
@@ -113,7 +114,7 @@ def _throttle(account: Account, policy: Policy, view: PolicySnapshot) -> None:
     if config is None or view.throttled is None:
         return
     if not view.throttled:
-        account.say("The throttle lets every attempt pass.")
+        account.say("The throttle lets every ordinary attempt pass.")
         return
     account.say(
         f"The throttle refuses {view.throttled:.0%} of ordinary attempts, because the dependency accepted too few in "
@@ -136,10 +137,12 @@ def _retries(account: Account, policy: Policy, view: PolicySnapshot) -> None:
     if view.budget > floor and view.budget >= price:
         return
     account.say("No retry may start, because the budget is spent.")
-    if budget.ratio > 0.0:
+    ratio = round(budget.ratio * UNITS)
+    if ratio:
         earns = "success" if budget.deposit_on_success or budget.across_layers else "call"
-        missing = max(floor, price) - view.budget
-        needed = max(1, int(missing / budget.ratio) + 1 if missing > 0.0 else 1)
+        held = round(view.budget * UNITS)
+        # It must exceed the floor, and reach the price.
+        needed = max(1, (round(floor * UNITS) - held) // ratio + 1, -((held - round(price * UNITS)) // ratio))
         earns = f"{needed} {earns}{'es' if earns == 'success' and needed > 1 else 's' if needed > 1 else ''}"
         account.then(f"about {earns} earn the next retry")
 

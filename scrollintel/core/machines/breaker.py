@@ -116,6 +116,11 @@ class BreakerMachine:
         """Calls that a success-driven ramp admits at once, or None without one."""
         return self._allowed or None
 
+    def ramp_left(self, now: float) -> float | None:
+        """Return the seconds until a ramp by time is over, or None without one."""
+        end = self._ramp_end
+        return None if end is None or self._allowed else max(0.0, end - now)
+
     def admit(self, now: float, u: float = 0.5) -> Permit | Refusal:
         """Decide whether a call may pass at `now`. Opens the probe round when the wait is over. Never raises.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..config.retry import BudgetConfig
 
 # Amounts are whole millionths of a token, so ten deposits of 0.1 are exactly one token.
-_UNITS = 1_000_000
+UNITS = 1_000_000
 
 
 class BudgetMachine:
@@ -33,10 +33,10 @@ class BudgetMachine:
 
     def reconfigure(self, config: BudgetConfig) -> None:
         """Follow `config` from now on; tokens above the new reserve are lost, none are added."""
-        ratio = round(config.ratio * _UNITS)
-        cost = max(1, round(config.cost * _UNITS))
-        self._reserve = max(1, round(config.reserve * _UNITS))
-        self._floor = round(config.reserve * config.threshold * _UNITS)
+        ratio = round(config.ratio * UNITS)
+        cost = max(1, round(config.cost * UNITS))
+        self._reserve = max(1, round(config.reserve * UNITS))
+        self._floor = round(config.reserve * config.threshold * UNITS)
         if config.deposit_on_success:
             self._per_call, self._per_success, self._cost, self._price = 0, ratio, cost, 0
         elif config.across_layers:
@@ -48,7 +48,7 @@ class BudgetMachine:
     @property
     def tokens(self) -> float:
         """Tokens in the bucket, between 0 and `reserve`."""
-        return self._units / _UNITS
+        return self._units / UNITS
 
     @property
     def affords(self) -> bool:

@@ -437,6 +437,7 @@ class Circuit:
                 history=self._changes,
                 evidence=self._evidence,
                 ramp_allowed=machine.allowed,
+                ramp_left=machine.ramp_left(now),
                 health_probes=0 if self.health is None else self.health.asked,
                 health_probe_failures=0 if self.health is None else self.health.failed,
                 health_probe_error=None if self.health is None else self.health.last,

@@ -78,6 +78,64 @@ def test_explain_follows_a_circuit_through_its_states(registry: Registry, clock:
     assert "Next: nothing happens by itself" in told(registry)
 
 
+def test_explain_tells_a_ramp_by_time(registry: Registry, clock: ManualClock) -> None:
+    """While a share of the calls is refused, nobody is told that calls pass."""
+    breaker = CircuitBreakerConfig("shop", failure_threshold=1, success_threshold=1, ramp=100.0, ramp_start=0.2)
+    failing(registry, 1, breaker=breaker)
+    clock.advance(60.0)
+    pipeline = registry.get("shop")
+    pipeline.call(lambda: None)
+    assert "Traffic returns step by step: 20% of the calls may pass now." in told(registry)
+    clock.advance(50.0)
+    assert "Traffic returns step by step: 60% of the calls may pass now." in told(registry)
+    assert "Next: all may pass in 50 s" in told(registry)
+    assert "Calls pass" not in told(registry)
+    clock.advance(50.0)
+    assert pipeline.circuit().snapshot().ramp_left is None
+    assert "Calls pass." in told(registry)
+
+
+def test_explain_tells_of_many_circuits_those_in_a_ramp(registry: Registry, clock: ManualClock) -> None:
+    """A key whose traffic returns step by step is in trouble still."""
+    breaker = CircuitBreakerConfig("shop", failure_threshold=1, success_threshold=1, ramp=100.0)
+    pipeline = registry.pipeline(Policy("shop", breaker=breaker, key=lambda host: host))
+    pipeline.call(lambda host: None, "a")
+    with pytest.raises(ConnectionError):
+        pipeline.call(lambda host: fail(), "b")
+    clock.advance(60.0)
+    pipeline.call(lambda host: None, "b")
+    assert "Traffic returns step by step: 10% of the calls may pass now." in told(registry)
+
+
+@pytest.mark.parametrize(
+    ("budget", "earned"),
+    [
+        ({"reserve": 1.0}, "10 calls"),
+        ({"reserve": 2.0, "threshold": 0.5, "ratio": 0.5}, "1 call"),
+        ({"reserve": 1.0, "across_layers": True, "ratio": 0.25}, "4 successes"),
+        ({"reserve": 1.0, "ratio": 1e-310}, None),
+    ],
+)
+def test_explain_tells_what_earns_the_next_retry(
+    registry: Registry, budget: dict[str, Any], earned: str | None
+) -> None:
+    """As many calls as told, and not one fewer, let a retry start."""
+    config = BudgetConfig(**budget)
+    pipeline = registry.pipeline(Policy("shop", retry=RetryConfig(max_attempts=2, base_delay=0.0, budget=config)))
+    with pytest.raises(ConnectionError):
+        pipeline.call(fail)
+    if earned is None:
+        assert "earn" not in told(registry)
+        return
+    assert f"Next: about {earned} earn" in told(registry)
+    spent = pipeline.lane.budget
+    assert spent is not None
+    for _ in range(int(earned.split()[0])):
+        assert not spent.affords
+        pipeline.call(lambda: None)
+    assert spent.affords
+
+
 @pytest.mark.parametrize(
     ("breaker", "sentence"),
     [
@@ -115,7 +173,7 @@ def test_explain_tells_queues_permits_and_budgets(registry: Registry, clock: Man
     assert "1 of 1 slot of the bulkhead are in use" in seen[0]
     assert "Next: the next call is refused" in seen[0]
     assert "The retry budget holds 0 of 1 tokens." in seen[1]
-    assert "Next: about 3 calls earn the next retry" in seen[1]
+    assert "Next: about 2 calls earn the next retry" in seen[1]
     assert "1 permits of the rate limit are left" in seen[2]
     pipeline.call(call)
     assert "Next: the next permit in 1 s" in told(registry)
@@ -157,7 +215,7 @@ def test_explain_tells_adaptive_limit_and_throttle(registry: Registry) -> None:
     seen: list[str] = []
     pipeline.call(lambda: seen.append(told(registry)))
     assert "The adaptive limit is 2; 1 attempts run." in seen[0]
-    assert "The throttle lets every attempt pass." in seen[0]
+    assert "The throttle lets every ordinary attempt pass." in seen[0]
     assert "Next: the adaptive limit cannot grow any more" in seen[0]
     for _ in range(20):
         with pytest.raises(Exception):  # noqa: B017 - what is throttled is refused
