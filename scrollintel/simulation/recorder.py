@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,11 +13,12 @@ from typing import Any, Self
 
 from ..core.call import Call
 from ..core.clock import SYSTEM_CLOCK, Clock
+from ..core.config.lists import is_line
 from ..core.errors import CallTimeoutError, ConfigError, RejectedError, Violation
 from ..core.pipeline import Pipeline
 from ..core.strategies.gate import Wait
 from ..core.strategies.observer import Observer
-from .recording import RecordedOutcome
+from .recording import CLASS_NAME, MAX_KEY, RecordedOutcome
 
 ROOM = 100_000
 """Lines that wait to be written at most; further ones are counted and left out."""
@@ -88,6 +90,8 @@ class Recording:
             return
         kept = call.observed if isinstance(call.observed, _Kept) else None
         kind = None if error is None else type(error).__name__
+        if kind is not None and re.fullmatch(CLASS_NAME, kind) is None:
+            kind = None  # a class that was made at run time may have any name
         duration = max(0.0, self._clock.monotonic() - began)
         self._lines.append((at, duration, outcome, call.attempt, kept and kept.call, self._key_of(call), kind))
 
@@ -99,9 +103,11 @@ class Recording:
         if self._key is None:
             return None
         try:
-            return str(self._key(*call.args, **call.kwargs))[:500]
+            key = str(self._key(*call.args, **call.kwargs))
         except Exception:  # a key that cannot be had must not reach the call
             return None
+        key = key[:MAX_KEY]
+        return key if is_line(key, MAX_KEY) else repr(key)[:MAX_KEY]
 
     # ------------------------------------------------------------------ the thread
 
@@ -191,16 +197,20 @@ class _Attempts(_Around):
 
     def enter(self, call: Call) -> tuple[float, float]:
         """Remember when an attempt begins."""
-        if isinstance(call.observed, _Kept):
-            call.observed.attempted = True
         return self._recording.moment()
 
     def leave(self, call: Call, permit: object, error: BaseException | None, value: object) -> None:
-        """Keep how an attempt ended; one that was cancelled says nothing."""
+        """Keep how an attempt ended; one that was cancelled, or came too late to begin, says nothing."""
+        if call.began is None:
+            return
+        if isinstance(call.observed, _Kept):
+            call.observed.attempted = True
         if (error is not None and not isinstance(error, Exception)) or not isinstance(permit, tuple):
             return
         outcome = RecordedOutcome.SUCCESS
-        if error is not None:
+        if isinstance(error, RejectedError):
+            outcome = RecordedOutcome.NESTED_REFUSAL
+        elif error is not None:
             late = isinstance(error, CallTimeoutError | TimeoutError)
             outcome = RecordedOutcome.TIMEOUT if late else RecordedOutcome.FAILURE
         self._recording.keep(call, permit[0], permit[1], outcome, error)

@@ -12,17 +12,24 @@ from ..core.config.base import Config, choice, integer, number
 from ..core.config.lists import line
 from ..core.errors import ConfigError, Violation
 
+CLASS_NAME = r"[^\W\d]\w*"
+MAX_KEY = 500
 MAX_TOLD = 20
 """Wrong lines of a file that are told of at most."""
 
 
 class RecordedOutcome(StrEnum):
-    """How an attempt ended; `refused` is a call that a layer of the policy refused before any attempt began."""
+    """How an attempt ended.
+
+    `refused` is a call that a layer of the policy refused before any attempt began; `nested_refusal` is an attempt that
+    ended in the refusal of another policy inside it, which says nothing about the dependency.
+    """
 
     SUCCESS = "success"
     FAILURE = "failure"
     TIMEOUT = "timeout"
     REFUSED = "refused"
+    NESTED_REFUSAL = "nested_refusal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +51,9 @@ class Recorded(Config):
     outcome: RecordedOutcome = field(metadata=choice(RecordedOutcome))
     attempt: int = field(default=1, metadata=integer(minimum=1))
     call: str | None = field(default=None, metadata=line(maximum=200, optional=True))
-    key: str | None = field(default=None, metadata=line(maximum=500, optional=True))
+    key: str | None = field(default=None, metadata=line(maximum=MAX_KEY, optional=True))
     error: str | None = field(
-        default=None, metadata=line(pattern=r"[^\W\d]\w*", words="the name of a class", optional=True)
+        default=None, metadata=line(pattern=CLASS_NAME, words="the name of a class", optional=True)
     )
 
 

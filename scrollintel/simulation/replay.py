@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from ..core.chance import drawing_from
-from ..core.errors import RejectedError
+from ..core.errors import ConfigError, RejectedError, Violation
 from ..core.hub import EventHub
 from ..core.pipeline import Pipeline
 from .clock import VirtualClock
@@ -18,8 +18,10 @@ from .contender import Contender
 from .loop import VirtualLoop
 from .recording import Recorded, RecordedOutcome
 from .run import GRACE
+from .scenario import MAX_BUCKETS
 
 SUCCESS, TIMEOUT, REFUSED = RecordedOutcome.SUCCESS, RecordedOutcome.TIMEOUT, RecordedOutcome.REFUSED
+NESTED_REFUSAL = RecordedOutcome.NESTED_REFUSAL
 ASSUMPTIONS = (
     "The dependency answers as it did: less or more load of the policy would not have made it better or worse.",
     "The first attempt of a call ends as recorded; a further one, and the first of a call that was refused then, as "
@@ -36,6 +38,10 @@ class RecordedError(Exception):
 
 class RecordedTimeoutError(RecordedError, TimeoutError):
     """The recorded attempt ended in a time limit."""
+
+
+class RecordedRefusalError(RecordedError, RejectedError):
+    """The recorded attempt ended in the refusal of another policy inside it."""
 
 
 @dataclass(slots=True)
@@ -155,10 +161,15 @@ class _Stage:
         self._calls = _calls(recording)
         tried = [item for item in recording if item.outcome is not REFUSED]
         self._all = _Evidence(tried)
-        keys = dict.fromkeys(item.key for item in tried)
-        self._by_key = {key: _Evidence([item for item in tried if item.key == key]) for key in keys}
+        by_key: dict[str | None, list[Recorded]] = {}
+        for item in tried:
+            by_key.setdefault(item.key, []).append(item)
+        self._by_key = {key: _Evidence(items) for key, items in by_key.items()}
         last = self._calls[-1].first.at
         start = self._zero // bucket * bucket
+        if not (last - start) / bucket < MAX_BUCKETS:
+            allowed = f"above {(last - start) / MAX_BUCKETS:g} seconds, for at most {MAX_BUCKETS} buckets"
+            raise ConfigError("replay", [Violation("bucket", bucket, allowed)])
         self._buckets = [ReplayBucket(start + bucket * n) for n in range(int((last - start) // bucket) + 1)]
         self.result = Replay(policy.name, bucket, ReplayBucket(self._zero), buckets=self._buckets)
 
@@ -190,6 +201,8 @@ class _Stage:
         bucket.recorded_attempts += call.attempts
         try:
             await self._pipeline.acall(self._operation, call)
+        except RecordedError:
+            bucket.failed += 1
         except RejectedError as error:
             bucket.refused += 1
             self.result.refusals[error.code] = self.result.refusals.get(error.code, 0) + 1
@@ -231,9 +244,12 @@ def _calls(recording: Sequence[Recorded]) -> list[_RecordedCall]:
     return found
 
 
+_ERRORS = {TIMEOUT: RecordedTimeoutError, NESTED_REFUSAL: RecordedRefusalError}
+
+
 def _error(seen: Recorded) -> Exception:
     """Return an error whose class has the recorded name, so that lists of names in a policy find it."""
-    base = RecordedTimeoutError if seen.outcome is TIMEOUT else RecordedError
+    base: type[Exception] = _ERRORS.get(seen.outcome, RecordedError)
     kind: type[Exception] = base if seen.error is None else type(seen.error, (base,), {})
     return kind("as recorded")
 
@@ -248,10 +264,11 @@ def replay(
     Arguments:
         recording: What `load_recording` returns.
         policies: Policies by name, as in a scenario.
-        bucket: Seconds for which goodput is told in one figure; above 0, default 60.
+        bucket: Seconds for which goodput is told in one figure; above 0, at most 100,000 of them, default 60.
         seed: What the engine's randomness comes from; default 1.
 
     Raises:
+        ConfigError: when a bucket is so short that there are more than 100,000.
         RuntimeError: inside a running event loop; `asyncio.to_thread(replay, ...)` works there.
     """
     return tuple(_Stage(recording, contender, bucket, seed).run() for contender in policies.values())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scrollintel import CircuitOpenError, Pipeline, Policy
+from scrollintel import CircuitBreakerConfig, CircuitOpenError, CircuitState, DeadlineExceededError, Pipeline, Policy
 from scrollintel.core.errors import ConfigError
 from scrollintel.simulation import (
     Recorded,
@@ -22,6 +22,7 @@ from scrollintel.simulation import (
     replay,
 )
 from scrollintel.simulation.contender import contenders
+from scrollintel.testing import ManualClock
 
 BREAKER = {"failure_threshold": 3, "recovery_timeout": 30, "success_threshold": 1}
 
@@ -238,6 +239,87 @@ def test_refused_calls_are_kept(tmp_path: Path) -> None:
     assert lines(path) == [
         {"outcome": "refused", "attempt": 1, "error": "BulkheadFullError"}, {"outcome": "success", "attempt": 1},
     ]  # fmt: skip
+
+
+def test_what_is_recorded_can_be_loaded_whatever_key_and_error_there_were(tmp_path: Path) -> None:
+    """Keys that are no line of text are written as Python writes them, and stay different from each other."""
+    path, keys = tmp_path / "outcomes.jsonl", ["", " ", "a\tb", "\ud800", "k" * 600, "plain"]
+
+    def operation(key: str) -> None:
+        raise type("no name: <locals>", (Exception,), {})
+
+    pipeline = Pipeline(Policy("p"))
+    with record(pipeline, path, key=lambda key: key):
+        for key in keys:
+            with pytest.raises(Exception, match=r"^$"):
+                pipeline.call(operation, key)
+    found = load_recording(path)
+    assert len({item.key for item in found}) == len(keys)
+    assert found[-1].key == "plain" and {item.error for item in found} == {None}
+
+
+def test_refusals_of_policies_inside_are_no_failures_of_the_dependency(tmp_path: Path) -> None:
+    """The circuit outside stays closed when they are replayed, as it did when they were recorded."""
+    path = tmp_path / "outcomes.jsonl"
+    inner, outer = (
+        Pipeline(Policy(name, breaker=CircuitBreakerConfig(name, failure_threshold=3))) for name in ("inner", "outer")
+    )
+    inner.circuit().isolate()
+    with record(outer, path):
+        for _ in range(5):
+            with pytest.raises(CircuitOpenError):
+                outer.call(lambda: inner.call(int))
+        assert outer.call(int) == 0
+    assert outer.circuit().state is CircuitState.CLOSED
+    assert lines(path)[0] == {"outcome": "nested_refusal", "attempt": 1, "error": "CircuitIsolatedError"}
+    found = run({"breaker": BREAKER, "retry": {"max_attempts": 3}}, load_recording(path)).total
+    assert (found.calls, found.answered, found.failed, found.refused, found.attempts) == (6, 1, 5, 0, 6)
+
+
+def test_a_call_whose_time_is_over_before_its_attempt_is_kept_as_refused(tmp_path: Path, clock: ManualClock) -> None:
+    """Nothing reached the dependency."""
+    path = tmp_path / "outcomes.jsonl"
+    pipeline = Pipeline(Policy("p"), clock=clock)
+    around = Pipeline(Policy("around", timeout=1.0), clock=clock)
+
+    def late() -> None:
+        clock.advance(2.0)
+        with pytest.raises(DeadlineExceededError):
+            pipeline.call(int)
+
+    with record(pipeline, path):
+        around.call(late)
+    assert lines(path) == [{"outcome": "refused", "attempt": 1, "error": "DeadlineExceededError"}]
+
+
+class Key(str):
+    """A key that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Key.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_a_replay_looks_at_each_call_once_however_many_keys_there_are() -> None:
+    """Not at all calls for each key."""
+    recording = [
+        Recorded(at=float(n), duration=0.0, outcome="success", key=Key(n))  # type: ignore[arg-type]
+        for n in range(500)
+    ]
+    assert run({}, recording).total.answered == 500
+    assert Key.compared < 10 * 500
+
+
+def test_a_replay_refuses_buckets_without_number() -> None:
+    """A recording with a wrong time would need more of them than there is memory."""
+    recording = [Recorded(at=at, duration=0.0, outcome="success") for at in (0.0, 1.7e9)]  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"bucket=60\.0: must be above 17000 seconds"):
+        run({}, recording)
+    assert run({}, recording, bucket=20_000.0).total.answered == 2
 
 
 def test_a_key_that_fails_does_not_reach_the_call(tmp_path: Path) -> None:
