@@ -21,8 +21,9 @@ class ThrottleConfig(Config):
         multiplier: How many attempts are sent for each accepted one; at least 1, default 2. Higher wastes more of the
             dependency's capacity on refusing, lower throttles sooner. It holds for critical calls; the excess over 1 is
             doubled for `critical_plus`, and three quarters and one half of it for the two sheddable classes.
-        window: Seconds that are looked at; default 10. After a failure that took everything, all is sent again about
-            1.7 windows after the dependency accepts again, so the two minutes of the SRE book let go slowly.
+        window: Seconds that are looked at; at least 0.001, default 10. After a failure that took everything, all is
+            sent again about 1.7 windows after the dependency accepts again, so the two minutes of the SRE book let go
+            slowly.
         min_requests: Attempts in the window below which nothing is refused; at least 1, default 20.
         max_share: Share that is refused at most, so that some always find out how the dependency fares; below 1,
             default 0.9.
@@ -39,7 +40,7 @@ class ThrottleConfig(Config):
     """
 
     multiplier: float = field(default=2.0, metadata=number(minimum=1.0, maximum=100.0))
-    window: float = field(default=10.0, metadata=number(above=True, maximum=3600.0, unit="seconds"))
+    window: float = field(default=10.0, metadata=number(minimum=0.001, maximum=3600.0, unit="seconds"))
     min_requests: int = field(default=20, metadata=integer(minimum=1, maximum=1_000_000, unit="attempts"))
     max_share: float = field(default=0.9, metadata=number(above=True, maximum=1.0))
     failure_predicate: ErrorPredicate | None = field(default=None, metadata=hook())

@@ -164,7 +164,7 @@ NUMBERS: list[Number] = [
     *positive(RetryConfig, "max_elapsed", optional=True),
     Number(RetryConfig, "max_retry_after"),
     Number(ThrottleConfig, "multiplier", 1.0, 100.0),
-    *positive(ThrottleConfig, "window", high=3600.0),
+    Number(ThrottleConfig, "window", 0.001, 3600.0),
     *counts(ThrottleConfig, "min_requests", high=1_000_000),
     *positive(ThrottleConfig, "max_share", high=1.0),
     *positive(TimeoutConfig, "attempt", "total", optional=True),
