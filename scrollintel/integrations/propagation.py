@@ -32,6 +32,7 @@ RETRIES_HEADER = "request-retries"
 NONE = "none"
 MAX_ATTEMPT = 100
 _MAX_DIGITS = 12
+_MOST_MILLISECONDS = 10.0**_MAX_DIGITS - 1.0
 _HEX = frozenset("0123456789abcdef")
 
 Lookup = Callable[[str], str | None]
@@ -91,7 +92,7 @@ def outgoing(attempt: int = 1) -> dict[str, str]:
     headers: dict[str, str] = {}
     left = remaining()
     if left is not None:
-        headers[TIMEOUT_HEADER] = str(int(left * 1000.0))
+        headers[TIMEOUT_HEADER] = str(int(min(left * 1000.0, _MOST_MILLISECONDS)))
     scope = surrounding_retries()
     if scope is not None:
         attempt = max(attempt, scope.attempt)

@@ -78,6 +78,14 @@ def test_attempt_tells_the_time_left_its_number_and_who_asks(clock: ManualClock)
     assert received(headers.get, Accept()) == Received(2.0, 3, True, Criticality.SHEDDABLE, fairness_key("ada"))
 
 
+def test_attempt_with_endless_time_tells_a_number_that_is_read(clock: ManualClock) -> None:
+    """The longest time limit that a configuration takes neither raises nor fills the headers with digits."""
+    headers: dict[str, str] = {}
+    Pipeline(Policy("service", timeout=1.7e308), clock=clock).call(lambda: headers.update(outgoing()))
+    assert headers[TIMEOUT_HEADER] == "9" * 12
+    assert received(headers.get, Accept()).remaining == 300.0
+
+
 def test_first_attempt_without_a_deadline_says_next_to_nothing() -> None:
     """What is as everybody assumes is not sent."""
     assert outgoing() == {ATTEMPT_HEADER: "1"}
