@@ -109,6 +109,10 @@ def _checked(policy: Policy) -> Policy:
     if policy.limits.in_thread:
         allowed = "False in a simulation, which has one thread"
         raise ConfigError("policy", [Violation("timeout.in_thread", True, allowed)])
+    probe = None if policy.breaker is None else policy.breaker.health_probe
+    if probe is not None:
+        allowed = "None in a simulation, which asks no real service"
+        raise ConfigError("policy", [Violation("breaker.health_probe", probe, allowed)])
     return policy
 
 

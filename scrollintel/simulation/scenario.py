@@ -16,6 +16,7 @@ from .expectation import Expectation, expectations
 
 MAX_CHANGES = 1000
 MAX_BUCKETS = 100_000
+_SECONDS = number()["rule"]
 
 
 class ArrivalKind(StrEnum):
@@ -45,10 +46,8 @@ def _span() -> dict[str, Rule]:
     def convert(value: object) -> tuple[float, float]:
         if not isinstance(value, list | tuple) or len(value) != 2:
             raise InvalidValue
-        if any(isinstance(item, bool) or not isinstance(item, int | float) for item in value):
-            raise InvalidValue
-        start, end = float(value[0]), float(value[1])
-        if not 0.0 <= start < end < float("inf"):
+        start, end = (_SECONDS.convert(item) for item in value)
+        if not start < end:
             raise InvalidValue
         return start, end
 

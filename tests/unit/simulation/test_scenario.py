@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scrollintel import CircuitBreakerConfig, Policy
 from scrollintel.core.errors import ConfigError
 from scrollintel.simulation import example, load_scenario, scenario_of
 from scrollintel.simulation.contender import policies_of
@@ -30,6 +31,9 @@ def violations(data: dict[str, Any]) -> dict[str, str]:
         ({"duration": 0}, "duration", "above 0"),
         ({"bucket": 500}, "bucket", "at most duration (240 seconds)"),
         ({"trouble": [5, 3]}, "trouble", "0 <= start < end"),
+        ({"trouble": [5, 10**400]}, "trouble", "0 <= start < end"),
+        ({"trouble": [5, float("nan")]}, "trouble", "0 <= start < end"),
+        ({"trouble": [False, 5]}, "trouble", "0 <= start < end"),
         ({"trouble": [5, 300]}, "trouble", "at most duration (240 seconds)"),
         ({"arrivals": {"rate": -1}}, "arrivals.rate", "requests per second"),
         ({"arrivals": {"rate": 1, "kind": "posson"}}, "arrivals.kind", "'poisson'"),
@@ -44,6 +48,11 @@ def violations(data: dict[str, Any]) -> dict[str, str]:
         ({"policies": {"a": {"retries": {}}}}, "policies.a.retries", "did you mean retry?"),
         ({"policies": {"a": {"retry": {"max_attempts": 0}}}}, "policies.a.retry.max_attempts", "at least 1"),
         ({"policies": {"a": {"timeout": {"in_thread": True}}}}, "policies.a.timeout.in_thread", "one thread"),
+        (
+            {"policies": {"a": Policy("a", breaker=CircuitBreakerConfig("a", health_probe=int))}},
+            "policies.a.breaker.health_probe",
+            "None in a simulation",
+        ),
         ({"policies": {"a": {"keyed": "yes"}}}, "policies.a.keyed", "True or False"),
         ({"policies": {"a": {"preset": "best"}}}, "policies.a.preset", "one of the known presets"),
         ({"policies": {"a": {"breaker": {}, "keyed": True}}}, "policies.a.keyed", 'clients.route is "key"'),
