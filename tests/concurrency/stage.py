@@ -1,4 +1,4 @@
-"""A circuit on a clock that stands still, for the scenes about circuits."""
+"""A circuit on a clock that stands still, for the scenes about circuits; and a counter with a planted race."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scrollintel.core.outcome import Verdict
 from scrollintel.core.snapshot import CircuitSnapshot
 from scrollintel.core.states import CircuitState
 from scrollintel.core.strategies.breaker import Circuit
+from scrollintel.core.strategies.meter import Counter
 from tests.concurrency.exploring import NoLock, StillClock
 
 
@@ -84,3 +85,24 @@ class Stage:
             old = change.new
         assert old is state, "the last change did not lead to the present state"
         return self.circuit.snapshot()
+
+
+class AddsInSteps(Counter):
+    """Adds one in three steps."""
+
+    __slots__ = ("number",)
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._reads = 0
+        self.step = self.add
+
+    def add(self) -> int:
+        """Add one."""
+        number = self.number
+        self.number = number + 1
+        return number
+
+    def read(self) -> int:
+        """Return how often `add` was called."""
+        return self.number

@@ -189,6 +189,43 @@ def test_budget_deposit_refund_and_withdrawal_without_the_lock_are_caught(seed: 
     assert_caught(deposits_against_withdrawals(locked=False), seed)
 
 
+class PublishesLate(Budget):
+    """Says whether it is full after it has let go of the lock."""
+
+    __slots__ = ()
+
+    def refund(self) -> None:
+        """Give the price of an extra attempt back."""
+        with self._lock:
+            self._machine.refund()
+        self.is_full = self._machine.is_full
+
+
+def refund_against_a_withdrawal(*, kind: type[Budget] = Budget) -> Scene:
+    """A budget becomes full while a retry is taken from it."""
+
+    def setup() -> Purse:
+        purse = Purse(2.0, kind=kind, ratio=0.5)
+        purse.withdraw()
+        return purse
+
+    def holds(purse: Purse) -> None:
+        purse.budget.deposit_call()
+        assert purse.budget.tokens == 1.5, "a call passes by a budget that is not full"
+
+    return Scene(setup, [lambda purse: purse.budget.refund(), Purse.withdraw], holds)
+
+
+def test_budget_that_is_not_full_sees_every_call(seed: int) -> None:
+    """Calls pass by a full budget without its lock, and by no other one."""
+    assert_holds(refund_against_a_withdrawal(), seed)
+
+
+def test_budget_that_says_late_whether_it_is_full_is_caught(seed: int) -> None:
+    """The twin is taken for full with a token missing."""
+    assert_caught(refund_against_a_withdrawal(kind=PublishesLate), seed)
+
+
 class ConfiguredOutside(Budget):
     """Takes the new configuration before it takes the lock."""
 

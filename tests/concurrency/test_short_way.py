@@ -12,7 +12,7 @@ from scrollintel.core.pipeline import Pipeline
 from scrollintel.core.states import CircuitState
 from scrollintel.core.strategies.meter import Counter
 from tests.concurrency.exploring import Scene, assert_caught, assert_holds
-from tests.concurrency.stage import Stage
+from tests.concurrency.stage import AddsInSteps, Stage
 
 CLOSED, OPEN = CircuitState.CLOSED, CircuitState.OPEN
 
@@ -65,27 +65,6 @@ def failing(stage: Protected) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- counts
-
-
-class AddsInSteps(Counter):
-    """Adds one in three steps."""
-
-    __slots__ = ("number",)
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._reads = 0
-        self.step = self.add
-
-    def add(self) -> int:
-        """Add one."""
-        number = self.number
-        self.number = number + 1
-        return number
-
-    def read(self) -> int:
-        """Return how often `add` was called."""
-        return self.number
 
 
 def successes_against_a_look(*, measured: bool, counter: type[Counter] = Counter) -> Scene:

@@ -66,7 +66,8 @@ class LimitMachine:
     given back without these methods, and without a lock, because nothing is to be decided: a key of one's own goes into
     `in_flight` with the present time, if that is before `look_at` and there are fewer than `quick`, and is taken out
     again; the response time goes to `samples`. Whoever finds somebody in line then, `look_at` passed, or `BATCH`
-    samples, calls `catch_up`.
+    samples, calls `catch_up`. So more slots than there are can be in use by the calls alone that had looked and not yet
+    taken theirs when the last one went.
 
     Times are seconds on any monotonic scale; a `now` that goes back is read as the latest one seen.
 
@@ -227,8 +228,9 @@ class LimitMachine:
         self.quick = min(self._window.peak, self.limit // 2)
 
     def _drain(self) -> None:
-        """Take the response times over that have come without the lock."""
-        samples, self.samples = self.samples, array("d")
+        """Take the response times over that have come without the lock; more may come meanwhile."""
+        samples = self.samples[:]
+        del self.samples[: len(samples)]
         for seconds in samples:
             self._window.add(seconds if seconds < self._cap else self._cap)
 
