@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import Any
 
 from .checking import costs, rules
@@ -34,17 +35,18 @@ def check(
         target: A policy, its pipeline, or a function that it protects. Policies stacked on one function are found.
         inner: Policies that are called inside each attempt of `target`, also in other services, outermost first: each
             is called inside the attempts of the one before.
-        deadline: Seconds that whoever calls waits at most, or None (default) when that is not known.
+        deadline: Seconds that whoever calls waits at most, above 0, or None (default) when that is not known.
         writes: Whether the operation changes something, so that running it twice does harm. None (default) when that
             is not known: then retries and hedges without `repeatable` are told, but not as errors.
 
     Raises:
-        ConfigError: when something else is given.
+        ConfigError: when something else is given, with the argument, its value and what is allowed.
     """
+    _refuse_nonsense(inner, deadline, writes)
     policies: list[Policy] = []
     pipelines: list[Pipeline] = []
-    for item in (target, *inner):
-        for policy, pipeline in _of(item):
+    for field, item in (("target", target), *((f"inner[{place}]", item) for place, item in enumerate(inner))):
+        for policy, pipeline in _of(field, item):
             policies.append(policy)
             if pipeline is not None:
                 pipelines.append(pipeline)
@@ -70,13 +72,27 @@ def _each(policies: Sequence[Policy], deadline: float | None, writes: bool | Non
         around = min(ends) if ends else None
 
 
-def _of(item: Any) -> list[tuple[Policy, Pipeline | None]]:
+def _refuse_nonsense(inner: object, deadline: object, writes: object) -> None:
+    problems = []
+    if not isinstance(inner, Sequence) or isinstance(inner, str):
+        problems.append(Violation("inner", inner, "a list of policies, pipelines or protected functions"))
+    sound = isinstance(deadline, int | float) and not isinstance(deadline, bool) and 0.0 < deadline < inf
+    if deadline is not None and not sound:
+        problems.append(Violation("deadline", deadline, "a finite number above 0 seconds or None"))
+    if writes is not None and not isinstance(writes, bool):
+        problems.append(Violation("writes", writes, "True or False or None"))
+    if problems:
+        raise ConfigError("check", problems)
+
+
+def _of(field: str, item: Any) -> list[tuple[Policy, Pipeline | None]]:
     """Return the policies that an argument stands for, the outermost first."""
     if isinstance(item, Policy):
         return [(item, None)]
     if isinstance(item, Pipeline):
         return [(item.policy, item)]
     found: list[tuple[Policy, Pipeline | None]] = []
+    given = item
     for _ in range(_MOST_STACKED):
         pipeline = getattr(item, "pipeline", None)
         if isinstance(pipeline, Pipeline) and (not found or found[-1][1] is not pipeline):
@@ -85,7 +101,7 @@ def _of(item: Any) -> list[tuple[Policy, Pipeline | None]]:
         if item is None:
             break
     if not found:
-        raise ConfigError("check", [Violation("target", item, "a Policy, a Pipeline or a protected function")])
+        raise ConfigError("check", [Violation(field, given, "a Policy, a Pipeline or a protected function")])
     return found
 
 

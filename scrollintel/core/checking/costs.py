@@ -109,8 +109,8 @@ def worst_case(policies: Sequence[Policy], deadline: float | None) -> WorstCase:
     made = f" ({product})" if len(policies) > 1 and not any(map(spans, policies)) else ""
     plural = "" if found.calls == 1 else "s"
     finite = found.seconds != inf
-    lasts = f"{found.seconds:.3g} s" if finite else "without end"
-    sentence = f"In the worst case one call runs the operation {found.calls} time{plural}{made} and takes {lasts}."
+    lasts = f"takes {found.seconds:.3g} s" if finite else "nothing ends it"
+    sentence = f"In the worst case one call runs the operation {found.calls} time{plural}{made} and {lasts}."
     layers = [policy for policy in policies if policy.limits.attempt is not None or policy.limits.total is not None]
     if finite and layers and not all(policy.limits.in_thread for policy in layers):
         sentence += " A plain function that runs inline has to keep to its time limit by itself."

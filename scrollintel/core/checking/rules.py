@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import ceil, inf, prod
+from math import ceil, inf
 from typing import Any
 
 from ..config.breaker import BreakerMode, WindowKind
@@ -202,11 +202,13 @@ def nesting(policies: Sequence[Policy]) -> Iterator[Finding]:
     again = [policy for policy in policies if costs.attempts(policy) > 1]
     shared = bool(again) and costs.spans(again[0])
     if len(again) > 1 and not shared:
-        counts = [costs.attempts(policy) for policy in again]
+        calls = costs.cost(again, None).calls
+        counts = [str(costs.attempts(policy)) for policy in again]
+        product = "" if any(map(costs.spans, again)) else f"{' × '.join(counts)} = "
         names = ", ".join(policy.name for policy in again)
         yield Finding(
             "nested_retries", policies[0].name,
-            f"{names} try again inside each other: {' × '.join(map(str, counts))} = {prod(counts)} calls for one.",
+            f"{names} try again inside each other: {product}{calls} calls for one.",
             f"Let one of them retry, or give {again[0].name} a budget with `across_layers=True`.",
         )  # fmt: skip
     for place, inner in enumerate(policies[1:], 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -117,11 +118,41 @@ def test_check_knows_that_layers_stand_down_under_a_budget_across_them() -> None
     assert "nested_retries" not in found.codes
 
 
+def test_check_multiplies_retries_around_a_budget_across_layers() -> None:
+    """What is inside the layer with the budget stands down, and the finding counts as the worst case does."""
+    spanning = Policy("middle", retry=RetryConfig(budget=BudgetConfig(across_layers=True)), timeout=1.0)
+    found = check(Policy("edge", retry=RETRY, timeout=1.0), inner=[spanning, Policy("store", retry=RETRY, timeout=1.0)])
+    assert found.worst.calls == 3 * (3 + 1 + 1)
+    nested = next(finding for finding in found if finding.code == "nested_retries")
+    assert nested.sentence == "edge, middle, store try again inside each other: 15 calls for one."
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "field"),
+    [
+        ("payments", {}, "target='payments': must be a Policy, a Pipeline or a protected function"),
+        (Policy("shop"), {"deadline": -1.0}, "deadline=-1.0: must be a finite number above 0 seconds or None"),
+        (Policy("shop"), {"deadline": "2s"}, "deadline='2s': must be a finite number above 0 seconds or None"),
+        (Policy("shop"), {"writes": "yes"}, "writes='yes': must be True or False or None"),
+        (Policy("shop"), {"inner": Policy("store")}, "must be a list of policies, pipelines or protected functions"),
+        (
+            Policy("shop"),
+            {"inner": ["store"]},
+            "inner[0]='store': must be a Policy, a Pipeline or a protected function",
+        ),
+    ],
+)
+def test_check_refuses_arguments_that_mean_nothing(target: Any, options: dict[str, Any], field: str) -> None:
+    """The field, what was given and what is allowed are named."""
+    with pytest.raises(ConfigError, match=re.escape(field)):
+        check(target, **options)
+
+
 def test_check_states_that_nothing_ends_a_call() -> None:
     """Without any limit the seconds are unknown, and say so."""
     found = check(Policy("shop"))
     assert (found.worst.calls, found.worst.seconds) == (1, None)
-    assert "without end" in found.worst.sentence
+    assert "runs the operation 1 time and nothing ends it." in found.worst.sentence
 
 
 def test_check_counts_what_a_server_may_ask_for() -> None:
