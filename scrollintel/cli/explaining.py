@@ -20,7 +20,7 @@ def explanation_of(item: Mapping[str, Any], now: datetime) -> Explanation:  # An
     """Return why a circuit stands as the control plane tells it."""
     account = Account()
     name, state = plain(item.get("name")), _words(item.get("state"))
-    account.say(f"The circuit {name!r} is {state}: {plain(item.get('why'))}.")
+    account.say(f"The circuit {name!r} is {state}. {plain(item.get('why'))}")
     order = part(item, "order")
     if order:
         by, since = plain(order.get("by")), ago(order.get("since"), now)

@@ -24,5 +24,8 @@ def explain(name: str, *, registry: Registry = DEFAULT_REGISTRY) -> Explanation:
     except NotFoundError:
         from .explaining.policy import explain_shared
 
-        circuit = registry.find_circuit(name)
+        try:
+            circuit = registry.find_circuit(name)
+        except NotFoundError:
+            raise NotFoundError("policy or circuit", name) from None
         return explain_shared(circuit.config, circuit.snapshot(), registry.clock.time())

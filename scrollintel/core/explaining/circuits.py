@@ -29,7 +29,9 @@ def evidence_sentences(evidence: Evidence) -> Iterable[str]:
             text += f", {evidence.slow} were slow"
     if errors:
         listed = ", ".join(f"{name} {number} times" if number > 1 else name for name, number in errors.most_common())
-        text += f" ({listed})"
+        # Only the newest calls are kept; where more failed, their errors do not speak for all of them.
+        newest = f"of the newest {len(evidence.calls)}: " if errors.total() < evidence.failures else ""
+        text += f" ({newest}{listed})"
     if ends:
         text += f", the last at {clock_time(max(ends))}"
     yield text + "."

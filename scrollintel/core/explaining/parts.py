@@ -60,7 +60,7 @@ def _metastability(account: Account, policy: Policy, view: PolicySnapshot) -> No
         account.say(f"An overload keeps itself alive, so {found.share:.1%} of the calls pass{reason}.")
         account.then("that share grows while those that pass succeed, and is halved when few of them do")
     if found.rejections:
-        account.say(f"Shed for that so far: {count(found.rejections, 'call')}.")
+        account.say(f"Shed so far, so that an overload could end: {count(found.rejections, 'call')}.")
 
 
 def _bulkhead(account: Account, policy: Policy, view: PolicySnapshot) -> None:
@@ -94,17 +94,20 @@ def _limits(account: Account, policy: Policy, view: PolicySnapshot) -> None:
     fullest = sorted(view.limits, key=lambda one: (one.waiting, one.running / one.limit), reverse=True)
     for one in fullest[:MOST_LIMITS]:
         of = "" if one.key is None else f" of {one.key!r}"
-        text = f"The adaptive limit{of} is {one.limit}; {one.running} attempts run"
+        run = "runs" if one.running == 1 else "run"
+        text = f"The adaptive limit{of} is {one.limit}; {count(one.running, 'attempt')} {run}"
         text += f" and {one.waiting} wait." if one.waiting else "."
         if one.baseline is not None:
             text += f" The dependency usually answers in {seconds(one.baseline)}."
         account.say(text)
         if one.limit >= config.max_limit:
-            account.then("the adaptive limit cannot grow any more, because it is at its maximum")
+            account.then(f"the adaptive limit{of} cannot grow any more, because it is at its maximum")
         elif 2 * one.running < one.limit:
-            account.then("the adaptive limit does not grow, because less than half of it is in use")
+            account.then(f"the adaptive limit{of} does not grow, because less than half of it is in use")
         else:
-            account.then("the adaptive limit grows while answers stay as fast as usual, and shrinks when they do not")
+            account.then(
+                f"the adaptive limit{of} grows while answers stay as fast as usual, and shrinks when they do not"
+            )
     if len(fullest) > MOST_LIMITS:
         account.say(f"{len(fullest) - MOST_LIMITS} more adaptive limits are not told here; `facts` has them.")
 

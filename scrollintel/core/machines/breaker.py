@@ -300,7 +300,7 @@ class BreakerMachine:
             return True
         self.successes += 1
         if self.successes >= self.config.success_threshold:
-            self._close(now, f"{self.successes} probes succeeded", ramp=True)
+            self._close(now, f"{self.successes} probe{'' if self.successes == 1 else 's'} succeeded", ramp=True)
         return True
 
     def _settle_in_ramp(self, verdict: Verdict, now: float, slow: bool, u: float) -> None:

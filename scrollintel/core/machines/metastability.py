@@ -317,9 +317,10 @@ class MetastabilityMachine:
 
     def _diagnosis(self) -> str:
         seen, usual = self.seen, self.usual
+        made = f"{seen.attempts:.2g} attempt{'' if f'{seen.attempts:.2g}' == '1' else 's'}"
         return (
             f"goodput is {seen.goodput:.0%} where {usual.goodput:.0%} is usual, although {seen.rate:.3g} calls a "
-            f"second are no more than the usual {usual.rate:.3g}: each makes {seen.attempts:.2g} attempts (usual "
+            f"second are no more than the usual {usual.rate:.3g}: each makes {made} (usual "
             f"{usual.attempts:.2g}), and {seen.running:.0f} are in flight (usual {usual.running:.2g})"
         )
 

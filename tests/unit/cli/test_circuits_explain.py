@@ -8,7 +8,7 @@ AT = "2026-05-04T14:02:11Z"
 CIRCUIT = {
     "name": "payments",
     "state": "open",
-    "why": "3 failures in a row on web-1",
+    "why": "Calls are refused on replica web-1: 3 failures in a row.",
     "next_probe": 12.0,
     "counters": {"successes": 7, "failures": 3, "rejections": 20},
     "last_failure": {"type": "TimeoutError", "at": AT},
@@ -48,7 +48,7 @@ def test_circuits_explain_says_why_and_what_comes_next(remote: Run, plane: Scrip
     """State, reason, replicas, the calls that decided it, and the next probe."""
     plane.on("GET", "/circuit-breakers/payments", Reply(body=CIRCUIT))
     told = " ".join(remote("circuits", "explain", "payments").out.split())
-    assert "The circuit 'payments' is open: 3 failures in a row on web-1." in told
+    assert "The circuit 'payments' is open. Calls are refused on replica web-1: 3 failures in a row. It went" in told
     assert "It went from closed to open on web-1" in told
     assert "3 failed (TimeoutError 3 times), the last at 2026-05-04 14:02:11 UTC." in told
     assert "2 reports: 1 open, 1 closed. On web-1 it is open" in told

@@ -214,13 +214,46 @@ def test_explain_tells_adaptive_limit_and_throttle(registry: Registry) -> None:
     )
     seen: list[str] = []
     pipeline.call(lambda: seen.append(told(registry)))
-    assert "The adaptive limit is 2; 1 attempts run." in seen[0]
+    assert "The adaptive limit is 2; 1 attempt runs." in seen[0]
     assert "The throttle lets every ordinary attempt pass." in seen[0]
     assert "Next: the adaptive limit cannot grow any more" in seen[0]
     for _ in range(20):
         with pytest.raises(Exception):  # noqa: B017 - what is throttled is refused
             pipeline.call(fail)
     assert "of ordinary attempts, because the dependency accepted too few" in told(registry)
+
+
+def test_explain_tells_which_calls_it_names_the_errors_of(registry: Registry) -> None:
+    """Of many calls the newest are kept, so their errors are not those of all that failed."""
+    breaker = CircuitBreakerConfig("shop", failure_threshold=30)
+    failing(registry, 30, breaker=breaker)
+    assert "30 failed (of the newest 20: ConnectionError 20 times), the last at" in told(registry)
+
+
+def test_explain_counts_a_single_probe(registry: Registry, clock: ManualClock) -> None:
+    """The reason of a state is a sentence also when one probe was enough."""
+    failing(registry, 1, breaker=CircuitBreakerConfig("shop", failure_threshold=1, success_threshold=1))
+    clock.advance(61.0)
+    registry.get("shop").call(lambda: None)
+    assert "UTC: 1 probe succeeded." in told(registry)
+
+
+def test_explain_names_the_key_of_each_adaptive_limit(registry: Registry) -> None:
+    """What comes next is told of each limit by its key."""
+    pipeline = registry.pipeline(Policy("shop", limit=AdaptiveLimitConfig(), key=lambda host: host))
+    for host in ("a", "b"):
+        pipeline.call(lambda host: None, host)
+    text = told(registry)
+    assert "Next: the adaptive limit of 'a' does not grow, because less than half of it is in use" in text
+    assert "Next: the adaptive limit of 'b' does not grow" in text
+
+
+def test_explain_of_an_unknown_name_says_what_names_there_may_be() -> None:
+    """A name may be that of a policy or of a circuit, and one that is near is told."""
+    registry = Registry()
+    registry.pipeline(Policy("payments"))
+    with pytest.raises(NotFoundError, match="no policy or circuit is registered as 'payment'"):
+        explain("payment", registry=registry)
 
 
 def test_explain_tells_a_detector_of_metastability(registry: Registry) -> None:
