@@ -13,6 +13,7 @@ from scrollintel import (
     CircuitOpenError,
     CircuitState,
     Pipeline,
+    RampKind,
     RejectedError,
     StateChanged,
     levels,
@@ -189,6 +190,33 @@ def test_hierarchy_probe_of_a_level_holds_a_lease(driver: Driver, build: Build, 
 
     driver.error(pipeline, driver.make(inside), "s0", "h0")
     assert pipeline.circuit().state is HALF_OPEN or pipeline.circuit().state is OPEN
+
+
+def test_hierarchy_ramp_of_the_service_goes_on_while_one_host_fails(
+    driver: Driver, build: Build, clock: ManualClock
+) -> None:
+    """A failure where most hosts that were tried are well says nothing of the service; one of most of them does."""
+    config = CircuitBreakerConfig("service", recovery_timeout=10.0, success_threshold=1, ramp_kind=RampKind.SUCCESS)
+    pipeline = build(breaker=config, key=levels(host=lambda shard, host: host))
+    service = Service()
+    service.down = {("s0", host) for host in HOSTS}
+    while pipeline.circuit().state is CLOSED:
+        for host in HOSTS:
+            ask(driver, pipeline, service, "s0", host)
+    service.down.clear()
+    clock.advance(10.0)
+    for _ in range(5):
+        for host in HOSTS:
+            assert ask(driver, pipeline, service, "s0", host)
+    allowed = pipeline.circuit().snapshot().ramp_allowed
+    assert allowed == 20
+    service.down = {("s0", "h0")}
+    assert not ask(driver, pipeline, service, "s0", "h0")
+    assert pipeline.circuit().snapshot().ramp_allowed == allowed
+    service.down = {("s0", host) for host in HOSTS}
+    for host in HOSTS[1:]:
+        assert not ask(driver, pipeline, service, "s0", host)
+    assert pipeline.circuit().snapshot().ramp_allowed == 5, "halved when three, and when all of four hosts failed"
 
 
 def test_hierarchy_isolates_a_host(driver: Driver, build: Build) -> None:

@@ -155,8 +155,10 @@ class Leaf(Circuit):
             elif verdict is FAILURE:
                 level.group.fail(self, now)
                 counted = FAILURE if level.group.is_to_blame(now) else ABANDONED
+            machine = level.circuit.machine
+            era = machine.era
             level.circuit.settle(probe, counted, now, None, None, counted=False)
-            if level.circuit.machine.state is not HALF_OPEN:
+            if machine.era != era or (machine.state is not HALF_OPEN and not machine.ramps):
                 level.group.clear()  # which begins with nothing known, as the counters of a circuit do
 
     def _give_back(self, probes: Sequence[tuple[Level, Probe]]) -> None:
