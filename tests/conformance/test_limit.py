@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -179,6 +180,54 @@ def _call(pipeline: Pipeline, key: str) -> object:
     from scrollintel.core.drivers.plan import prepare
 
     return prepare(pipeline.lane, str, (key,), {}, None, 0.0)
+
+
+def test_limit_of_the_key_used_longest_ago_gives_way(build: Build, clock: ManualClock) -> None:
+    """Those that hold calls stay, those that were not used for long go together, and a full house shares one."""
+    pipeline = build(limit=ONE, key=lambda key, *rest: key, max_keys=3, key_idle=60.0)
+
+    def keys() -> list[str | None]:
+        return sorted(str(limit.key) for limit in pipeline.snapshot().limits)
+
+    def use(key: str, inside: Callable[[], object] = int) -> None:
+        pipeline.call(lambda key: inside(), key)
+
+    for key in "abca":
+        use(key)
+        clock.advance(1.0)
+    use("d")
+    assert keys() == ["a", "c", "d"], "b was used longest ago"
+    use("c", lambda: (use("a"), use("e")))
+    assert keys() == ["a", "c", "e"], "c holds a call, a was used last"
+    clock.advance(60.0)
+    use("f")
+    assert keys() == ["f"]
+    use("f", lambda: use("g", lambda: use("h", lambda: (use("i"), use("j")))))
+    assert keys() == ["(others)", "f", "g", "h"]
+
+
+def test_limit_of_a_new_key_costs_the_same_however_many_there_are(build: Build) -> None:
+    """No call looks at the limits of all keys, not even when many of those hold calls."""
+    pipeline = build(limit=ONE, key=lambda key, *rest: key, max_keys=2000)
+
+    async def main() -> int:
+        end = asyncio.Event()
+        tasks = [asyncio.create_task(pipeline.acall(lambda key: end.wait(), f"held {number}")) for number in range(500)]
+        await asyncio.sleep(0)
+        for number in range(1500):
+            pipeline.call(lambda key: None, f"key {number}")
+        pipeline.call(lambda key: None, "new")
+        steps = itertools.count()
+        sys.setprofile(lambda frame, event, argument: next(steps))
+        try:
+            pipeline.call(lambda key: None, "newer")
+        finally:
+            sys.setprofile(None)
+        end.set()
+        await asyncio.gather(*tasks)
+        return next(steps)
+
+    assert asyncio.run(main()) < 500
 
 
 def test_limit_keeps_what_it_knows_when_the_policy_is_replaced(driver: Driver, build: Build) -> None:

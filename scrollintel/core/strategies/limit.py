@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from math import inf
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,10 @@ TOLD_EVERY = 1.0
 """Seconds between two events about the same limit at least."""
 OVERFLOW = "(others)"
 """Key of the limit that serves new keys while every other one holds calls."""
+DROPPED_AT_ONCE = 256
+"""Unused limits that one new key drops at most, so that no call waits for thousands."""
+LOOK_AGAIN = 1.0
+"""Seconds for which nobody looks for a place after all limits were found to hold calls."""
 
 
 class _Kept:
@@ -51,8 +57,8 @@ class _Kept:
 class AdaptiveLimit:
     """The gate of one adaptive limit.
 
-    A new key beyond `maximum` drops the limits that were not used for `idle` seconds, or else the one used longest ago
-    among those that hold no call; while there is none, new keys share one limit.
+    A new key beyond `maximum` drops the limits that were not used for `idle` seconds, up to 256 of them, or else the
+    one used longest ago among those that hold no call; while there is none, new keys share one limit.
 
     Arguments:
         keyed: Whether each key of the policy has a limit of its own.
@@ -62,8 +68,8 @@ class AdaptiveLimit:
     """
 
     __slots__ = (
-        "__weakref__", "_bad", "_clock", "_hub", "_idle", "_kept", "_lock", "_maximum", "_name", "_overloaded",
-        "_per_key", "config", "rejections",
+        "__weakref__", "_bad", "_clock", "_full_until", "_hub", "_idle", "_kept", "_lock", "_maximum", "_name",
+        "_overloaded", "_per_key", "config", "rejections",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +89,8 @@ class AdaptiveLimit:
         self._clock = clock
         self._hub = hub
         self._lock = new_lock()
-        self._kept: dict[str | None, _Kept] = {}
+        self._kept: OrderedDict[str | None, _Kept] = OrderedDict()  # in the order of their last use
+        self._full_until = -inf
         self._adopt(config, keyed, maximum, idle, bad)
         if not self._per_key:
             self._kept[None] = _Kept(None, config, clock.monotonic())
@@ -223,7 +230,10 @@ class AdaptiveLimit:
                 woken += kept.machine.woken
                 kept.machine.woken.clear()
             if self._per_key != before:
-                self._kept = {} if self._per_key else {None: _Kept(None, config, now)}
+                self._kept = OrderedDict()
+                if not self._per_key:
+                    self._kept[None] = _Kept(None, config, now)
+            self._full_until = -inf
         _wake(woken)
 
     def after_fork_in_child(self) -> None:
@@ -246,15 +256,32 @@ class AdaptiveLimit:
             if kept is None:
                 kept = self._kept[key] = _Kept(key, self.config, now)
         kept.touched = now
+        if key is not None:
+            self._kept.move_to_end(key)
         return kept
 
     def _drop_idle(self, now: float) -> bool:
-        free = [kept for kept in self._kept.values() if not kept.machine.running and not kept.machine.waiting]
-        unused = [kept for kept in free if now - kept.touched >= self._idle]
-        if not unused and free:
-            unused = [min(free, key=lambda kept: kept.touched)]
+        """Make room for a new key; False when every limit holds calls."""
+        if now < self._full_until:
+            return False
+        unused: list[_Kept] = []
+        busy: list[_Kept] = []
+        for kept in self._kept.values():
+            if kept.machine.running or kept.machine.waiting:
+                busy.append(kept)
+                continue
+            idle = now - kept.touched >= self._idle
+            if idle or not unused:
+                unused.append(kept)
+            if not idle or len(unused) >= DROPPED_AT_ONCE:
+                break
         for kept in unused:
             del self._kept[kept.key]
+        for kept in busy:  # in use right now, so they are not passed again and again
+            kept.touched = now
+            self._kept.move_to_end(kept.key)
+        if not unused:
+            self._full_until = now + LOOK_AGAIN
         return bool(unused)
 
     def _judge(self, value: object) -> Verdict:
