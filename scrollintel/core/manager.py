@@ -22,7 +22,9 @@ from .registry import DEFAULT_REGISTRY, MAX_CIRCUITS, Registry
 
 if TYPE_CHECKING:
     from .snapshot import PolicySnapshot
+    from .strategies.admission import AdmissionFigures
     from .strategies.degradation import GracefulDegradation
+    from .strategies.outliers import PoolSnapshot
 
 T = TypeVar("T")
 Fallbacks = Callable[..., Any] | Sequence[Callable[..., Any]]
@@ -215,6 +217,14 @@ class FaultToleranceManager:
             if name not in found and known.variants:
                 found[name] = _summed(known)
         return list(found.values())
+
+    def pools(self) -> list[PoolSnapshot]:
+        """Return how every pool of hosts stands whose events go to this manager's hub, by name."""
+        return [pool.snapshot() for pool in self.registry.pools()]
+
+    def servers(self) -> list[AdmissionFigures]:
+        """Return what every server has let in and refused whose events go to this manager's hub, by name."""
+        return [server.figures() for server in self.registry.servers()]
 
     @property
     def levels_in_use(self) -> GracefulDegradation | None:

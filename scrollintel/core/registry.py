@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from .strategies.observer import Observer
 
 if TYPE_CHECKING:
     from .snapshot import PolicySnapshot
+    from .strategies.admission import Admission
+    from .strategies.outliers import HostPool
 
 MAX_CIRCUITS = 10_000
 """Circuits kept by name; beyond that, closed ones without a failure to remember are dropped, oldest first."""
@@ -217,6 +220,22 @@ class Registry:
         """Return the registered pipelines."""
         with CONFIGURING:
             return list(self._pipelines.values())
+
+    def pools(self) -> list[HostPool]:
+        """Return the pools of hosts whose events go where those of this registry go, by name."""
+        if "scrollintel.core.strategies.outliers" not in sys.modules:
+            return []  # nobody has a pool
+        from .strategies.outliers import pools
+
+        return pools(self.hub)
+
+    def servers(self) -> list[Admission]:
+        """Return what lets requests in and has its events go where those of this registry go, by name."""
+        if "scrollintel.core.strategies.admission" not in sys.modules:
+            return []  # nobody serves anything
+        from .strategies.admission import admissions
+
+        return admissions(self.hub)
 
     # ------------------------------------------------------------------ by name
 

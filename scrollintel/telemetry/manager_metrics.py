@@ -69,7 +69,8 @@ class Families:
         return list(self._by_name.values())
 
 
-_METASTABLE = ("suspected", "shedding", "releasing")
+METASTABLE = ("suspected", "shedding", "releasing")
+"""Phases of a detector in which an overload seems to keep itself alive."""
 
 
 def outcomes(tally: tuple[int, ...]) -> tuple[int, ...]:
@@ -201,7 +202,7 @@ def _add_policies(found: Families, manager: FaultToleranceManager, maximum: int)
             ended = [(view.worked, view.failed, view.late) for view in views]
             found.add(f.FALLBACK_SHADOWS, labels, *map(sum, zip(*ended, strict=True)))
         if detector is not None:
-            found.add(f.METASTABLE, labels, int(detector.phase in _METASTABLE))
+            found.add(f.METASTABLE, labels, int(detector.phase in METASTABLE))
             found.add(f.METASTABLE_SHARE, labels, detector.share)
             found.add(f.METASTABLE_SHED, labels, detector.rejections)
 
@@ -218,10 +219,10 @@ def _add_admissions(found: Families, maximum: int) -> None:
     """Add the servers of this process; those of one name count together, with the strictest threshold."""
     if "scrollintel.core.strategies.admission" not in sys.modules:
         return  # nobody serves anything
-    from ..core.strategies.admission import ADMISSIONS
+    from ..core.strategies.admission import admissions
 
     by_name: dict[str, list[AdmissionFigures]] = {}
-    for admission in list(ADMISSIONS):
+    for admission in admissions():
         by_name.setdefault(admission.config.name, []).append(admission.figures())
     for name, figures in list(by_name.items())[:maximum]:
         for criticality in Criticality:
@@ -241,10 +242,10 @@ def _add_pools(found: Families, maximum: int) -> None:
     """Add the pools of hosts of this process; those of one name count together."""
     if "scrollintel.core.strategies.outliers" not in sys.modules:
         return  # nobody has a pool
-    from ..core.strategies.outliers import POOLS
+    from ..core.strategies.outliers import pools
 
     by_name: dict[str, list[PoolFigures]] = {}
-    for pool in list(POOLS):
+    for pool in pools():
         by_name.setdefault(pool.name, []).append(pool.figures())
     for name, figures in list(by_name.items())[:maximum]:
         labels = (name,)

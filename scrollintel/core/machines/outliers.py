@@ -20,6 +20,7 @@ class Host:
         failures: Failures in a row.
         ejections: Ejections that have not been forgiven; one is with every interval of good conduct.
         ejected_until: End of its ejection, or None while it is admitted.
+        reason: Why it was taken out, or None while it is admitted.
         returned_at: When its slow start began, or None.
         admitted_since: When it came back last.
         calls, successes: Of the present interval.
@@ -28,13 +29,14 @@ class Host:
 
     __slots__ = (
         "admitted_since", "calls", "ejected_until", "ejections", "failed", "failures", "in_flight", "name",
-        "returned_at", "served", "successes",
+        "reason", "returned_at", "served", "successes",
     )  # fmt: skip
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.in_flight = self.failures = self.ejections = self.calls = self.successes = self.served = self.failed = 0
         self.ejected_until: float | None = None
+        self.reason: str | None = None
         self.returned_at: float | None = None
         self.admitted_since = -inf
 
@@ -81,7 +83,7 @@ class OutlierMachine:
             if host.ejected_until is not None and host.ejected_until <= now:
                 self.changes.append(Ejection(host, host.ejected_until, "its time is over", None))
                 host.returned_at = host.admitted_since = host.ejected_until
-                host.ejected_until = None
+                host.ejected_until = host.reason = None
                 host.failures = host.calls = host.successes = 0
         self._sort()
         if now >= self._next_sweep:
@@ -191,6 +193,7 @@ class OutlierMachine:
         host.ejections += 1
         seconds = min(config.max_ejection_time, config.ejection_time * host.ejections)
         host.ejected_until = now + seconds
+        host.reason = reason
         host.returned_at = None
         host.failures = 0
         self.changes.append(Ejection(host, now, reason, seconds))

@@ -12,7 +12,7 @@ from ..config.admission import AdmissionConfig
 from ..context import Criticality
 from ..errors import DeadlineExceededError, ShedError
 from ..hub import DEFAULT_HUB, EventHub
-from ..locks import new_lock
+from ..locks import CONFIGURING, new_lock
 from ..machines.admission import LEVELS, AdmissionMachine, FixedSlots, Slots, level_of
 from ..machines.limit import LimitMachine
 from ..machines.line import Place
@@ -56,13 +56,13 @@ class Admission:
         "__weakref__",
         "_clock",
         "_expired",
-        "_hub",
         "_lock",
         "_machine",
         "_random",
         "_served",
         "_shed",
         "config",
+        "hub",
     )
 
     def __init__(
@@ -76,7 +76,7 @@ class Admission:
     ) -> None:
         self.config = config = AdmissionConfig() if config is None else config
         self._clock = clock
-        self._hub = hub
+        self.hub = hub
         self._random = source
         self._lock = new_lock()
         now = clock.monotonic()
@@ -87,7 +87,8 @@ class Admission:
         self._served = [0] * len(Criticality)
         self._shed = [0] * len(Criticality)
         self._expired = 0
-        ADMISSIONS.add(self)
+        with CONFIGURING:
+            ADMISSIONS.add(self)
 
     def enter(
         self, criticality: Criticality, fairness: str | None = None, waited: float = 0.0, left: float | None = None
@@ -119,10 +120,10 @@ class Admission:
                 self._served[rank] += 1
             woken = self._woken()
         _wake(woken)
-        if before != after and self._hub.watched:
+        if before != after and self.hub.watched:
             from ..events import SheddingChanged
 
-            self._hub.emit(
+            self.hub.emit(
                 SheddingChanged(policy=self.config.name, at=self._clock.time(), old=before, new=after, levels=LEVELS)
             )
         if answer is None:
@@ -179,10 +180,10 @@ class Admission:
         """Count and return the refusal of a request whose caller has stopped waiting."""
         with self._lock:
             self._expired += 1
-        if self._hub.active:
+        if self.hub.active:
             from ..events import CallRejected
 
-            self._hub.emit(CallRejected(policy=self.config.name, at=self._clock.time(), layer="deadline"))
+            self.hub.emit(CallRejected(policy=self.config.name, at=self._clock.time(), layer="deadline"))
         return DeadlineExceededError(self.config.name)
 
     def figures(self) -> AdmissionFigures:
@@ -197,10 +198,10 @@ class Admission:
     def _refused(self) -> ShedError:
         # Whole seconds, because HTTP knows no others; spread, so that those refused together do not return together.
         retry_after = float(max(1, round(self.config.retry_after * (0.5 + self._random()))))
-        if self._hub.active:
+        if self.hub.active:
             from ..events import CallRejected
 
-            self._hub.emit(
+            self.hub.emit(
                 CallRejected(policy=self.config.name, at=self._clock.time(), layer="admission", retry_after=retry_after)
             )
         return ShedError(self.config.name, retry_after)
@@ -214,4 +215,11 @@ def _wake(places: list[Place[Any]]) -> None:
 
 
 ADMISSIONS: WeakSet[Admission] = WeakSet()
-"""Those of this process."""
+"""Those of this process; `admissions` lists them."""
+
+
+def admissions(hub: EventHub | None = None) -> list[Admission]:
+    """Return the servers of this process by name, or only those whose events go to `hub`."""
+    with CONFIGURING:  # another thread may be making one
+        found = list(ADMISSIONS)
+    return sorted((one for one in found if hub is None or one.hub is hub), key=lambda one: one.config.name)

@@ -14,7 +14,7 @@ from ..config.base import check_name
 from ..config.outliers import OutlierConfig
 from ..errors import ConfigError, Violation
 from ..hub import DEFAULT_HUB, EventHub
-from ..locks import new_lock, renew_after_fork
+from ..locks import CONFIGURING, new_lock, renew_after_fork
 from ..machines.outliers import Host, OutlierMachine
 from ..outcome import Verdict
 from .classify import classifier
@@ -31,6 +31,7 @@ class HostSnapshot:
         host: Its name.
         ejected: Whether it is taken out.
         returns_in: Seconds until it comes back, or None while it is admitted.
+        reason: Why it was taken out, or None while it is admitted.
         ejections: Ejections that have not been forgiven.
         in_flight: Calls that it is running.
         consecutive_failures: Failures in a row.
@@ -47,15 +48,29 @@ class HostSnapshot:
     calls: int
     failures: int
     weight: float
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSnapshot:
-    """How a pool stands; `panics` tells that too few hosts are admitted and that all are used therefore."""
+    """How a pool stands.
+
+    Attributes:
+        name: Its name.
+        panics: Whether so few hosts are admitted that all are used.
+        hosts: Each host.
+        ejections: Ejections so far.
+    """
 
     name: str
     panics: bool
     hosts: tuple[HostSnapshot, ...]
+    ejections: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of the hosts that are admitted."""
+        return sum(not host.ejected for host in self.hosts) / len(self.hosts)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the snapshot as JSON values."""
@@ -134,7 +149,8 @@ class HostPool:
         self._lock = new_lock()
         self._classify = classifier(used)
         self._machine = OutlierMachine(used, _checked(hosts), clock.monotonic())
-        POOLS.add(self)
+        with CONFIGURING:
+            POOLS.add(self)
         renew_after_fork(self)
 
     def __repr__(self) -> str:
@@ -199,10 +215,11 @@ class HostPool:
                     calls=host.served,
                     failures=host.failed,
                     weight=machine.weight(host, now),
+                    reason=host.reason,
                 )
                 for host in machine.hosts.values()
             )
-            return PoolSnapshot(name=self.name, panics=machine.panics, hosts=views)
+            return PoolSnapshot(name=self.name, panics=machine.panics, hosts=views, ejections=machine.ejections)
 
     def figures(self) -> PoolFigures:
         """Return the figures of the pool."""
@@ -271,4 +288,11 @@ def _checked(hosts: Iterable[str]) -> list[str]:
 
 
 POOLS: WeakSet[HostPool] = WeakSet()
-"""Those of this process."""
+"""Those of this process; `pools` lists them."""
+
+
+def pools(hub: EventHub | None = None) -> list[HostPool]:
+    """Return the pools of this process by name, or only those whose events go to `hub`."""
+    with CONFIGURING:  # another thread may be making one
+        found = list(POOLS)
+    return sorted((pool for pool in found if hub is None or pool.hub is hub), key=lambda pool: pool.name)
