@@ -1,4 +1,4 @@
-"""How a process stands: what has changed of its circuits, policies and levels since it was last told."""
+"""How a process stands: what has changed of its circuits, policies, levels and parts since it was last told."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from ..core.manager import FaultToleranceManager
 from ..core.strategies.breaker import Circuit
 from ..core.strategies.meter import ReportMark
 from .attempts import CallCounts
+from .capacity import parts_of
 from .durations import Durations
+from .parts import PartReport
 from .protocol import CircuitReport, LevelReport, PolicyReport, plain
 
 Place = tuple[str, str | None]
 """Name and key of a circuit."""
+PartPlace = tuple[str, str, str | None]
+"""Name, kind and member of a part."""
 _CALLS = PolicyReport._fields.index("calls")
 
 
@@ -24,6 +28,7 @@ class Figures:
         self._marks: dict[int, tuple[Circuit, ReportMark]] = {}
         self._seen: dict[Place, Circuit] = {}
         self._rows: dict[str, PolicyReport | LevelReport] = {}
+        self._parts: dict[PartPlace, PartReport] = {}
         self._calls = CallCounts(manager.registry)
         self._durations = Durations()
         self._has_read = False
@@ -101,6 +106,14 @@ class Figures:
             for one in (() if degradation is None else degradation.standings())
         ]
         return [row for row in rows if self._is_new(f"level {row.service}", row) or full]
+
+    def parts(self, *, full: bool = False) -> list[PartReport]:
+        """Return the parts that have changed since the last time, those that are gone included, or all there are."""
+        known = {} if full else self._parts
+        found = {(row.name, row.kind, row.member): row for row in parts_of(self._manager)}
+        self._parts = found
+        gone = [PartReport(*place, None, "", {}) for place in known if place not in found]
+        return [*gone, *(row for place, row in found.items() if known.get(place) != row)]
 
     def _is_new(self, at: str, row: PolicyReport | LevelReport) -> bool:
         known, self._rows[at] = self._rows.get(at), row

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
@@ -15,6 +16,7 @@ from ..core.endpoints import check_address
 from ..core.errors import ConfigError
 from ..core.machines.sketch import CLASSIC_BOUNDS
 from ..core.states import CircuitState
+from .parts import PART_KINDS, PartReport
 from .protocol import (
     MAX_BODY,
     MAX_TEXT,
@@ -197,6 +199,34 @@ def read_policies(rows: object) -> list[PolicyReport]:
 def read_levels(rows: object) -> list[LevelReport]:
     """Return the levels of a report; raises ProtocolError."""
     return read_rows(rows, LevelReport, _LEVEL, 5)
+
+
+_PART: tuple[tuple[type, ...], ...] = (_TEXT, _TEXT, _OPT_TEXT, _OPT_TEXT, _TEXT, (dict,))
+_STATE = re.compile(r"[a-z][a-z_]{0,39}")
+
+
+def read_parts(rows: object) -> list[PartReport]:
+    """Return the parts of a report, without kinds and figures that are not known here; raises ProtocolError."""
+    found: list[PartReport] = []
+    for part in read_rows(rows, PartReport, _PART, len(_PART)):
+        if part.member is not None and not 0 < len(part.member) <= MAX_NAME_LENGTH:
+            raise ProtocolError("a member of a part has no name or too long a one")
+        if part.state is not None and _STATE.fullmatch(part.state) is None:
+            raise ProtocolError("a state of a part is no word")
+        kind = PART_KINDS.get(part.kind)
+        if kind is not None:
+            counts = kind.counts
+            figures = {name: part.figures[name] for name in kind.figures if name in part.figures}
+            if not all(_is_figure(value, whole=name in counts) for name, value in figures.items()):
+                raise ProtocolError("a figure of a part is no number")
+            found.append(part._replace(figures=figures))
+    return found
+
+
+def _is_figure(value: object, *, whole: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        return False
+    return (0 if whole else -(2**53)) <= value < 2**53
 
 
 # ------------------------------------------------------------------ values

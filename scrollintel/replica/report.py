@@ -7,9 +7,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
-from ..core.events import Event, LevelChanged, PolicyReplaced, StateChanged
+from ..core.events import (
+    Event,
+    FallbackCold,
+    FallbackWarm,
+    HostEjected,
+    HostReturned,
+    LevelChanged,
+    MetastableOver,
+    MetastableShedding,
+    MetastableSuspected,
+    PolicyReplaced,
+    StateChanged,
+)
 from .apply import LocalReplica
 from .exchange import Channel, ExchangeError
+from .parts import PartReport
 from .protocol import CircuitReport, LevelReport, PolicyReport, plain
 
 MAX_FACTS = 2000
@@ -19,7 +32,12 @@ MAX_REFUSALS = 100
 """Refused messages of one push at most; what is left then is lost, so that no refusal becomes a storm of requests."""
 REFUSED = frozenset({"body_too_large", "bad_request", "refused"})
 """Codes of answers about the content of a message, which would be the same the next time."""
-Row: TypeAlias = tuple[str, CircuitReport | PolicyReport | LevelReport | Event]
+PART_CHANGES = (
+    FallbackCold, FallbackWarm, HostEjected, HostReturned, MetastableOver, MetastableShedding, MetastableSuspected,
+    PolicyReplaced,
+)  # fmt: skip
+"""Facts that go out with the parts that they are about."""
+Row: TypeAlias = tuple[str, CircuitReport | PolicyReport | LevelReport | PartReport | Event]
 
 
 class Reporter:
@@ -57,7 +75,8 @@ class Reporter:
         self.collect()
         figures = self._replica.figures
         rows = [*_rows("circuits", figures.circuits(full=True)), *_rows("policies", figures.policies(full=True))]
-        self._send(channel, path, sequence, timeout, [*rows, *_rows("levels", figures.levels(full=True))], True)
+        rows += [*_rows("levels", figures.levels(full=True)), *_rows("parts", figures.parts(full=True))]
+        self._send(channel, path, sequence, timeout, rows, True)
 
     def push(self, channel: Channel, path: str, sequence: int, timeout: float, *, alive: bool) -> bool:
         """Tell what has changed; with `alive` also that nothing has. False when nothing was told.
@@ -68,7 +87,7 @@ class Reporter:
         self.collect()
         figures = self._replica.figures
         rows = [*_rows("circuits", figures.circuits()), *_rows("policies", figures.policies())]
-        rows += _rows("levels", figures.levels())
+        rows += [*_rows("levels", figures.levels()), *_rows("parts", figures.parts())]
         if not rows and not self._facts and not alive:
             return False
         self._send(channel, path, sequence, timeout, rows, False)
@@ -86,6 +105,8 @@ class Reporter:
             rows += _rows("levels", figures.levels())
         if any(isinstance(fact, PolicyReplaced) for fact in self._facts):
             rows += _rows("policies", figures.policies())
+        if any(isinstance(fact, PART_CHANGES) for fact in self._facts):
+            rows += _rows("parts", figures.parts())
         self._send(channel, path, sequence, timeout, rows, False)
         return True
 
@@ -125,6 +146,7 @@ class Reporter:
             "circuits": [],
             "policies": [],
             "levels": [],
+            "parts": [],
             "facts": [],
             "durations": durations,
             "dropped": self.dropped,

@@ -7,18 +7,22 @@ the fall for a new beginning. So the differences between reports are added up he
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import repeat
 from operator import add, sub
-from typing import Final
+from typing import Final, TypeVar
 
 from ..core.machines.sketch import CLASSIC_BOUNDS
+from ..replica.parts import PART_KINDS, PartReport
 from ..replica.protocol import CircuitReport, PolicyReport
 
 MAX_KEPT: Final = 20_000
-"""Circuits and policies whose counters are kept, of each so many; the one that rose longest ago goes first."""
+"""Circuits, policies and parts whose counters are kept, of each so many; the one that rose longest ago goes first."""
 BUCKETS = len(CLASSIC_BOUNDS) + 1
 Place = tuple[str, str]
 """Name of a circuit or policy, and the service whose replicas report it."""
+PartPlace = tuple[str, str, str | None, str]
+"""Kind, name and member of a part, and the service whose replicas report it."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 _NOTHING = (0,) * 8
 _NO_TIMES = (0,) * BUCKETS
@@ -78,6 +82,7 @@ class Grown:
     Attributes:
         circuits: By name and service.
         policies: Counts in the order of `POLICY_COUNTS`, by name and service.
+        parts: Counts in the order of the kind's `counts`.
         facts_dropped: Facts that replicas have lost.
         forgotten: Counters that were let go because there were too many.
     """
@@ -85,6 +90,7 @@ class Grown:
     def __init__(self) -> None:
         self.circuits: OrderedDict[Place, CircuitGrowth] = OrderedDict()
         self.policies: OrderedDict[Place, tuple[int, ...]] = OrderedDict()
+        self.parts: OrderedDict[PartPlace, tuple[int, ...]] = OrderedDict()
         self.facts_dropped = 0
         self.forgotten = 0
 
@@ -98,16 +104,28 @@ class Grown:
 
     def policy(self, service: str, before: PolicyReport | None, now: PolicyReport) -> None:
         """Take a report of a policy, and the one before, or None when all of it counts."""
-        place = (now.name, service)
         counts = tuple(getattr(now, name) for name in POLICY_COUNTS)
-        former = repeat(0) if before is None else (getattr(before, name) for name in POLICY_COUNTS)
-        risen = tuple(map(sub, counts, former))
+        former = None if before is None else tuple(getattr(before, name) for name in POLICY_COUNTS)
+        self._add(self.policies, (now.name, service), former, counts)
+
+    def part(self, service: str, before: PartReport | None, now: PartReport) -> None:
+        """Take a report of a part, and the one before, or None when all of it counts."""
+        names = PART_KINDS[now.kind].counts
+        if names and now.state is not None:
+            counts = tuple(int(now.figures.get(name, 0)) for name in names)
+            former = None if before is None else tuple(int(before.figures.get(name, 0)) for name in names)
+            self._add(self.parts, (now.kind, now.name, now.member, service), former, counts)
+
+    def _add(
+        self, kept: OrderedDict[K, tuple[int, ...]], place: K, before: tuple[int, ...] | None, now: tuple[int, ...]
+    ) -> None:
+        risen = now if before is None else tuple(map(sub, now, before))
         if min(risen) < 0:
-            risen = counts
-        known = self.policies.get(place)
-        self.policies[place] = risen if known is None else tuple(map(add, known, risen))
-        self.policies.move_to_end(place)
-        self._bound(self.policies)
+            risen = now
+        known = kept.get(place)
+        kept[place] = risen if known is None else tuple(map(add, known, risen))
+        kept.move_to_end(place)
+        self._bound(kept)
 
     def dropped(self, before: int, now: int) -> None:
         """Count the facts that a replica has lost."""
@@ -123,7 +141,7 @@ class Grown:
             self.circuits.move_to_end(place)
         return growth
 
-    def _bound(self, kept: OrderedDict[Place, CircuitGrowth] | OrderedDict[Place, tuple[int, ...]]) -> None:
+    def _bound(self, kept: OrderedDict[K, V]) -> None:
         if len(kept) > MAX_KEPT:
             kept.popitem(last=False)
             self.forgotten += 1

@@ -94,12 +94,13 @@ class LocalSession:
             circuits=figures.circuits(),
             policies=figures.policies(),
             levels=figures.levels(),
+            parts=figures.parts(),
             facts=[event.to_dict() for event in self._buffer.take()],
             dropped=self._buffer.dropped,
             durations=figures.durations(),
         )
         self._forget_what_is_reported(report)
-        if report.circuits or report.policies or report.levels or report.facts:
+        if report.circuits or report.policies or report.levels or report.parts or report.facts:
             self._use_cases.ingest.report(self._session, report)
 
     def _forget_what_is_reported(self, report: Report) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from ..core.config.base import name_problem
 from ..core.machines.sketch import SIZE
 from ..core.states import CircuitState
+from ..replica.parts import PartReport
 from ..replica.protocol import CircuitReport, LevelReport, PolicyReport, ProtocolError
-from ..replica.reading import read_circuits, read_levels, read_policies
+from ..replica.reading import read_circuits, read_levels, read_parts, read_policies
 
 MAX_COUNT = 2**40
 """Calls of one bucket of durations in one report at most."""
@@ -39,6 +40,7 @@ class Report:
     full: bool = False
     dropped: int = 0
     durations: list[tuple[int, int]] = field(default_factory=list)
+    parts: list[PartReport] = field(default_factory=list)
 
 
 def read_report(data: Mapping[str, Any]) -> Report:  # Any: JSON values
@@ -58,6 +60,7 @@ def read_report(data: Mapping[str, Any]) -> Report:  # Any: JSON values
         circuits=read_circuits(data.get("circuits", [])),
         policies=read_policies(data.get("policies", [])),
         levels=read_levels(data.get("levels", [])),
+        parts=read_parts(data.get("parts", [])),
         facts=facts,
         full=data.get("full") is True,
         durations=[(bucket, number) for bucket, number in durations],

@@ -27,6 +27,7 @@ from .automation.automation import Automation
 from .automation.configured import AutomationConfig
 from .bootstrap import FILE_NAME, Bootstrap
 from .break_glass import BreakGlass
+from .capacity import Capacity
 from .checkpoints import INTERVAL, RECORDS, Checkpoints
 from .circuits import Circuits
 from .configuration import Configuration
@@ -126,6 +127,7 @@ class UseCases:
         self.policies = Policies(plane)
         self.circuits = Circuits(plane, self.policies)
         self.degradation = Degradation(plane)
+        self.capacity = Capacity(plane.fleet)
         self.registry = ServiceRegistry(plane)
         self.declarations = DeclarationKeeper(plane, self.policies, self.registry, declared or Declarations())
         self.reload: Callable[[], Awaitable[Any]] | None = None  # Any: what whoever reads the file tells of it

@@ -174,7 +174,8 @@ THROTTLE_REJECTIONS = Definition(
 FALLBACKS_COLD = Definition(
     name="scrollintel_fallbacks_cold",
     kind=_G,
-    help="Fallbacks that run beside calls and have not worked lately, so that they would fail when needed.",
+    help="Fallbacks that run beside calls and have not worked lately, so that they would fail when needed. Over "
+    "replicas, those that are so on any of them.",
     labels=("policy",),
 )
 FALLBACK_SHADOWS = Definition(
@@ -193,7 +194,8 @@ METASTABLE = Definition(
 METASTABLE_SHARE = Definition(
     name="scrollintel_metastable_admitted_share",
     kind=_G,
-    help="Share of the calls that passes while an overload keeps itself alive; otherwise 1.",
+    help="Share of the calls that passes while an overload keeps itself alive; otherwise 1. Over replicas, of the one "
+    "that sheds most.",
     labels=("policy",),
 )
 METASTABLE_SHED = Definition(
@@ -215,7 +217,7 @@ DEGRADATION_LEVEL = Definition(
     labels=("service",),
 )
 
-# ------------------------------------------------------------------ the process itself
+# ------------------------------------------------------------------ servers and pools
 
 ADMISSION_REQUESTS = Definition(
     name="scrollintel_admission_requests_total",
@@ -233,7 +235,7 @@ ADMISSION_EXPIRED = Definition(
 ADMISSION_THRESHOLD = Definition(
     name="scrollintel_admission_threshold_level",
     kind=_G,
-    help="Lowest level of importance that the server serves, 0 (all) to 499.",
+    help="Lowest level of importance that the server serves, 0 (all) to 499; over replicas, of the strictest one.",
     labels=("server",),
 )
 ADMISSION_LIMIT = Definition(
@@ -251,7 +253,7 @@ ADMISSION_WAITING = Definition(
 POOL_HOSTS = Definition(
     name="scrollintel_pool_hosts",
     kind=_G,
-    help="Hosts of a pool.",
+    help="Hosts of a pool; over replicas, of the one that has taken out most.",
     labels=("pool",),
     split=("state", ("admitted", "ejected")),
 )
@@ -267,6 +269,8 @@ POOL_PANICS = Definition(
     help="Whether so few hosts of a pool are admitted that all are used.",
     labels=("pool",),
 )
+# ------------------------------------------------------------------ the process itself
+
 EVENT_LISTENERS = Definition(
     name="scrollintel_event_listeners", kind=_G, help="Listeners that are told of events at present."
 )
@@ -342,8 +346,8 @@ LIBRARY = (
 
 
 def merged(definition: Definition) -> Definition:
-    """Return a family of circuits or policies as the control plane has it: for each service that reports it."""
-    if definition.labels in (("circuit",), ("policy",)):
+    """Return a family of circuits, policies, servers or pools as the control plane has it: for each service."""
+    if definition.labels[:1] in (("circuit",), ("policy",), ("server",), ("pool",)):
         return replace(definition, labels=(*definition.labels, "service"))
     return definition
 

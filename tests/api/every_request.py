@@ -19,8 +19,10 @@ from scrollintel.control.incidents import (
 from scrollintel.control.records import RECOVERIES, RecoveryOperationRecord
 from scrollintel.recovery.target import Heartbeat, Target
 from scrollintel.reloading import Reloaded
+from scrollintel.replica.parts import PartReport
 from scrollintel.replica.protocol import PROTOCOL
 from scrollintel.service.automation.configured import AutomationConfig
+from scrollintel.service.reports import Report
 from scrollintel.service.use_cases import UseCases
 from scrollintel.storage.transaction import Transaction
 from scrollintel.telemetry.notify.config import WebhookChannel
@@ -61,7 +63,11 @@ async def _made(client: httpx2.AsyncClient, admin: dict[str, str], path: str, bo
 
 
 async def watched(use_cases: UseCases, service: str) -> None:
-    """Make incidents, a question and a recovery that runs, of a watched target that beats."""
+    """Make incidents, a question and a recovery that runs, of a watched target that beats, and a replica's pool."""
+    fleet = use_cases.plane.fleet
+    replica = fleet.join(instance=f"{service}-pools", service=service, version="1", pid=None, host=None, actor="test")
+    pool = PartReport(f"{service}-pool", "pool", None, "whole", "", {"hosts": 3})
+    fleet.take(replica, Report(parts=[pool], full=True))
     now = use_cases.plane.now
     incident = IncidentRecord(
         id="", target=service, service=service, group=None, failure_type="exited", state=IncidentState.OPEN,
@@ -125,6 +131,8 @@ async def requests_about(client: httpx2.AsyncClient, admin: dict[str, str], serv
         Sent("GET /health/summary", "/health/summary"),
         Sent("GET /health/services/{name}", f"/health/services/{service}"),
         Sent("GET /replicas", "/replicas"),
+        Sent("GET /capacity", "/capacity"),
+        Sent("GET /capacity/{name}", f"/capacity/{service}-pool"),
         Sent("GET /degradation", "/degradation"),
         Sent("GET /degradation/{service}", f"/degradation/{service}"),
         Sent("GET /recovery/strategies", f"/recovery/strategies?service={service}"),

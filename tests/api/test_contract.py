@@ -50,6 +50,8 @@ def furnish(server: ServerProcess, token: str) -> dict[str, str]:
         post("/services", {"name": "orders", "depends_on": [{"name": "payments"}]})
         post("/circuit-breakers", {"configuration": {"name": "payments"}})
         joined = post("/replicas", {"protocol": PROTOCOL, "instance": "one", "service": "orders", "version": "1"})
+        pool = ["orders", "pool", None, "reduced", "", {"hosts": 3, "ejected": 1, "ejections": 1}]
+        client.post(f"/replicas/{joined['replica']}/report", json={"full": True, "parts": [pool]}).raise_for_status()
         viewer = [{"role": "viewer", "services": ["*"]}]
         person = post("/tokens", {"name": "ann", "subject": "ann@example.org", "bindings": viewer})
     return {"REPLICA": joined["replica"], "PERSON": person["subject_id"]}

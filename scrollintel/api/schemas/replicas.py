@@ -100,6 +100,7 @@ ReportMessage = _message(
         "circuits": {"type": "array", "items": {"type": "array"}},
         "policies": {"type": "array", "items": {"type": "array"}},
         "levels": {"type": "array", "items": {"type": "array"}},
+        "parts": {"type": "array", "items": {"type": "array"}},
         "facts": {"type": "array", "items": {"type": "object"}},
         "dropped": {"type": "integer", "minimum": 0},
     },

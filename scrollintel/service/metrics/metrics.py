@@ -11,6 +11,7 @@ from ...telemetry.exposition import Family
 from ...telemetry.manager_metrics import Families
 from ...telemetry.platform_families import CONTROL_PLANE
 from ..caller import Caller
+from .capacity import add_capacity
 from .circuits import add_circuits, add_policies, add_services
 from .platform import add_platform
 from .recoveries import RecoveryCounts, add_recoveries, add_targets
@@ -51,6 +52,7 @@ class Metrics:
         found = Families(CONTROL_PLANE)
         add_circuits(found, use_cases, scope, maximum)
         add_policies(found, use_cases, scope, maximum)
+        add_capacity(found, use_cases, scope, maximum)
         add_services(found, use_cases, scope, maximum)
         add_targets(found, use_cases, scope, maximum)
         add_recoveries(found, use_cases, scope, self.counts, maximum)

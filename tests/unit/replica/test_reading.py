@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scrollintel.core.machines.sketch import CLASSIC_BOUNDS
 from scrollintel.core.states import CircuitState
+from scrollintel.replica.parts import PartReport
 from scrollintel.replica.protocol import (
     MAX_BODY,
     MAX_TEXT,
@@ -32,6 +33,7 @@ from scrollintel.replica.reading import (
     read_heard,
     read_joined,
     read_levels,
+    read_parts,
     read_policies,
 )
 from scrollintel.service.reports import read_report
@@ -42,6 +44,7 @@ CIRCUIT: list[Any] = [
 POLICY: list[Any] = ["p", 3, None, None, None, 9.5, 4, 0, 1, 0]
 BUCKETS: list[Any] = list(range(len(CLASSIC_BOUNDS) + 1))
 LEVEL: list[Any] = ["search", 2, "slow", False, 1.5]
+PART: list[Any] = ["search", "metastability", None, "shedding", "slow", {"share": 0.5, "rejections": 3, "running": 2}]
 
 
 def nested(levels: int) -> bytes:
@@ -189,7 +192,20 @@ json_values = st.recursive(
     max_leaves=8,
 )
 fields = st.sampled_from(
-    ["replica", "sequence", "desired", "changes", "policies", "orders", "levels", "kind", "name", "level", "key"]
+    [
+        "replica",
+        "sequence",
+        "desired",
+        "changes",
+        "policies",
+        "orders",
+        "levels",
+        "parts",
+        "kind",
+        "name",
+        "level",
+        "key",
+    ]
 )
 messages = st.dictionaries(
     fields, json_values | st.dictionaries(fields, json_values | st.dictionaries(fields, json_values))
@@ -216,12 +232,21 @@ def test_read_rows_of_a_later_replica_ignores_what_it_adds() -> None:
             "circuits": [[*CIRCUIT, BUCKETS, "later", 1]],
             "policies": [[*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0, 20, 3, 1, 0.5, 8, 9, "later"]],
             "levels": [[*LEVEL, {"later": 1}]],
+            "parts": [
+                [*PART, "later"],
+                ["search", "later", None, "odd", "", {"any": "thing"}],
+                [*PART[:3], "later_state", "", {"share": 0.5, "later": "x"}],
+            ],
             "later": [1],
         }
     )
     assert report.circuits == [CircuitReport(*CIRCUIT, BUCKETS)]
     assert report.policies == [PolicyReport._make([*POLICY, 7, 10, 13, 1, 5, 2.5, 10.0, 20, 3, 1, 0.5, 8, 9])]
     assert [level.service for level in report.levels] == ["search"]
+    assert report.parts == [
+        PartReport(*PART), PartReport("search", "metastability", None, "later_state", "", {"share": 0.5}),
+    ]  # fmt: skip
+    assert read_report({}).parts == []
 
 
 def test_read_circuits_of_another_version_are_read_without_response_times() -> None:
@@ -263,6 +288,33 @@ def test_read_circuits_of_what_are_no_rows_is_refused(rows: object) -> None:
     """Rows are lists in a list, and none is too short."""
     with pytest.raises(ProtocolError):
         read_circuits(rows)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (0, ""), (0, "a\nb"), (0, "n" * 201), (1, None), (2, ""), (2, "m" * 201), (2, 3), (3, ""), (3, "No word"),
+        (3, "w" * 41), (4, None), (4, "x" * 1001), (4, "a\x00"), (5, None), (5, []), (5, {"share": "all"}),
+        (5, {"share": True}), (5, {"share": None}), (5, {"share": math.inf}), (5, {"share": math.nan}),
+        (5, {"rejections": 1.5}), (5, {"rejections": -1}), (5, {"running": 10**400}), (5, {"rejections": 2**53}),
+    ],
+)  # fmt: skip
+def test_read_parts_with_a_value_of_the_wrong_kind_is_refused(place: int, value: object) -> None:
+    """Names, states and reasons are bounded, figures are numbers, and those that never fall are counts."""
+    with pytest.raises(ProtocolError):
+        read_parts([[*PART[:place], value, *PART[place + 1 :]]])
+
+
+@pytest.mark.parametrize("rows", [None, {}, "rows", [3], [[]], [["search", "pool", None, "whole", ""]]])
+def test_read_parts_of_what_are_no_rows_is_refused(rows: object) -> None:
+    """Rows are lists in a list, and none is too short."""
+    with pytest.raises(ProtocolError):
+        read_parts(rows)
+
+
+def test_read_parts_that_are_gone_have_no_state() -> None:
+    """That is how one is told not to be there any more."""
+    assert read_parts([[*PART[:3], None, "", {}]])[0].state is None
 
 
 def test_read_levels_takes_a_truth_value_for_itself_alone() -> None:

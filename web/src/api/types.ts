@@ -150,6 +150,55 @@ export interface BucketView {
   "replicas": number;
 }
 
+export interface CapacityDetail {
+  "kind": string;
+  "name": string;
+  "member": string | null;
+  "service": string;
+  "state": string;
+  "acting": boolean;
+  "why": string;
+  "replicas": number;
+  "stale_replicas": number;
+  "states": Record<string, number>;
+  "figures": Record<string, number>;
+  "on_replicas": (CapacityOnReplica)[];
+}
+
+export interface CapacityOfName {
+  "name": string;
+  "parts": (CapacityDetail)[];
+}
+
+export interface CapacityOnReplica {
+  "replica": string;
+  "host": string | null;
+  "state": string;
+  "reason": string;
+  "age": number;
+  "stale": boolean;
+  "figures": Record<string, number>;
+}
+
+export interface CapacityPage {
+  "items": (CapacitySummary)[];
+  "next_cursor": string | null;
+}
+
+export interface CapacitySummary {
+  "kind": string;
+  "name": string;
+  "member": string | null;
+  "service": string;
+  "state": string;
+  "acting": boolean;
+  "why": string;
+  "replicas": number;
+  "stale_replicas": number;
+  "states": Record<string, number>;
+  "figures": Record<string, number>;
+}
+
 export interface Change {
   "at": string;
   "replica": string;
@@ -555,6 +604,8 @@ export interface KeysView {
   "state": "ready" | "missing";
   "rotating": boolean;
 }
+
+export type Kind = "limit" | "throttle" | "bulkhead" | "rate_limit" | "metastability" | "fallback" | "admission" | "pool" | "host";
 
 export type LevelName = "none" | "minimal" | "moderate" | "severe" | "critical";
 
