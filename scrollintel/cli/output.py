@@ -23,7 +23,9 @@ STYLES = {
     "closed": "green", "ok": "green", "healthy": "green", "none": "green", "succeeded": "green", "fresh": "green",
     "open": "red", "isolated": "red", "fail": "red", "failed": "red", "unhealthy": "red", "severe": "red",
     "critical": "red", "half_open": "yellow", "warn": "yellow", "degraded": "yellow", "minimal": "yellow",
-    "moderate": "yellow", "stale": "yellow", "running": "cyan",
+    "moderate": "yellow", "stale": "yellow", "running": "cyan", "shedding": "red", "panics": "red", "cold": "yellow",
+    "suspected": "yellow", "releasing": "yellow", "refusing": "yellow", "reduced": "yellow", "ejected": "yellow",
+    "full": "yellow", "empty": "yellow",
 }  # fmt: skip
 _WIDE = 10_000
 

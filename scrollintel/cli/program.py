@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policies": ("policies:policies", "Policies and their revisions."),
     "services": ("services:services", "Services and what they depend on."),
     "replicas": ("replicas:replicas", "Processes that have joined."),
+    "capacity": ("capacity:capacity", "Limits, detectors, warm fallbacks, servers and pools."),
     "audit": ("audit:audit", "The audit log: search, verify, export."),
     "tokens": ("tokens:tokens", "API tokens."),
     "roles": ("tokens:roles", "List the roles and what each may do."),

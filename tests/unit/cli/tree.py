@@ -66,6 +66,8 @@ REMOTE: dict[str, tuple[str, ...]] = {
     "services register": ("orders",),
     "services unregister": ("orders", "--yes"),
     "replicas list": (),
+    "capacity list": (),
+    "capacity show": ("search",),
     "audit search": (),
     "audit checkpoints": (),
     "audit export": (),
