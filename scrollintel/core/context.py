@@ -50,11 +50,15 @@ REQUEST: ContextVar[RequestContext] = ContextVar("scrollintel_request", default=
 """The request that the present task or thread works for."""
 
 
-def fairness_key(user: str) -> str:
-    """Return 16 hexadecimal digits that stand for a user or a tenant: the same everywhere, and not the name itself."""
+def fairness_key(user: str | bytes | int) -> str:
+    """Return 16 hexadecimal digits that stand for a user or a tenant: the same everywhere, and not the name itself.
+
+    Text, the bytes of a header and numbers that read the same mean the same user.
+    """
     from hashlib import blake2b
 
-    return blake2b(user.encode(errors="replace"), digest_size=8).hexdigest()
+    name = user if isinstance(user, bytes) else str(user).encode(errors="replace")
+    return blake2b(name, digest_size=8).hexdigest()
 
 
 def current_request() -> RequestContext:
@@ -62,9 +66,17 @@ def current_request() -> RequestContext:
     return REQUEST.get()
 
 
+def _class_of(given: Criticality | str) -> Criticality:
+    try:
+        return Criticality(given)
+    except ValueError:
+        allowed = f"one of {', '.join(repr(known.value) for known in Criticality)}"
+        raise ValueError(f"request_context: criticality={given!r}: must be {allowed}") from None
+
+
 @contextmanager
 def request_context(
-    *, criticality: Criticality | str | None = None, user: str | None = None
+    *, criticality: Criticality | str | None = None, user: str | bytes | int | None = None
 ) -> Iterator[RequestContext]:
     """Say something about the request that the block works for; what is not said stays as around the block.
 
@@ -75,12 +87,15 @@ def request_context(
         user: Whom the request is for, such as the id of a user or a tenant; only a hash of it is kept.
 
     Raises:
-        ValueError: when there is no such criticality.
+        ValueError: when there is no such criticality, or the user is none of these.
     """
     context = REQUEST.get()
     if criticality is not None:
-        context = replace(context, criticality=Criticality(criticality))
+        context = replace(context, criticality=_class_of(criticality))
     if user is not None:
+        if isinstance(user, bool) or not isinstance(user, str | bytes | int):
+            kind = type(user).__name__  # the value itself may be personal data
+            raise ValueError(f"request_context: user is a {kind}: must be text, bytes or a whole number")
         context = replace(context, fairness=fairness_key(user))
     token = REQUEST.set(context)
     try:

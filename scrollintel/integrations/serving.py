@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
@@ -12,7 +12,7 @@ from typing import Any
 from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.config.admission import AdmissionConfig
 from ..core.context import Criticality, fairness_key
-from ..core.errors import DeadlineExceededError, RejectedError
+from ..core.errors import ConfigError, DeadlineExceededError, RejectedError, Violation
 from ..core.outcome import Verdict
 from ..core.retry_scope import RetryScope
 from ..core.strategies.admission import Admission
@@ -102,6 +102,9 @@ class Reception:
         criticality: Tells the class of a request, as a `Criticality` or its value, or None to leave it to the headers.
         user: Tells whom a request is for, such as the id of a user or tenant, or None.
         clock: Where time comes from; the system's by default.
+
+    Raises:
+        ConfigError: when an argument is something else, which would otherwise fail with each request.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class Reception:
         user: Ask | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        _check(admission, accept, exempt, criticality=criticality, user=user)
         self.exempt = frozenset(exempt)
         self._unlimited = admission is None
         self.admission = Admission(AdmissionConfig()) if admission is None else admission
@@ -158,9 +162,25 @@ class Reception:
         told = replace(
             told,
             criticality=told.criticality if criticality is None else Criticality(criticality),
-            fairness=told.fairness if user is None else fairness_key(str(user)),
+            fairness=told.fairness if user is None else fairness_key(user if isinstance(user, bytes) else str(user)),
         )
         return told, waited
+
+
+def _check(admission: object, accept: object, exempt: object, **asked: object) -> None:
+    problems = []
+    if admission is not None and not isinstance(admission, Admission):
+        allowed = "an Admission or None; an AdmissionConfig becomes one by Admission(config)"
+        problems.append(Violation("admission", admission, allowed))
+    if accept is not None and not isinstance(accept, Accept):
+        problems.append(Violation("accept", accept, "an Accept or None"))
+    if isinstance(exempt, str) or not isinstance(exempt, Iterable):
+        problems.append(Violation("exempt", exempt, "a list of paths or methods, not one of them"))
+    for field, value in asked.items():
+        if value is not None and not callable(value):
+            problems.append(Violation(field, value, "a function of the request or None"))
+    if problems:
+        raise ConfigError("ServerMiddleware", problems)
 
 
 def queue_wait(text: str | None, now: float) -> float:

@@ -200,6 +200,16 @@ def test_pool_checks_its_hosts(clock: ManualClock, ledger: Ledger) -> None:
         OutlierConfig(ejection_time=400)
 
 
+def test_pool_takes_its_configuration_as_policies_take_theirs() -> None:
+    """An object or a dict of its fields; anything else is refused."""
+    pool = HostPool("search", ["a"], config={"consecutive_failures": 3})
+    assert pool.config == OutlierConfig(consecutive_failures=3)
+    wrong: Any
+    for wrong in (3, {"failures": 3}):
+        with pytest.raises(ConfigError):
+            HostPool("search", ["a"], config=wrong)
+
+
 def test_pool_under_tasks_and_cancellation_loses_no_call(clock: ManualClock, ledger: Ledger) -> None:
     """Half of two hundred tasks are cancelled on their way; nothing is in flight at the end."""
     hosts = pool(clock, ledger)

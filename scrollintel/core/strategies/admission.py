@@ -10,7 +10,7 @@ from ..chance import chance
 from ..clock import SYSTEM_CLOCK, Clock
 from ..config.admission import AdmissionConfig
 from ..context import Criticality
-from ..errors import DeadlineExceededError, ShedError
+from ..errors import ConfigError, DeadlineExceededError, ShedError, Violation
 from ..hub import DEFAULT_HUB, EventHub
 from ..locks import CONFIGURING, new_lock
 from ..machines.admission import LEVELS, AdmissionMachine, FixedSlots, Slots, level_of
@@ -50,6 +50,9 @@ class Admission:
         clock: Where time comes from; the system's by default.
         hub: Where events go; the shared one by default.
         source: Gives random numbers in [0, 1).
+
+    Raises:
+        ConfigError: when the configuration is something else.
     """
 
     __slots__ = (
@@ -74,6 +77,8 @@ class Admission:
         hub: EventHub = DEFAULT_HUB,
         source: Callable[[], float] = chance,
     ) -> None:
+        if config is not None and not isinstance(config, AdmissionConfig):
+            raise ConfigError("Admission", [Violation("config", config, "an AdmissionConfig or None")])
         self.config = config = AdmissionConfig() if config is None else config
         self._clock = clock
         self.hub = hub

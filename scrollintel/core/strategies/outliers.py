@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar, cast
@@ -123,12 +123,12 @@ class HostPool:
     Arguments:
         name: Name of the pool, for events; 1 to 200 characters without control characters.
         hosts: Names or addresses of the hosts; at least one, each once.
-        config: When a host is taken out; the defaults are those of Envoy.
+        config: When a host is taken out: an `OutlierConfig` or a dict of its fields. The defaults are those of Envoy.
         clock: Where time comes from; the system's by default.
         hub: Where events go; the shared one by default.
 
     Raises:
-        ConfigError: when the name is not usable, or there is no host, or one stands there twice.
+        ConfigError: when the name or the configuration is not usable, or there is no host, or one stands there twice.
     """
 
     __slots__ = ("__weakref__", "_classify", "_lock", "_machine", "clock", "hub", "name")
@@ -138,14 +138,14 @@ class HostPool:
         name: str,
         hosts: Iterable[str],
         *,
-        config: OutlierConfig | None = None,
+        config: OutlierConfig | Mapping[str, Any] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         hub: EventHub = DEFAULT_HUB,
     ) -> None:
         self.name = check_name(name, "HostPool")
         self.clock = clock
         self.hub = hub
-        used = OutlierConfig() if config is None else config
+        used = _configured(config)
         self._lock = new_lock()
         self._classify = classifier(used)
         self._machine = OutlierMachine(used, _checked(hosts), clock.monotonic())
@@ -276,6 +276,16 @@ class HostPool:
                     ejections=host.ejections,
                 )
             )
+
+
+def _configured(config: OutlierConfig | Mapping[str, Any] | None) -> OutlierConfig:
+    if config is None:
+        return OutlierConfig()
+    if isinstance(config, Mapping):
+        return OutlierConfig.from_dict(config)
+    if not isinstance(config, OutlierConfig):
+        raise ConfigError("HostPool", [Violation("config", config, "an OutlierConfig, a dict of its fields or None")])
+    return config
 
 
 def _checked(hosts: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from typing import Any
 
 import pytest
 
@@ -35,9 +36,25 @@ def test_request_context_holds_within_its_block() -> None:
 
 def test_request_context_refuses_an_unknown_class() -> None:
     """A typing mistake is told, and nothing changes."""
-    with pytest.raises(ValueError, match="urgent"), request_context(criticality="urgent"):
+    allowed = "one of 'critical_plus', 'critical', 'sheddable_plus', 'sheddable'"
+    with (
+        pytest.raises(ValueError, match=f"criticality='urgent': must be {allowed}"),
+        request_context(criticality="urgent"),
+    ):
         raise AssertionError
     assert current_request().criticality is Criticality.CRITICAL
+
+
+def test_request_context_takes_any_name_of_a_user() -> None:
+    """Ids are numbers in one place, text in another and bytes in a header; what is none of these is refused."""
+    wrong: Any = ["7"]
+    with request_context(user="7") as text, request_context(user=7) as number, request_context(user=b"7") as header:
+        assert text.fairness == number.fairness == header.fairness
+    with (
+        pytest.raises(ValueError, match="user is a list: must be text, bytes or a whole number"),
+        request_context(user=wrong),
+    ):
+        raise AssertionError
 
 
 def test_request_context_reaches_tasks_and_not_other_threads() -> None:

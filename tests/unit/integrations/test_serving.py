@@ -10,7 +10,8 @@ import pytest
 
 from scrollintel.core.call import remaining
 from scrollintel.core.config.admission import AdmissionConfig
-from scrollintel.core.errors import DeadlineExceededError
+from scrollintel.core.context import request_context
+from scrollintel.core.errors import ConfigError, DeadlineExceededError
 from scrollintel.core.machines.admission import FixedSlots
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.strategies.admission import Admission
@@ -156,3 +157,36 @@ def test_request_whose_time_is_over_takes_no_slot(admission: Admission, slots: S
     with pytest.raises(DeadlineExceededError):
         reception.begin({}, {TIMEOUT_HEADER: "0"}.get)
     assert slots.running == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"admission": AdmissionConfig()}, "must be an Admission or None"),
+        ({"accept": True}, "accept=True: must be an Accept or None"),
+        ({"exempt": "/health"}, "exempt='/health': must be a list of paths or methods, not one of them"),
+        ({"criticality": "critical"}, "criticality='critical': must be a function of the request or None"),
+        ({"user": "ann"}, "user='ann': must be a function of the request or None"),
+    ],
+)
+@pytest.mark.parametrize("middleware", [asgi.ServerMiddleware, wsgi.ServerMiddleware])
+def test_middleware_refuses_what_would_fail_with_each_request(middleware: Any, options: Any, told: str) -> None:
+    """A server that starts serves: what does not fit is told when the middleware is made."""
+    with pytest.raises(ConfigError) as caught:
+        middleware(lambda *arguments: [], **options)
+    assert told in str(caught.value)
+
+
+def test_admission_takes_a_configuration_alone() -> None:
+    """A name in its place is told at once."""
+    wrong: Any = "shop"
+    with pytest.raises(ConfigError, match="config='shop': must be an AdmissionConfig or None"):
+        Admission(wrong)
+
+
+@pytest.mark.parametrize("user", ["7", b"7", 7])
+def test_user_is_the_same_however_a_server_gives_its_name(admission: Admission, user: object) -> None:
+    """ASGI gives headers as bytes and WSGI as text; whoever is meant keeps the same place."""
+    visit = Reception(admission=admission, user=lambda request: user).begin({}, {}.get)
+    with request_context(user="7") as known:
+        assert visit.told.fairness == known.fairness
