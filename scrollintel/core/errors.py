@@ -142,6 +142,7 @@ class CircuitOpenError(RejectedError):
         source: Name of the circuit.
         retry_after: Seconds until the next probe is admitted; None when only an operator can end the state.
         last_failure: Summary of the failure seen last, or None.
+        key: Which circuit of the policy it is, where each key or level has one; None for that of the whole policy.
     """
 
     code = "circuit_open"
@@ -155,6 +156,7 @@ class CircuitOpenError(RejectedError):
             source: str,
             retry_after: float | None = None,
             last_failure: FailureSummary | None = None,
+            key: str | None = None,
         ) -> None: ...
 
     @property
@@ -162,10 +164,16 @@ class CircuitOpenError(RejectedError):
         """Summary of the failure seen last, or None."""
         return self.args[2] if len(self.args) > 2 else None
 
+    @property
+    def key(self) -> str | None:
+        """Key or level whose circuit refused, or None for the circuit of the whole policy."""
+        return self.args[3] if len(self.args) > 3 else None
+
     def __str__(self) -> str:
-        hint = "" if self.retry_after is None else f"; {self.until} {self.retry_after:.3g} s"
+        circuit = f"{self.source!r}" if self.key is None else f"{self.key!r} of {self.source!r}"
+        hint = f"; {self.until} {self.retry_after:.3g} s" if self.until and self.retry_after is not None else ""
         failed = "" if self.last_failure is None else f"; last failure: {self.last_failure.type}"
-        return f"circuit {self.source!r} {self.reason}{hint}{failed}"
+        return f"circuit {circuit} {self.reason}{hint}{failed}"
 
     @property
     def details(self) -> dict[str, Any]:  # Any: JSON values of mixed types
@@ -174,6 +182,7 @@ class CircuitOpenError(RejectedError):
             "source": self.source,
             "retry_after": self.retry_after,
             "last_failure": None if failure is None else failure.to_dict(),
+            "key": self.key,
         }
 
 
@@ -200,6 +209,7 @@ class CircuitRampingError(CircuitOpenError):
 
     code = "circuit_ramping"
     reason = "lets traffic return step by step"
+    until = ""
 
 
 class BulkheadFullError(RejectedError):

@@ -152,7 +152,7 @@ class Circuit:
                     raise self._refused(OPEN, left)
                 # The same as `_refused`, in place: a storm of refusals is when their price matters.
                 rejected.step()
-                raise CircuitOpenError(self.config.name, left, self.last_failure)
+                raise CircuitOpenError(self.config.name, left, self.last_failure, self.key)
 
     def resume(self, call: Call, wait: Wait) -> Permit:
         """Never called: a circuit does not let wait."""
@@ -582,11 +582,11 @@ class Circuit:
         if self.hub.active:
             self._tell_refusal(retry_after)
         if state is OPEN:
-            return CircuitOpenError(self.config.name, retry_after, self.last_failure)
+            return CircuitOpenError(self.config.name, retry_after, self.last_failure, self.key)
         if state is HALF_OPEN:
-            return CircuitHalfOpenError(self.config.name, retry_after, self.last_failure)
+            return CircuitHalfOpenError(self.config.name, retry_after, self.last_failure, self.key)
         kind = CircuitIsolatedError if state is CircuitState.ISOLATED else CircuitRampingError
-        return kind(self.config.name, retry_after, self.last_failure)
+        return kind(self.config.name, retry_after, self.last_failure, self.key)
 
     def _tell_refusal(self, retry_after: float | None) -> None:
         from ..events import CallRejected

@@ -27,7 +27,7 @@ from scrollintel import (
 
 ERRORS: list[ScrollIntelError] = [
     CircuitOpenError("shop", 12.0, FailureSummary("ConnectError", "text", 5.0)),
-    CircuitIsolatedError("shop"),
+    CircuitIsolatedError("shop", None, None, "host=a"),
     CircuitRampingError("shop", 0.5),
     BulkheadFullError("shop"),
     RateLimitedError("shop", 2.0),

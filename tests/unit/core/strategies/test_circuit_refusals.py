@@ -97,6 +97,7 @@ def test_circuit_refusal_while_ramping_says_so(make: Make, clock: ManualClock) -
     with pytest.raises(CircuitRampingError) as caught:
         pipeline.call(ok)
     assert caught.value.retry_after == 0.0
+    assert str(caught.value) == "circuit 'orders' lets traffic return step by step; last failure: Broken"
     clock.advance(100.0)
     for _ in range(20):
         pipeline.call(ok)

@@ -54,8 +54,10 @@ def test_keyed_circuits_are_made_on_demand_and_stand_apart(hosts: Pipeline) -> N
     assert keys(hosts) == set()
     fail(hosts, "a")
     assert hosts.call(ask, "b") == "answer of b"
-    with pytest.raises(CircuitOpenError):
+    with pytest.raises(CircuitOpenError) as caught:
         hosts.call(ask, "a")
+    assert (caught.value.key, caught.value.details["key"]) == ("a", "a")
+    assert str(caught.value).startswith(f"circuit 'a' of {hosts.name!r} is open; next probe in")
     assert keys(hosts) == {"a", "b"}
     assert hosts.circuit("a").state is OPEN
     tally = hosts.snapshot().tally
