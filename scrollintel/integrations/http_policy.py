@@ -15,6 +15,7 @@ from ..core.config.base import Config
 from ..core.config.breaker import CircuitBreakerConfig
 from ..core.config.fallback import FallbackConfig
 from ..core.config.policy import Policy
+from ..core.config.presets import preset_parts
 from ..core.config.retry import RetryConfig
 from ..core.config.timeout import TimeoutConfig
 from ..core.errors import ConfigError, NotFoundError, RejectedError, Violation
@@ -155,6 +156,7 @@ def http_policy(
     name: str = DEFAULT_NAME,
     /,
     *,
+    preset: str | None = None,
     retry_methods: Iterable[str] = IDEMPOTENT_METHODS,
     **parts: Any,  # Any: the parts of a policy
 ) -> Policy:
@@ -162,6 +164,8 @@ def http_policy(
 
     Arguments:
         name: Transports and adapters of the same name share their circuits.
+        preset: Name of parts that need no tuning, in place of circuit and retries: "goodput", see `protect`. Time
+            limits stay those of HTTP.
         retry_methods: Methods that may be sent more than once, in place of the idempotent ones.
         parts: Fields of `Policy` that replace the defaults; None leaves a part out. What HTTP needs and a given
             part does not say (predicates, `Retry-After`, the key) is filled in. A breaker without `timeout`
@@ -170,7 +174,10 @@ def http_policy(
     Raises:
         ConfigError: with every violation, or when a part does not fit HTTP clients; see `complete`.
     """
-    defaults = {"breaker": CircuitBreakerConfig(name, timeout=ATTEMPT_TIMEOUT), "retry": RetryConfig()}
+    defaults: dict[str, Any] = {"breaker": CircuitBreakerConfig(name), "retry": RetryConfig()}
+    if preset is not None:
+        defaults = dict(preset_parts(preset, name))
+    defaults["breaker"] = replace(defaults["breaker"], timeout=ATTEMPT_TIMEOUT)
     policy = Policy(name, **{**defaults, **parts})
     breaker = policy.breaker
     if "timeout" not in parts:
@@ -206,6 +213,7 @@ def complete(policy: Policy, before: Policy | None = None) -> Policy:
     changes: dict[str, Any] = {}  # Any: fields of a policy
     if policy.breaker is not None:
         changes["breaker"] = _fill(policy.breaker, None if before is None else before.breaker, _BREAKER_HOOKS)
+    if policy.breaker is not None or policy.limit is not None:
         changes["key"] = policy.key or (before.key if before is not None else None) or host_key
     if policy.retry is not None:
         changes["retry"] = _fill(policy.retry, None if before is None else before.retry, _RETRY_HOOKS)
@@ -232,17 +240,24 @@ class Protection:
     """The pipeline behind a transport or adapter; it keeps to the rules of HTTP when the policy is replaced.
 
     Arguments:
-        policy: A policy, which is completed, or a name: the registered policy, else the default one of that name.
+        policy: A policy, which is completed, or a name: the registered policy, else the default one of that name. A
+            pipeline goes on under its policy as completed.
         registry: Where names are looked up.
 
     Raises:
-        ConfigError: see `complete`.
+        ConfigError: when it is something else; and see `complete`.
     """
 
     __slots__ = ("_pipeline", "_policy")
 
-    def __init__(self, policy: Policy | str, registry: Registry = DEFAULT_REGISTRY) -> None:
-        self._pipeline = registry.pipeline(complete(_find(policy, registry) if isinstance(policy, str) else policy))
+    def __init__(self, policy: Policy | Pipeline | str, registry: Registry = DEFAULT_REGISTRY) -> None:
+        if isinstance(policy, Pipeline):
+            policy.replace(complete(policy.policy))
+            self._pipeline = policy
+        elif isinstance(policy, Policy | str):
+            self._pipeline = registry.pipeline(complete(_find(policy, registry) if isinstance(policy, str) else policy))
+        else:
+            raise ConfigError("HTTP client", [Violation("policy", policy, "a Policy, the name of one, or a Pipeline")])
         self._policy = self._pipeline.policy
 
     @property

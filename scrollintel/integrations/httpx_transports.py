@@ -25,7 +25,7 @@ class ProtectedTransport(Generic[T]):
     Arguments:
         wrapped: The transport that sends; by default a new one with the client library's defaults. Its own
             `retries` should stay 0, because they would multiply.
-        policy: A `Policy` or the name of one; see `http_policy`.
+        policy: A `Policy`, the name of one, or a pipeline; see `http_policy`.
         registry: Where names are looked up; the process-wide one by default.
         propagate: Whether requests tell their server the time left, their criticality and who retries, see
             `propagation`; or a function of the request that says so. False by default: the same client may speak to
@@ -42,7 +42,7 @@ class ProtectedTransport(Generic[T]):
     def __init__(
         self,
         wrapped: T | None = None,
-        policy: Policy | str = DEFAULT_NAME,
+        policy: Policy | Pipeline | str = DEFAULT_NAME,
         *,
         registry: Registry = DEFAULT_REGISTRY,
         propagate: Propagate = False,

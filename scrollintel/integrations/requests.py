@@ -45,7 +45,7 @@ class ResilientAdapter(HTTPAdapter):
     """An adapter that sends every request under a policy.
 
     Arguments:
-        policy: A `Policy` or the name of one; see `http_policy`.
+        policy: A `Policy`, the name of one, or a pipeline; see `http_policy`.
         registry: Where names are looked up; the process-wide one by default.
         propagate: Whether requests tell their server the time left, their criticality and who retries, see
             `propagation`; or a function of the request that says so. False by default: the same client may speak to
@@ -58,7 +58,7 @@ class ResilientAdapter(HTTPAdapter):
 
     def __init__(
         self,
-        policy: Policy | str = DEFAULT_NAME,
+        policy: Policy | Pipeline | str = DEFAULT_NAME,
         *,
         registry: Registry = DEFAULT_REGISTRY,
         propagate: Propagate = False,
@@ -130,7 +130,7 @@ class ResilientAdapter(HTTPAdapter):
         self._protection = Protection(state["policy"])
 
 
-def session(policy: Policy | str = DEFAULT_NAME, **options: Any) -> requests.Session:
+def session(policy: Policy | Pipeline | str = DEFAULT_NAME, **options: Any) -> requests.Session:
     """Return a session whose requests to every host go through one `ResilientAdapter`; takes the same arguments."""
     protected = requests.Session()
     adapter = ResilientAdapter(policy, **options)

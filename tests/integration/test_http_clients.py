@@ -13,6 +13,7 @@ import requests
 from urllib3.util import Timeout
 
 from scrollintel import (
+    AdaptiveLimitConfig,
     CallTimeoutError,
     CircuitBreakerConfig,
     CircuitOpenError,
@@ -366,6 +367,24 @@ def test_client_name_alone_takes_the_registered_policy(open_client: Open, regist
     assert open_client("shop").pipeline is known
     assert open_client("another").pipeline.policy == http_policy("another")
     assert registry.names() == ["another", "shop"]
+
+
+def test_transport_takes_a_pipeline(registry: Registry) -> None:
+    """What `protect` returns can be given as it is, and is completed as a policy is."""
+    known = registry.pipeline(Policy("shop", retry=RetryConfig(), limit=AdaptiveLimitConfig()))
+    transport = ResilientTransport(policy=known, registry=registry)
+    assert transport.pipeline is known
+    assert known.policy.retry is not None
+    assert known.policy.retry.repeatable == Repeatable()
+    assert known.policy.key is host_key
+
+
+@pytest.mark.parametrize("wrong", [7, None, print])
+def test_transport_with_something_else_than_a_policy_says_what_is_allowed(registry: Registry, wrong: Any) -> None:
+    """The value and what may stand in its place are named."""
+    with pytest.raises(ConfigError, match="must be a Policy, the name of one, or a Pipeline"):
+        ResilientTransport(policy=wrong, registry=registry)
+    assert registry.names() == []
 
 
 def test_transport_with_hedging_is_refused(registry: Registry) -> None:

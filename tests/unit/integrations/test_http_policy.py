@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from scrollintel import (
+    AdaptiveLimitConfig,
     CircuitBreakerConfig,
     CircuitOpenError,
     ConfigError,
@@ -21,6 +22,7 @@ from scrollintel import (
     HedgeConfig,
     Policy,
     RetryConfig,
+    ThrottleConfig,
     TimeoutConfig,
     Value,
 )
@@ -237,6 +239,30 @@ def test_http_policy_with_parts_left_out_has_none_of_them() -> None:
     """None leaves a part out, and without a breaker there is no key."""
     policy = http_policy("shop", breaker=None, retry=None)
     assert (policy.breaker, policy.retry, policy.key) == (None, None, None)
+
+
+def test_http_policy_of_a_preset_has_its_parts_and_the_time_limits_of_http() -> None:
+    """The limit is one for each host, retries are those that HTTP allows, and parts beside it replace its own."""
+    policy = http_policy("shop", preset="goodput")
+    assert policy.breaker is not None
+    assert policy.retry is not None
+    assert policy.retry.budget is not None
+    assert (policy.limits.attempt, policy.limits.total, policy.breaker.timeout) == (10.0, 30.0, 10.0)
+    assert (policy.breaker.recovery_timeout, policy.retry.base_delay) == (5.0, 0.1)
+    assert (policy.key, policy.retry.repeatable, policy.breaker.result_predicate) == (
+        host_key,
+        Repeatable(),
+        is_failure,
+    )
+    assert (policy.limit, policy.throttle) == (AdaptiveLimitConfig(), ThrottleConfig())
+    assert http_policy("shop", preset="goodput", throttle=None).throttle is None
+    with pytest.raises(ConfigError, match="preset='goodputt': must be one of the known presets: goodput"):
+        http_policy("shop", preset="goodputt")
+
+
+def test_http_policy_with_a_limit_alone_has_one_for_each_host() -> None:
+    """Hosts differ in what they can do, with a circuit and without one."""
+    assert http_policy("shop", breaker=None, limit=AdaptiveLimitConfig()).key is host_key
 
 
 def test_http_policy_with_bad_values_names_them() -> None:
