@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..core.config.base import InvalidValue, boolean, name_problem
+from ..core.config.known_names import one_of
 from ..core.config.policy import Policy
 from ..core.config.presets import preset_parts
 from ..core.errors import ConfigError, Violation
 
 _FLAG = boolean()["rule"]
+_BESIDE = ("preset", "keyed")
+"""Fields of a table beside those of a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ def contenders(value: object) -> dict[str, Contender]:
             found[name] = contender(name, table)
         except ConfigError as error:
             wrong.extend(
-                Violation(f"{name}.{v.field}".replace(".[", "["), v.value, v.allowed) for v in error.violations
+                Violation(f"{name}.{v.field}".replace(".[", "[").removesuffix("."), v.value, v.allowed)
+                for v in error.violations
             )
     if wrong:
         raise ConfigError("policies", wrong)
@@ -76,7 +80,7 @@ def contender(name: str, table: object) -> Contender:
     if isinstance(table, Policy):
         return Contender(_checked(table))
     if not isinstance(table, Mapping) or name_problem(name):
-        raise ConfigError("policy", [Violation("(root)", table, "a table with the fields of a policy")])
+        raise ConfigError("policy", [Violation("", table, "a table with the fields of a policy")])
     content = dict(table)
     keyed, wrong = content.pop("keyed", False), []
     try:
@@ -90,6 +94,11 @@ def contender(name: str, table: object) -> Contender:
             content = {**preset_parts(preset, name), **content}
         except ConfigError as error:
             wrong.extend(error.violations)
+    known = [*(item.name for item in fields(Policy)), *_BESIDE]
+    unknown = [key for key in content if key not in known]
+    wrong.extend(Violation(str(key), content.pop(key), one_of(known, key, "fields")) for key in unknown)
+    if content.get("key") is not None and not callable(content["key"]):
+        wrong.append(Violation("key", content.pop("key"), "None; keyed = true gives each host its own circuit"))
     content.setdefault("name", name)
     breaker = content.get("breaker")
     if isinstance(breaker, Mapping):

@@ -80,7 +80,10 @@ def recording_of(lines: Iterable[str]) -> list[Recorded]:
         if not text.strip():
             continue
         try:
-            found.append(Recorded.from_dict(json.loads(text)))
+            content = json.loads(text)
+            if not isinstance(content, dict):
+                raise ValueError
+            found.append(Recorded.from_dict(content))
         except (ValueError, RecursionError) as error:
             if isinstance(error, ConfigError):
                 wrong.extend(Violation(f"line {place} {v.field}", v.value, v.allowed) for v in error.violations)
@@ -89,7 +92,7 @@ def recording_of(lines: Iterable[str]) -> list[Recorded]:
         if len(wrong) >= MAX_TOLD:
             break
     if not wrong and not any(item.outcome is not RecordedOutcome.REFUSED for item in found):
-        wrong.append(Violation("(lines)", len(found), "at least one attempt that was not refused"))
+        wrong.append(Violation("attempts", len(found), "at least one attempt that was not refused"))
     if wrong:
         raise ConfigError("recording", wrong)
     return sorted(found, key=lambda item: item.at)

@@ -227,15 +227,15 @@ class Scenario(Config):
     """
 
     name: str = field(metadata=name())
-    arrivals: ArrivalsConfig = field(metadata=required(ArrivalsConfig))
+    arrivals: ArrivalsConfig = field(metadata=required(ArrivalsConfig, "a table [arrivals] with its rate"))
     policies: Mapping[str, Contender] = field(metadata=_policies())
     duration: float = field(default=240.0, metadata=number(above=True, maximum=1e7, unit="seconds"))
     about: str | None = field(default=None, metadata=line(maximum=500, optional=True))
     bucket: float = field(default=5.0, metadata=number(above=True, unit="seconds"))
     trouble: tuple[float, float] | None = field(default=None, metadata=_span())
     recovered: float = field(default=0.95, metadata=number(above=True, maximum=1.0))
-    clients: ClientsConfig = field(default_factory=ClientsConfig, metadata=required(ClientsConfig))
-    service: ServiceConfig = field(default_factory=ServiceConfig, metadata=required(ServiceConfig))
+    clients: ClientsConfig = field(default_factory=ClientsConfig, metadata=required(ClientsConfig, "a table [clients]"))
+    service: ServiceConfig = field(default_factory=ServiceConfig, metadata=required(ServiceConfig, "a table [service]"))
     expect: Mapping[str, Expectation] = field(default_factory=dict, metadata=expectations())
 
     def _conflicts(self, broken: set[str]) -> Iterator[Violation]:

@@ -15,7 +15,7 @@ from ..problems import CommandError
 from ..program import Command
 from ..session import Session
 from ..values import DURATION
-from .simulate import draw
+from .simulate import chart_file, draw
 
 if TYPE_CHECKING:
     from ...simulation import Replay, ReplayBucket
@@ -61,11 +61,12 @@ def replay(
     if unknown:
         hint = f"policies: {', '.join(known)}"
         raise CommandError(f"there is no policy {unknown[0]!r} in {policies}", ExitCode.USAGE, "usage", hint)
+    picture_file = chart_file(chart)
     chosen = {name: policy for name, policy in known.items() if not names or name in names}
     found = run(load_recording(Path(recording).expanduser()), chosen, bucket=bucket, seed=seed)
     picture = _chart(found)
-    if chart is not None:
-        Path(chart).expanduser().write_text(picture.to_svg(), encoding="utf-8")
+    if picture_file is not None:
+        picture_file.write_text(picture.to_svg(), encoding="utf-8")
     if session.json:
         session.output.json({"replays": [item.to_dict() for item in found], "assumptions": list(ASSUMPTIONS)})
         return ExitCode.OK

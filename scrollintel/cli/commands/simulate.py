@@ -84,6 +84,7 @@ def simulate(
             raise CommandError("--show goes with --example", ExitCode.USAGE, "usage")
         session.output.raw(example_text(example))
         return ExitCode.OK
+    picture_file = chart_file(chart)
     told = shipped(example) if example is not None else load_scenario(Path(str(scenario)).expanduser())
     with session.output.progress("simulating") as tell:
         try:
@@ -100,8 +101,8 @@ def simulate(
     missed = shortfalls(told.expect, reports)
     code = ExitCode.FAILED if missed else ExitCode.OK
     picture = Chart.of(reports)
-    if chart is not None:
-        Path(chart).expanduser().write_text(picture.to_svg(), encoding="utf-8")
+    if picture_file is not None:
+        picture_file.write_text(picture.to_svg(), encoding="utf-8")
     if session.json:
         session.output.json(
             {
@@ -121,6 +122,16 @@ def simulate(
     for item in missed:
         session.output.say(f"  {item}")
     return code
+
+
+def chart_file(given: str | None) -> Path | None:
+    """Return where a chart goes; what has no folder is refused before minutes have been spent on it."""
+    if given is None:
+        return None
+    file = Path(given).expanduser()
+    if not file.parent.is_dir():
+        raise CommandError(f"--chart: there is no folder {file.parent}", ExitCode.USAGE, "usage")
+    return file
 
 
 def draw(session: Session, picture: Chart) -> None:

@@ -13,7 +13,8 @@ def one_of(known: Collection[str], given: object, what: str) -> str:
         given: What was written; a near miss of a known name is named.
         what: What they are names of, in the plural.
     """
-    return f"one of the known {what}: {', '.join(known) or 'there are none'}{hint(known, given)}"
+    listed = map(repr, known) if any("," in name for name in known) else known
+    return f"one of the known {what}: {', '.join(listed) or 'there are none'}{hint(known, given)}"
 
 
 def hint(known: Collection[str], given: object) -> str:

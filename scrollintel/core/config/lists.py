@@ -143,8 +143,8 @@ def rows(kind: type[Config], *, maximum: int) -> dict[str, Rule]:
     return {"rule": row(kind, maximum=maximum)}
 
 
-def required(kind: type[Config]) -> dict[str, Rule]:
-    """Accept another configuration or a mapping of its fields, and not None."""
+def required(kind: type[Config], words: str | None = None) -> dict[str, Rule]:
+    """Accept another configuration or a mapping of its fields, described by `words`, and not None."""
 
     def convert(value: object) -> Config:
         if isinstance(value, kind):
@@ -153,5 +153,5 @@ def required(kind: type[Config]) -> dict[str, Rule]:
             return kind.from_dict(value)
         raise InvalidValue
 
-    words = f"a {kind.__name__}"
+    words = words or f"a {kind.__name__}"
     return {"rule": Rule(convert, words, dump=lambda config: config.to_dict(), schema=kind.json_schema())}

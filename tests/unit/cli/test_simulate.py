@@ -110,6 +110,7 @@ def test_simulate_prints_an_example_to_start_from(cli: Run, tmp_path: Path, name
         (["small.toml", "--seeds", "1-9999999"], "neither a seed nor a range"),
         (["small.toml", "--policy", "braker"], "did you mean breaker"),
         (["broken.toml"], "did you mean rate"),
+        (["small.toml", "--chart", "none/goodput.svg"], "--chart: there is no folder none"),
     ],
 )
 @pytest.mark.usefixtures("scenario")
@@ -148,12 +149,17 @@ def test_replay_speaks_json(cli: Run, recording: str, scenario: str) -> None:
         (["outcomes.jsonl", "small.toml", "--policy", "x"], "there is no policy 'x'"),
         (["outcomes.jsonl", "empty.toml"], "tables [policies.NAME]"),
         (["outcomes.jsonl", "small.toml", "--bucket", "0"], "--bucket must be above 0"),
+        (["outcomes.jsonl", "small.toml", "--chart", "none/goodput.svg"], "--chart: there is no folder none"),
+        (["array.jsonl", "small.toml"], "line 1='[1]': must be a JSON object"),
+        (["none.jsonl", "small.toml"], "attempts=0: must be at least one attempt that was not refused"),
     ],
 )
 @pytest.mark.usefixtures("scenario", "recording")
 def test_replay_tells_what_is_wrong(cli: Run, tmp_path: Path, arguments: list[str], told: str) -> None:
     """Exit code 2, and the line."""
     (tmp_path / "empty.toml").write_text("", encoding="utf-8")
+    (tmp_path / "none.jsonl").write_text("", encoding="utf-8")
+    (tmp_path / "array.jsonl").write_text("[1]\n", encoding="utf-8")
     (tmp_path / "wrong.jsonl").write_text(
         OUTCOMES.splitlines()[0] + '\n{"at": 1, "duration": 1, "outcome": "sucess"}\n', encoding="utf-8"
     )

@@ -44,7 +44,10 @@ def violations(data: dict[str, Any]) -> dict[str, str]:
         ({"service": {"hosts": 2, "changes": [{"at": 5, "hosts": [2]}]}}, "service.changes[0].hosts", "from 0 to 1"),
         ({"service": {"changes": [{"at": 5, "failures": 2}]}}, "service.changes[0].failures", "at most 1"),
         ({"policies": {}}, "policies", "one table [policies.NAME] or more"),
-        ({"policies": {"a": 3}}, "policies.a.(root)", "a table"),
+        ({"arrivals": 3}, "arrivals", "a table [arrivals] with its rate"),
+        ({"policies": {"a": 3}}, "policies.a", "a table"),
+        ({"policies": {"a": {"presets": "goodput"}}}, "policies.a.presets", "did you mean preset?"),
+        ({"policies": {"a": {"key": "host"}}}, "policies.a.key", "None; keyed = true gives each host its own"),
         ({"policies": {"a": {"retries": {}}}}, "policies.a.retries", "did you mean retry?"),
         ({"policies": {"a": {"retry": {"max_attempts": 0}}}}, "policies.a.retry.max_attempts", "at least 1"),
         ({"policies": {"a": {"timeout": {"in_thread": True}}}}, "policies.a.timeout.in_thread", "one thread"),
@@ -58,6 +61,7 @@ def violations(data: dict[str, Any]) -> dict[str, str]:
         ({"policies": {"a": {"breaker": {}, "keyed": True}}}, "policies.a.keyed", 'clients.route is "key"'),
         ({"expect": {"none": {"durign": 0.5}}}, "expect.none.durign", "did you mean during?"),
         ({"expect": {"nome": {}}}, "expect.nome", "did you mean none?"),
+        ({"policies": {"a, b": {}, "c": {}}, "expect": {"x": {}}}, "expect.x", "known policies: 'a, b', 'c'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(change: dict[str, Any], field: str, allowed: str) -> None:
