@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from ..control.capacity import CapacityPart, ReplicaPart, of_policy
+from ..control.capacity import KINDS, CapacityPart, ReplicaPart, of_policy
 from ..security.access import Permission
 from .caller import Caller
 from .errors import MissingError
 from .fleet import Fleet, Session
 
+ORDER = {kind: place for place, kind in enumerate(KINDS)}
+"""What is first: the whole before its members."""
 Place = tuple[str, str, str, str | None]
 """Name, service, kind and member of a part."""
 
@@ -40,7 +42,7 @@ class Capacity:
     def parts(
         self, sees: Callable[[str], bool], *, name: str | None = None, with_policies: bool = True
     ) -> list[CapacityPart]:
-        """Return the parts of the services that `sees` tells, by name, service, kind and member.
+        """Return the parts of the services that `sees` tells, by name, service, kind (as in `KINDS`) and member.
 
         Arguments:
             name: Only those of this policy, server or pool.
@@ -53,7 +55,7 @@ class Capacity:
                 for of, kind, member, part in self._of(session, name, with_policies):
                     found.setdefault((of, session.service, kind, member), []).append(part)
                     pools[of, session.service] += kind == "pool" and not part.stale
-        places = sorted(found, key=lambda place: (*place[:3], place[3] or ""))
+        places = sorted(found, key=lambda place: (*place[:2], ORDER[place[2]], place[3] or ""))
         return [
             CapacityPart(kind, of, member, service, found[of, service, kind, member],
                          among=pools[of, service] if kind == "host" else 0)

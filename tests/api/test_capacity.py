@@ -86,7 +86,8 @@ async def test_capacity_is_listed_over_the_replicas_of_a_service(tmp_path: Path)
         assert listed["search", "fallback", "copy"]["figures"]["success_share"] == 0.25
         assert [item["kind"] for item in await items(client, "?kind=pool&kind=host")] == ["host", "pool"]
         assert {item["name"] for item in await items(client, "?search=SHARD")} == {"shards"}
-        assert await items(client, "?service=other") == []
+        assert {item["name"] for item in await items(client, "?name=shards")} == {"shards"}
+        assert await items(client, "?name=shard") == await items(client, "?service=other") == []
         assert [item["kind"] for item in await items(client, "?acting=false")] == []
         await report(client, two, parts=[detector()])
         assert [item["kind"] for item in await items(client, "?acting=false")] == ["metastability"]
@@ -103,8 +104,8 @@ async def test_capacity_of_a_name_is_shown_on_each_replica(tmp_path: Path) -> No
         await report(client, one, full=True, parts=[pool("reduced", 1, 2), host()])
         await report(client, two, full=True, parts=[pool()])
         shown = (await client.get("/capacity/shards")).json()
-        assert [part["kind"] for part in shown["parts"]] == ["host", "pool"]
-        rows = {row["replica"]: row for row in shown["parts"][1]["on_replicas"]}
+        assert [part["kind"] for part in shown["parts"]] == ["pool", "host"]
+        rows = {row["replica"]: row for row in shown["parts"][0]["on_replicas"]}
         assert (rows["one"]["state"], rows["two"]["state"]) == ("reduced", "whole")
         assert rows["one"]["figures"] == {"hosts": 4, "ejected": 1, "ejections": 2}
         answer = await client.get("/capacity/nowhere")

@@ -1,6 +1,7 @@
 """An application that calls other services through circuits, and joins by its environment.
 
-`python -m tests.browser.application NAME=URL …`: each is called ten times a second over real HTTP.
+`python -m tests.browser.application NAME=URL …`: each is called ten times a second over real HTTP, by a policy with an
+adaptive limit. Beside that it has a pool of hosts of which one is out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 import urllib.request
 from contextlib import suppress
 
-from scrollintel import CircuitBreakerConfig, RetryConfig, ft_manager
+from scrollintel import AdaptiveLimitConfig, CircuitBreakerConfig, HostPool, OutlierConfig, RetryConfig, protect
 
 PAUSE = 0.1
 
@@ -20,6 +21,7 @@ def call(name: str, url: str) -> None:
     """Call a service for ever."""
     breaker = CircuitBreakerConfig(name, failure_threshold=5, recovery_timeout=5, success_threshold=3, timeout=2)
     retry = RetryConfig(max_attempts=2, base_delay=0.01)
+    pipeline = protect(name, breaker=breaker, retry=retry, limit=AdaptiveLimitConfig())
 
     def operation() -> int:
         with urllib.request.urlopen(url, timeout=1.0) as answer:
@@ -27,11 +29,21 @@ def call(name: str, url: str) -> None:
 
     while True:
         with suppress(Exception):
-            ft_manager.execute_blocking(operation, circuit_breaker_config=breaker, retry_config=retry)
+            pipeline.call(operation)
         time.sleep(PAUSE)
 
 
+def reach(host: str) -> None:
+    """Ask a host, of which one is down."""
+    if host == "b":
+        raise ConnectionError("refused")
+
+
 if __name__ == "__main__":
+    pool = HostPool("shards", ["a", "b", "c"], config=OutlierConfig(ejection_time=600.0, max_ejection_time=600.0))
+    while not pool.figures().ejected:
+        with suppress(ConnectionError):
+            pool.call(reach)
     pairs = [word.partition("=") for word in sys.argv[1:]]
     threads = [threading.Thread(target=call, args=(name, url), daemon=True) for name, _, url in pairs]
     for thread in threads:

@@ -16,7 +16,7 @@ from .world import World
 pytestmark = pytest.mark.needs("chromium")
 
 VIEWS = ("", "circuits", "circuits?as=tiles", "circuits/payments", "services", "services/payments", "incidents",
-         "recoveries", "alerts", "audit", "settings")  # fmt: skip
+         "recoveries", "capacity", "capacity/shards", "alerts", "audit", "settings")  # fmt: skip
 HEAVIEST = 120_000
 """Bytes of everything that a page loads before it shows anything, as they go over the network."""
 SIZES = {"wide": (1280, 900), "phone": (390, 844)}

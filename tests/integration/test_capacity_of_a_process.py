@@ -165,7 +165,7 @@ def test_capacity_of_a_real_process_is_shown_told_and_heard(tmp_path: Path) -> N
         )
         assert parts(server)["limit", None]["figures"]["limit"] > 0
         shown = httpx2.get(f"{server.api}/capacity/shards").json()
-        assert [part["on_replicas"][0]["state"] for part in shown["parts"]] == ["ejected", "reduced"]
+        assert [part["on_replicas"][0]["state"] for part in shown["parts"]] == ["reduced", "ejected"]
         page = httpx2.get(f"{server.url}/metrics").text
         assert 'scrollintel_metastable{policy="search",service="orders"} 1' in page
         assert 'scrollintel_fallbacks_cold{policy="search",service="orders"} 1' in page

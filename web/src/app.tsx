@@ -10,6 +10,7 @@ import { path, to } from "./router";
 import { connected, heardAt, isStale, may, now, session, summary, unreachable } from "./store";
 import { AlertsView } from "./views/alerts";
 import { AuditView } from "./views/audit";
+import { CapacityListView, CapacityView } from "./views/capacity";
 import { CircuitView } from "./views/circuit";
 import { CircuitsView } from "./views/circuits";
 import { IncidentView } from "./views/incident";
@@ -33,6 +34,7 @@ const ENTRIES: readonly Entry[] = [
   { name: "Overview", parts: [], permission: "health.read", icon: "M3 11l7-7 7 7M5 9.5V17h10V9.5" },
   { name: "Circuits", parts: ["circuits"], permission: "circuits.read", icon: "M2 10h4l2-5 4 10 2-5h4" },
   { name: "Services", parts: ["services"], permission: "services.read", icon: "M10 3v5M10 8L4.5 12M10 8l5.5 4M3 12h3v4H3zM14 12h3v4h-3zM8.5 2h3v3h-3z" },
+  { name: "Capacity", parts: ["capacity"], permission: "metrics.read", icon: "M3 14a7 7 0 0 1 14 0M10 14l3.5-4.5M3 17h14" },
   { name: "Incidents", parts: ["incidents"], permission: "recovery.read", icon: "M10 3l8 14H2zM10 8.5v4M10 14.8v.2" },
   { name: "Recoveries", parts: ["recoveries"], permission: "recovery.read", icon: "M16.5 10a6.5 6.5 0 1 1-2-4.7M16.5 2.5v4h-4" },
   { name: "Alerts", parts: ["alerts"], permission: "health.read", icon: "M5 14V9a5 5 0 0 1 10 0v5l1.5 2h-13zM8.5 17.5h3" },
@@ -103,6 +105,8 @@ function View() {
       return name ? <CircuitView key={name} name={name} /> : <CircuitsView />;
     case "services":
       return name ? <ServiceView key={name} name={name} /> : <ServicesView />;
+    case "capacity":
+      return name ? <CapacityView key={name} name={name} /> : <CapacityListView />;
     case "incidents":
       return name ? <IncidentView key={name} id={name} /> : <IncidentsView />;
     case "recoveries":

@@ -44,6 +44,7 @@ async def list_capacity(
     ask: Ask,
     kind: Annotated[list[Kind] | None, Query(description="only these kinds")] = None,
     service: Annotated[str | None, Query(max_length=200, description="only those of this service")] = None,
+    name: Annotated[str | None, Query(max_length=200, description="only those of this policy, server or pool")] = None,
     search: Annotated[str | None, Query(max_length=200, description="part of the name")] = None,
     acting: Annotated[
         bool | None, Query(description="only those that act or need somebody, or only the others")
@@ -56,7 +57,7 @@ async def list_capacity(
     position = decode_cursor(cursor, (str, str, str, str))
 
     def render() -> Answer:
-        found = ask.use_cases.capacity.visible(ask.caller)
+        found = ask.use_cases.capacity.visible(ask.caller, name=name)
         if kind:
             found = [part for part in found if part.kind in kind]
         if service is not None:

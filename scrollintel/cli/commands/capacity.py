@@ -46,6 +46,7 @@ def capacity() -> None:
     "--kind", "kinds", type=click.Choice(list(KINDS)), metavar="KIND", multiple=True,
     help=f"Only these: {', '.join(KINDS)}; may be given several times.",
 )  # fmt: skip
+@click.option("--name", help="Only those of this policy, server or pool.")
 @click.option("--search", help="Only those whose name contains this.")
 @click.option("--service", help="Only those of this service.")
 @click.option("--acting", is_flag=True, help="Only those that act on calls now, or need somebody.")

@@ -15,6 +15,7 @@ import { StateBand } from "../parts/timeline";
 import { to } from "../router";
 import { circuits, may, now, resetVersion } from "../store";
 import { count, lookOf, NONE, rate, reasonOf, share, span } from "../words";
+import { CapacityCard } from "./capacity";
 import { CircuitConfiguration } from "./circuit-configuration";
 
 const SPANS: readonly (readonly [string, number])[] = [
@@ -119,6 +120,7 @@ export function CircuitView({ name }: { name: string }) {
           </Card>
         </div>
         <div class="column">
+          <CapacityCard name={name} turn={turn} />
           <CircuitConfiguration shown={shown} />
         </div>
       </div>

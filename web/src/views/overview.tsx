@@ -252,12 +252,15 @@ function Lately() {
 }
 
 function When({ fact }: { fact: Record<string, unknown> }) {
-  const at = fact["at"] ?? fact["since"];
+  const told = fact["at"] ?? fact["since"];
+  // What processes tell bears seconds since 1970.
+  const at = typeof told === "number" ? new Date(told * 1000).toISOString() : told;
   return typeof at === "string" && !Number.isNaN(Date.parse(at)) ? <time title={inUtc(at)}>{clock(at)}</time> : null;
 }
 
 function told(fact: Record<string, unknown>): string {
-  const subject = fact["circuit"] ?? fact["target"] ?? fact["name"] ?? fact["service"] ?? fact["subject"] ?? "";
+  const subject = fact["circuit"] ?? fact["target"] ?? fact["name"] ?? fact["policy"] ?? fact["service"] ?? fact["subject"] ?? "";
+  if (/^(host|fallback)\./.test(String(fact["event"]))) return `${String(subject)}: ${String(fact["host"] ?? fact["kind"] ?? "")}`;
   const change = typeof fact["new"] === "string" ? ` → ${lookOf(fact["new"]).word}` : typeof fact["state"] === "string" ? ` → ${words(fact["state"])}` : "";
   return `${String(subject)}${change}`;
 }
