@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -200,6 +201,49 @@ def test_health_probe_runs_beside_the_calls_and_ends(asynchronous: bool) -> None
     well.set()
     until(lambda: breaker.state is HALF_OPEN)
     until(lambda: not probes())
+
+
+class Stepping(ManualClock):
+    """A clock without timers, on which the thread that asks takes one step at a time, as long as it has wished."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Any:
+        """Have no timers, so that threads ask."""
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        """Wait for leave, and let the time pass."""
+        self.reached.release()
+        self.go.acquire()
+        self.advance(seconds or 0.0)
+        return event.is_set()
+
+
+def test_health_probe_by_threads_keeps_its_interval() -> None:
+    """Questions are an interval apart, spread by a quarter, and not as much later as the thread looks seldom."""
+    clock = Stepping()
+    asked: list[float] = []
+
+    def unwell() -> bool:
+        asked.append(clock.monotonic())
+        return False
+
+    config = CircuitBreakerConfig("real", health_probe=unwell, failure_threshold=1, recovery_timeout=600.0)
+    breaker = CircuitBreaker(config, clock=clock)
+    with pytest.raises(ZeroDivisionError):
+        breaker.call(lambda: 1 // 0)
+    while len(asked) < 20:
+        assert clock.reached.acquire(timeout=20)
+        until(lambda: not any(thread.name == "scrollintel-health-probe" for thread in probes()))
+        clock.go.release()
+    breaker.close()
+    clock.go.release(10)
+    until(lambda: not probes())
+    gaps = [later - before for before, later in pairwise(asked)]
+    assert 3.74 < min(gaps) and max(gaps) < 6.26
 
 
 def test_health_probe_that_hangs_holds_one_thread_and_nothing_else() -> None:

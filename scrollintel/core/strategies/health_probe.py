@@ -132,9 +132,10 @@ class HealthProber:
                 watch.expires = None
             if watch.due <= now and _tally(circuit).asking != os.getpid() and self._places:
                 self._ask(watch, circuit, now)
-            left = circuit.machine.open_until - now
             # A circuit that opens meanwhile is seen before its first question is due.
-            delay = min(left, circuit.config.probe_interval / 2, left if delay is None else delay)
+            ends = [circuit.machine.open_until - now, circuit.config.probe_interval / 2]
+            ends.extend(end - now for end in (watch.due, watch.expires) if end is not None and end > now)
+            delay = min(ends if delay is None else (*ends, delay))
         self._watches = staying
         return None if delay is None else max(0.001, delay)
 
