@@ -71,6 +71,7 @@ def _run(arguments: argparse.Namespace) -> Run:
         rejections=50_000 if quick else 1_000_000,
         threads=(64,) if quick else (2, 8, 64),
         tasks=(10_000,) if quick else (1000, 10_000),
+        keys=(1000, 10_000) if quick else (1000, 100_000),
     )
 
 

@@ -47,7 +47,7 @@ def _admitted(run: Run, field: Field, form: Form, check: Check, table: Table) ->
     return admitted
 
 
-def _timed(run: Run, field: Field, form: Form, colour: Colour, wrap: Wrap, check: Check, table: Table) -> list[Table]:
+def timed(run: Run, field: Field, form: Form, colour: Colour, wrap: Wrap, check: Check, table: Table) -> list[Table]:
     entries = []
     for candidate, row in _admitted(run, field, form, check, table):
         try:
@@ -64,28 +64,28 @@ def _timed(run: Run, field: Field, form: Form, colour: Colour, wrap: Wrap, check
     return [table]
 
 
-def _table(name: str, title: str, meaning: str, *, over_bare: bool = True) -> Table:
+def table_of(name: str, title: str, meaning: str, *, over_bare: bool = True) -> Table:
     return Table(name, title, meaning, "ns", [], over_bare)
 
 
 def breaker(run: Run, field: Field) -> list[Table]:
     """Time a success through a closed circuit."""
-    table = _table(
+    table = table_of(
         "breaker",
         "Circuit breaker, closed, success",
         "A plain function that returns at once, behind a healthy circuit: what every good call pays.",
     )
-    return _timed(run, field, Form.PLAIN_BREAKER, PLAIN, lambda c: c.build(operations.echo), _opens(PLAIN), table)
+    return timed(run, field, Form.PLAIN_BREAKER, PLAIN, lambda c: c.build(operations.echo), _opens(PLAIN), table)
 
 
 def breaker_async(run: Run, field: Field) -> list[Table]:
     """Time the same for a coroutine function."""
-    table = _table(
+    table = table_of(
         "breaker_async",
         "Circuit breaker, closed, success, async",
         "The same with a coroutine function that does not suspend.",
     )
-    return _timed(
+    return timed(
         run,
         field,
         Form.COROUTINE_BREAKER,
@@ -98,14 +98,14 @@ def breaker_async(run: Run, field: Field) -> list[Table]:
 
 def retry(run: Run, field: Field) -> list[Table]:
     """Time a retry that succeeds at once."""
-    table = _table("retry", "Retry, success at once", "A retry policy of three attempts that needs only the first.")
-    return _timed(run, field, Form.PLAIN_RETRY, PLAIN, lambda c: c.build(operations.echo), _tries_again(PLAIN), table)
+    table = table_of("retry", "Retry, success at once", "A retry policy of three attempts that needs only the first.")
+    return timed(run, field, Form.PLAIN_RETRY, PLAIN, lambda c: c.build(operations.echo), _tries_again(PLAIN), table)
 
 
 def retry_async(run: Run, field: Field) -> list[Table]:
     """Time the same for a coroutine function."""
-    table = _table("retry_async", "Retry, success at once, async", "The same with a coroutine function.")
-    return _timed(
+    table = table_of("retry_async", "Retry, success at once, async", "The same with a coroutine function.")
+    return timed(
         run,
         field,
         Form.COROUTINE_RETRY,
@@ -118,12 +118,12 @@ def retry_async(run: Run, field: Field) -> list[Table]:
 
 def combined(run: Run, field: Field) -> list[Table]:
     """Time breaker, retry and fallback together."""
-    table = _table(
+    table = table_of(
         "combined",
         "Breaker + retry + fallback, async, success",
         "All three around one coroutine function that succeeds.",
     )
-    return _timed(
+    return timed(
         run,
         field,
         Form.COMBINED,
@@ -136,12 +136,12 @@ def combined(run: Run, field: Field) -> list[Table]:
 
 def combined_timeout(run: Run, field: Field) -> list[Table]:
     """Time the same with a timeout per attempt."""
-    table = _table(
+    table = table_of(
         "combined_timeout",
         "Breaker + retry + fallback + timeout, async, success",
         "The same with a timeout of 30 s for each attempt; the operation does not suspend.",
     )
-    return _timed(
+    return timed(
         run,
         field,
         Form.COMBINED_TIMEOUT,
@@ -154,12 +154,12 @@ def combined_timeout(run: Run, field: Field) -> list[Table]:
 
 def combined_timeout_turn(run: Run, field: Field) -> list[Table]:
     """Time the same with an operation that suspends once."""
-    table = _table(
+    table = table_of(
         "combined_timeout_turn",
         "The same, and the operation suspends once",
         "One turn of the event loop per call, in the bare call too; here a lazily armed timer must be armed.",
     )
-    return _timed(
+    return timed(
         run,
         field,
         Form.COMBINED_TIMEOUT,
@@ -172,7 +172,7 @@ def combined_timeout_turn(run: Run, field: Field) -> list[Table]:
 
 def faulty(run: Run, field: Field) -> list[Table]:
     """Time the combined policy while every fifth attempt fails."""
-    table = _table(
+    table = table_of(
         "faulty",
         "Breaker + retry + fallback, async, 20 % failures",
         "Every fifth attempt fails and is tried again without a pause; the bare call has no failures.",
@@ -182,17 +182,17 @@ def faulty(run: Run, field: Field) -> list[Table]:
         failing = operations.echo_async if candidate.kind is Kind.BARE else operations.flaky()
         return candidate.build(failing, operations.stand_in)
 
-    return _timed(run, field, Form.COMBINED, COROUTINE, wrap, _unchecked, table)
+    return timed(run, field, Form.COMBINED, COROUTINE, wrap, _unchecked, table)
 
 
 def manager(run: Run, field: Field) -> list[Table]:
     """Time the keyword form that takes its configurations in each call."""
-    table = _table(
+    table = table_of(
         "manager",
         "execute_with_fault_tolerance, configurations passed in each call",
         "Breaker, retry, 30 s timeout and fallback around a coroutine function, looked up by name in each call.",
     )
-    return _timed(
+    return timed(
         run, field, Form.MANAGER, COROUTINE, lambda c: c.build(operations.echo_async), _opens(COROUTINE), table
     )
 
@@ -216,7 +216,7 @@ def _rejected(run: Run, field: Field, form: Form, colour: Colour, failing: Any, 
 
 def reject(run: Run, field: Field) -> list[Table]:
     """Time a rejection by an open circuit."""
-    table = _table(
+    table = table_of(
         "reject",
         "Rejection by an open circuit",
         "The whole of one rejection, raised and caught; the bare call raises and catches an empty error.",
@@ -227,7 +227,7 @@ def reject(run: Run, field: Field) -> list[Table]:
 
 def reject_async(run: Run, field: Field) -> list[Table]:
     """Time the same for a coroutine function."""
-    table = _table(
+    table = table_of(
         "reject_async", "Rejection by an open circuit, async", "The same with a coroutine function.", over_bare=False
     )
     return _rejected(run, field, Form.COROUTINE_BREAKER, COROUTINE, operations.fail_async, table)

@@ -25,7 +25,9 @@ class Form(StrEnum):
 
     `PLAIN_BREAKER`, `COROUTINE_BREAKER`, `PLAIN_RETRY` and `COROUTINE_RETRY` wrap one operation. `COMBINED` and
     `COMBINED_TIMEOUT` wrap an operation and a fallback. `MANAGER` wraps a coroutine function without arguments.
-    `CIRCUIT` takes a number and gives one circuit breaker, `USED_CIRCUIT` the same after a thousand calls.
+    `CIRCUIT` takes a number and gives one circuit breaker, `USED_CIRCUIT` the same after a thousand calls. `KEYED`
+    takes an operation of a key and a number, and how many keys there are; `HOSTS` an operation of a host and a number,
+    and the hosts.
     """
 
     PLAIN_BREAKER = "plain breaker"
@@ -37,6 +39,8 @@ class Form(StrEnum):
     MANAGER = "manager"
     CIRCUIT = "circuit"
     USED_CIRCUIT = "used circuit"
+    KEYED = "keyed"
+    HOSTS = "hosts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import calls, imports, memory, tasks, threads
+from . import calls, imports, many, memory, tasks, threads
 from .candidate import Field
 from .table import Table
 from .timing import Run
@@ -21,11 +21,14 @@ CASES: dict[str, Callable[[Run, Field], list[Table]]] = {
     "combined_timeout": calls.combined_timeout,
     "combined_timeout_turn": calls.combined_timeout_turn,
     "manager": calls.manager,
+    "keyed": many.keyed,
+    "hosts": many.hosts,
     "threads": threads.threads,
     "threads_waiting": threads.threads_waiting,
     "tasks": tasks.tasks,
     "memory": memory.memory,
     "memory_used": memory.memory_used,
+    "memory_keyed": memory.memory_keyed,
     "memory_rejections": memory.memory_rejections,
     "imports": imports.imports,
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
+from itertools import cycle
+from random import choice
 from typing import Any
 
 from .candidate import Field, Form, Kind
@@ -169,6 +172,58 @@ def _hand_combined_timeout(operation: Any, fallback: CoroutineOperation) -> Any:
     return _hand_combined(timed, fallback)
 
 
+def _by_key(operation: Any, number: int) -> Any:
+    breakers: dict[str, HandBreaker] = {}
+
+    def call(key: str, x: int) -> Any:
+        breaker = breakers.get(key)
+        if breaker is None:
+            breaker = breakers.setdefault(key, HandBreaker())
+        probe = breaker.enter() if breaker.troubled else False
+        try:
+            value = operation(key, x)
+        except Exception:
+            breaker.failed(probe)
+            raise
+        except BaseException:
+            breaker.abandoned(probe)
+            raise
+        if breaker.troubled:
+            breaker.succeeded(probe)
+        return value
+
+    return call
+
+
+def _first_host(operation: Any, hosts: Sequence[str]) -> Any:
+    host = hosts[0]
+    return lambda x: operation(host, x)
+
+
+def _next_host(operation: Any, hosts: Sequence[str]) -> Any:
+    turns = cycle(hosts)
+    return lambda x: operation(next(turns), x)
+
+
+def _less_busy_host(operation: Any, hosts: Sequence[str]) -> Any:
+    """Return what goes to the less busy of two hosts drawn at random, and takes none out."""
+    busy = dict.fromkeys(hosts, 0)
+    lock = threading.Lock()
+
+    def call(x: int) -> Any:
+        one, other = choice(hosts), choice(hosts)
+        with lock:
+            host = one if busy[one] <= busy[other] else other
+            busy[host] += 1
+        try:
+            return operation(host, x)
+        finally:
+            with lock:
+                busy[host] -= 1
+
+    return call
+
+
 def enlist(field: Field) -> None:
     """Add the bare calls and the floors to the field."""
     for form in _SINGLE:
@@ -181,5 +236,10 @@ def enlist(field: Field) -> None:
     field.add(Form.COROUTINE_BREAKER, "hand-written breaker", Kind.FLOOR, _hand_breaker_async)
     field.add(Form.PLAIN_RETRY, "hand-written loop", Kind.FLOOR, _hand_retry)
     field.add(Form.COROUTINE_RETRY, "hand-written loop", Kind.FLOOR, _hand_retry_async)
+    field.add(Form.KEYED, "bare call", Kind.BARE, lambda operation, number: operation, promises=False)
+    field.add(Form.KEYED, "hand-written breakers in a dictionary", Kind.FLOOR, _by_key)
+    field.add(Form.HOSTS, "bare call, one host", Kind.BARE, _first_host, promises=False)
+    field.add(Form.HOSTS, "hosts in turn", Kind.FLOOR, _next_host, promises=False)
+    field.add(Form.HOSTS, "the less busy of two", Kind.FLOOR, _less_busy_host, promises=False)
     field.add(Form.COMBINED, "hand-written, one coroutine", Kind.FLOOR, _hand_combined)
     field.add(Form.COMBINED_TIMEOUT, "hand-written, asyncio.timeout", Kind.FLOOR, _hand_combined_timeout)

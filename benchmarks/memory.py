@@ -8,6 +8,7 @@ from typing import Any
 
 from . import operations
 from .candidate import Candidate, Field, Form, Kind
+from .many import keys
 from .names import DEFAULT
 from .table import Row, Table
 from .timing import COROUTINE, PLAIN, Colour, Run
@@ -62,6 +63,40 @@ def memory_used(run: Run, field: Field) -> list[Table]:
         [],
     )
     return _weights(field, Form.USED_CIRCUIT, max(10, run.instances // 50), table)
+
+
+def memory_keyed(run: Run, field: Field) -> list[Table]:
+    """Weigh what a key adds to a policy with many of them."""
+    number = run.keys[-1]
+    table = Table(
+        "memory_keyed",
+        "Memory of a key",
+        f"Bytes for each of {number:,} keys after one call with each, by tracemalloc; their texts are not counted.",
+        "B",
+        [],
+        over_bare=False,
+    )
+    names = keys(number)
+    for candidate in field.of(Form.KEYED):
+        if candidate.kind is not Kind.BARE:
+            table.rows.append(Row(candidate.name, candidate.kind, samples=[_weigh_keys(candidate, names)]))
+    return [table]
+
+
+def _weigh_keys(candidate: Candidate, names: list[str]) -> float:
+    """Return bytes for each key."""
+    call = candidate.build(operations.echo_of, len(names))
+    call("another", 1)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for name in names:
+            call(name, 1)
+        gc.collect()
+        return (tracemalloc.get_traced_memory()[0] - before) / len(names)
+    finally:
+        tracemalloc.stop()
 
 
 def _growth(run: Run, candidate: Candidate, colour: Colour, failing: Any, count: int) -> float:

@@ -6,15 +6,24 @@ import asyncio
 import itertools
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from scrollintel import BudgetConfig, CircuitBreaker, CircuitBreakerConfig, Policy, RetryConfig, ft_manager, protect
+from scrollintel import (
+    BudgetConfig,
+    CircuitBreaker,
+    CircuitBreakerConfig,
+    HostPool,
+    Policy,
+    RetryConfig,
+    ft_manager,
+    protect,
+)
 from scrollintel.core.clock import TimerHandle
 from scrollintel.core.config import WindowKind
 
 from .candidate import Field, Form, Kind
-from .names import DEFAULT, GOODPUT, NO_TIMES, NO_TIMES_NO_TIMEOUT, WINDOWED
+from .names import AS_BLOCK, DEFAULT, GOODPUT, IN_DICTIONARY, NO_TIMES, NO_TIMES_NO_TIMEOUT, WINDOWED
 from .operations import ATTEMPTS, RECOVERY, STAND_IN, THRESHOLD, TIMEOUT
 
 USED_CALLS = 1000
@@ -166,6 +175,39 @@ def _bare_clock(number: int) -> Any:
     return operation
 
 
+def _keyed(operation: Any, number: int) -> Any:
+    config = _config(measured=True)
+    return protect(config.name, breaker=config, key=lambda key, x: key, max_keys=number + 1)(operation)
+
+
+def _in_dictionary(operation: Any, number: int) -> Any:
+    """Keep a circuit for each key as one would without keyed circuits: nothing bounds how many."""
+    circuits: dict[str, CircuitBreaker] = {}
+
+    def call(key: str, x: int) -> Any:
+        circuit = circuits.get(key)
+        if circuit is None:
+            circuit = circuits.setdefault(key, CircuitBreaker(_config(measured=True, name=key)))
+        return circuit.call(operation, key, x)
+
+    return call
+
+
+def _pool(operation: Any, hosts: Sequence[str]) -> Any:
+    pool = HostPool(f"benchmark-{next(_numbers)}", hosts)
+    return lambda x: pool.call(operation, x)
+
+
+def _pool_block(operation: Any, hosts: Sequence[str]) -> Any:
+    pool = HostPool(f"benchmark-{next(_numbers)}", hosts)
+
+    def call(x: int) -> Any:
+        with pool.host() as host:
+            return operation(host, x)
+
+    return call
+
+
 def enlist(field: Field) -> None:
     """Add this library's variants to the field."""
     for form in (Form.PLAIN_BREAKER, Form.COROUTINE_BREAKER):
@@ -184,4 +226,8 @@ def enlist(field: Field) -> None:
     field.add(Form.CIRCUIT, DEFAULT, Kind.OURS, _circuit)
     field.add(Form.USED_CIRCUIT, "clock and operation of the case", Kind.BARE, _bare_clock)
     field.add(Form.USED_CIRCUIT, DEFAULT, Kind.OURS, _used_circuit)
+    field.add(Form.KEYED, DEFAULT, Kind.OURS, _keyed)
+    field.add(Form.KEYED, IN_DICTIONARY, Kind.OURS, _in_dictionary)
+    field.add(Form.HOSTS, DEFAULT, Kind.OURS, _pool)
+    field.add(Form.HOSTS, AS_BLOCK, Kind.OURS, _pool_block)
     field.imports[DEFAULT] = "import scrollintel"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .candidate import Candidate
 from .operations import STAND_IN, THRESHOLD, TransientError
 from .timing import Colour, Run
@@ -90,3 +92,43 @@ def does_all(run: Run, candidate: Candidate, colour: Colour) -> str:
     if answer not in (STAND_IN, None):
         raise BrokenPromiseError(f"its fallback answers {answer!r}")
     return f"{attempts} attempts, opens after {counting.calls}"
+
+
+def opens_by_key(candidate: Candidate) -> str:
+    """Say after how many failures of one key its circuit opened; raises when it never does, or opens for another."""
+    counting = Counting()
+
+    def operation(key: str, x: int) -> int:
+        return counting.plain(x) if key == "sick" else x
+
+    call = candidate.build(operation, 2)
+    for _ in range(_TRIES):
+        try:
+            call("sick", 1)
+        except Exception:
+            continue
+    if counting.calls >= _TRIES:
+        raise BrokenPromiseError("its circuit never opens")
+    if call("well", 1) != 1:
+        raise BrokenPromiseError("a sick key takes the others with it")
+    return f"opens after {counting.calls}, alone"
+
+
+def takes_out(candidate: Candidate, hosts: Sequence[str]) -> str:
+    """Say after how many failures a sick host was taken out; raises when it never is."""
+    counting = Counting()
+
+    def operation(host: str, x: int) -> int:
+        return counting.plain(x) if host == hosts[0] else x
+
+    call = candidate.build(operation, hosts)
+    tries = _TRIES * len(hosts)
+    answers = 0
+    for _ in range(tries):
+        try:
+            answers += call(1)
+        except Exception:
+            continue
+    if counting.calls >= _TRIES or answers < tries - counting.calls:
+        raise BrokenPromiseError("it takes no sick host out")
+    return f"takes a host out after {counting.calls}"

@@ -30,6 +30,7 @@ class Run:
     rejections: int
     threads: tuple[int, ...]
     tasks: tuple[int, ...]
+    keys: tuple[int, ...] = ()
     random: random.Random = field(init=False)
     loop: asyncio.Runner = field(default_factory=asyncio.Runner)
 

@@ -47,6 +47,7 @@ def _enlist(field: Field, peer: Peer) -> None:
         Form.PLAIN_RETRY: peer.retry,
         Form.COROUTINE_RETRY: peer.retry_async,
         Form.CIRCUIT: peer.circuit,
+        Form.KEYED: peer.keyed,
     }
     for form, build in forms.items():
         if build is not None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..operations import RECOVERY, THRESHOLD
-from .peer import Peer
+from .peer import Peer, by_key
 
 
 def new_circuit() -> Any:
@@ -28,5 +28,6 @@ PEERS = (
         breaker=_breaker,
         breaker_async=_breaker,
         circuit=lambda number: new_circuit(),
+        keyed=by_key(new_circuit),
     ),
 )

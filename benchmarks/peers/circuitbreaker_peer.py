@@ -18,6 +18,19 @@ def _breaker(operation: Any) -> Any:
     return new_circuit().decorate(operation)
 
 
+def _keyed(operation: Any, number: int) -> Any:
+    """Keep a decorated function for each key: the circuit's method `call` does not refuse."""
+    functions: dict[str, Any] = {}
+
+    def call(key: str, x: int) -> Any:
+        function = functions.get(key)
+        if function is None:
+            function = functions.setdefault(key, _breaker(operation))
+        return function(key, x)
+
+    return call
+
+
 PEERS = (
     Peer(
         name="circuitbreaker",
@@ -27,5 +40,6 @@ PEERS = (
         breaker=_breaker,
         breaker_async=_breaker,
         circuit=new_circuit,
+        keyed=_keyed,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..operations import ATTEMPTS, RECOVERY, THRESHOLD, TIMEOUT, TransientError
-from .peer import Peer
+from .peer import Peer, by_key
 
 
 def _circuit(number: int = 0) -> Any:
@@ -59,5 +59,6 @@ PEERS = (
         retry_async=_retry,
         combined=_combined,
         circuit=_circuit,
+        keyed=by_key(_circuit),
     ),
 )

@@ -29,6 +29,24 @@ class Peer:
     retry_async: Wrap | None = None
     combined: Combine | None = None
     circuit: Callable[[int], object] | None = None
+    keyed: Callable[[Any, int], Any] | None = None
+
+
+def by_key(new: Callable[[], Any]) -> Callable[[Any, int], Any]:
+    """Return the keyed form of a library whose circuits have a method `call`: they lie in a dictionary by key."""
+
+    def build(operation: Any, number: int) -> Any:
+        circuits: dict[str, Any] = {}
+
+        def call(key: str, x: int) -> Any:
+            circuit = circuits.get(key)
+            if circuit is None:
+                circuit = circuits.setdefault(key, new())
+            return circuit.call(operation, key, x)
+
+        return call
+
+    return build
 
 
 def timed(operation: Any, wanted: bool) -> Any:

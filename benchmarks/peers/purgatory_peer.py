@@ -28,6 +28,17 @@ def breaker_async(operation: Any) -> Any:
     return _factory("AsyncCircuitBreakerFactory")("circuit")(operation)
 
 
+def _keyed(operation: Any, number: int) -> Any:
+    """Keep the circuits where the library keeps them, by name."""
+    factory = _factory("SyncCircuitBreakerFactory")
+
+    def call(key: str, x: int) -> Any:
+        with factory.get_breaker(key):
+            return operation(key, x)
+
+    return call
+
+
 PEERS = (
     Peer(
         name="purgatory",
@@ -37,5 +48,6 @@ PEERS = (
         breaker=_breaker,
         breaker_async=breaker_async,
         circuit=lambda number: _shared_factory().get_breaker(f"circuit-{number}"),
+        keyed=_keyed,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..operations import RECOVERY, THRESHOLD
-from .peer import Peer
+from .peer import Peer, by_key
 
 
 def _circuit(number: int = 0) -> Any:
@@ -26,5 +26,6 @@ PEERS = (
         import_line="import pybreaker",
         breaker=_breaker,
         circuit=_circuit,
+        keyed=by_key(_circuit),
     ),
 )
