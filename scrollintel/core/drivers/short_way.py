@@ -57,6 +57,8 @@ class Shape:
     settlement: str
 
 
+# Interrupts strike behind calls: the time is read while a slot would still come back as after an error, and from there to
+# where it is given back nothing is called.
 # A name before the call: an attribute that is called at once is looked up as a method, which slots are not.
 _RECORD = """\
 if lane.measures:
@@ -162,19 +164,19 @@ try:
         if slots is not None:
             key = object()
             slots.in_flight[key] = started
-{_OPERATION}""",
+{_OPERATION}
+{indent(_END, "    ")}""",
         f"""\
-{_END}
 if lane.governed:
-    if scope is not None:
-        reset_retries(books)
-        scope.ended = True
     if slots is not None:
         slots.in_flight.pop(key, None)
         samples = slots.samples
         samples.append(elapsed)
         if ended >= slots.look_at or slots.line.waiting or len(samples) >= BATCH:
             lane.parts.limit.catch_up(slots, ended)
+    if scope is not None:
+        reset_retries(books)
+        scope.ended = True
     if throttle is not None:
         step = throttle.step
         step()

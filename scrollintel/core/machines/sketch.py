@@ -43,6 +43,7 @@ class LatencySketch:
     that of HdrHistogram and DDSketch: relative error, fixed memory (2 KiB), and merging by adding counts.
     """
 
+    # What strikes in the middle of a change, such as Ctrl-C, may leave fewer in `_counts` than `count` says.
     __slots__ = ("_counts", "_tops", "count")
 
     def __init__(self) -> None:
@@ -124,16 +125,19 @@ class LatencySketch:
     def quantiles(self, *shares: float) -> list[float]:
         """Return several quantiles, as `quantile` gives them, in one pass; there must be a sample."""
         sums = list(accumulate(self.counts))
-        return [_MIDDLES[bisect_left(sums, max(1, -int(-q * self.count // 1)))] for q in shares]
+        known = sums[-1]
+        return [_MIDDLES[bisect_left(sums, max(min(1, known), -int(-q * known // 1)))] for q in shares]
 
     def quantile(self, q: float) -> float | None:
         """Return the duration in seconds that a share `q` in [0, 1] of all does not exceed, or None without any."""
-        if not self.count:
+        counts = self.counts
+        known = sum(counts)
+        if not known:
             return None
-        rank = max(1, -int(-q * self.count // 1))
+        rank = max(1, -int(-q * known // 1))
         seen = 0
-        for bucket, number in enumerate(self.counts):
+        for bucket, number in enumerate(counts):
             seen += number
             if seen >= rank:
                 return _MIDDLES[bucket]
-        raise AssertionError("the counts of all buckets add up to the number of durations")
+        raise AssertionError("the counts of all buckets add up to their sum")

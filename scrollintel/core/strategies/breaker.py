@@ -269,12 +269,10 @@ class Circuit:
                 self._after()
 
     def fold(self) -> None:
-        """Move the buffered durations into the sketch, unless the lock is taken: then the next batch takes them."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._fold()
-            finally:
-                self._lock.release()
+        """Move the buffered durations into the sketch."""
+        # Not `acquire(blocking=False)`: what a signal handler raises right behind that would leave the lock taken.
+        with self._lock:
+            self._fold()
 
     def count_plainly(self) -> None:
         """Make the counter for successes whose durations are not measured."""
