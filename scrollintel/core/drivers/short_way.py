@@ -57,8 +57,8 @@ class Shape:
     settlement: str
 
 
-# Interrupts strike behind calls: the time is read while a slot would still come back as after an error, and from there to
-# where it is given back nothing is called.
+# Interrupts strike behind calls: the time is read while a slot would still come back as after an error, and from there
+# on nothing is called until it is given back.
 # A name before the call: an attribute that is called at once is looked up as a method, which slots are not.
 _RECORD = """\
 if lane.measures:
