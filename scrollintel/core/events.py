@@ -85,7 +85,7 @@ class WouldHaveOpened(Event):
 class CallRejected(Event):
     """A layer refused an attempt or a call.
 
-    `layer` is breaker, throttle, rate_limit, bulkhead, limit, metastability or deadline.
+    `layer` is breaker, throttle, rate_limit, bulkhead, limit, metastability or deadline, and admission in a server.
     """
 
     event_name: ClassVar[str] = "call.rejected"

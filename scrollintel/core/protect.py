@@ -44,7 +44,7 @@ def protect(
         policy: A whole `Policy`, or a name for one made of the other arguments. A name alone returns the policy
             that is registered under it, or else a new one with a circuit breaker of the default configuration.
         preset: Name of parts that need no tuning: "goodput", see `core.config.presets`. Arguments beside it replace
-            parts of it or add others.
+            parts of it or add others; None leaves them as they are.
         breaker, retry, timeout, bulkhead, rate_limit, limit, throttle, hedge, fallback: See `Policy`; a number as
             `timeout` is seconds for each attempt, one as `bulkhead` is slots.
         registry: Where names are looked up; the process-wide one by default.
