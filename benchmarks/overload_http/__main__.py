@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from functools import partial
 
 from benchmarks import document
 from benchmarks.machine import describe
 from scrollintel.simulation.run import simulate
 
 from . import page
+from .progress import Progress, tell
 from .running import measure
 from .scene import FULL, QUICK, Lengths, scene
 from .variants import VARIANTS, Variant
@@ -25,20 +25,13 @@ def world(lengths: Lengths, *, cold: bool, variants: Sequence[Variant], seed: in
     policies = {one.name: one.policy for one in VARIANTS if one.policy is not None}
     scenario = scene(lengths, cold=cold, policies=policies)
     measured = []
-    for one in variants:
-        told = partial(progress, f"{scenario.name}, {one.name}")
-        measured.append(measure(scenario, one.name, seed, progress=told))
-    progress(f"{scenario.name} in virtual time", 0.0)
+    for number, one in enumerate(variants, 1):
+        progress = Progress(f"{scenario.name}, {one.name} ({number} of {len(variants)})", scenario, sys.stderr)
+        measured.append(measure(scenario, one.name, seed, progress=progress))
+    tell(f"{scenario.name}, in virtual time")
     known = [one.name for one in variants if one.policy is not None]
     runs = simulate(scenario, seed=seed, policies=known).runs if known else ()
     return page.World(scenario, measured, {run.policy: run for run in runs})
-
-
-def progress(what: str, done: float) -> None:
-    """Say on a terminal how far it is."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\x1b[K{what}: {done:.0%}")
-        sys.stderr.flush()
 
 
 def chosen_variants(names: str | None, parser: argparse.ArgumentParser) -> list[Variant]:
@@ -57,7 +50,17 @@ def chosen_variants(names: str | None, parser: argparse.ArgumentParser) -> list[
 
 
 def main() -> int:
-    """Measure, print, and write the page when that is asked for."""
+    """Measure, print, and write the page when that is asked for; 130 after Ctrl-C."""
+    try:
+        return run()
+    except KeyboardInterrupt:
+        tell("")
+        print("Broken off.", file=sys.stderr)
+        return 130
+
+
+def run() -> int:
+    """Do what the arguments say, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.overload_http", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short phases, a warm server: a look of two minutes")
     parser.add_argument("--server", choices=("warm", "cold"), help="only this kind of server (default both)")
@@ -78,8 +81,7 @@ def main() -> int:
     servers = [chosen.server] if chosen.server else ["warm"] if chosen.quick else ["warm", "cold"]
     lengths = QUICK if chosen.quick else FULL
     worlds = [world(lengths, cold=kind == "cold", variants=variants, seed=chosen.seed) for kind in servers]
-    progress("done", 1.0)
-    print()
+    tell("")
     print(page.text(worlds, describe(), chosen.seed, pictures=False))
     if not all(one.valid for each in worlds for one in each.measured):
         print("Not valid: the machine is too busy for the load itself; nothing is written.", file=sys.stderr)

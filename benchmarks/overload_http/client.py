@@ -2,14 +2,16 @@
 
 It reads a line of JSON (`url`, `variant`, `schedule`), prints `ready`, reads a line with the time of the beginning on
 the monotonic clock, sends every request at its time whatever became of earlier ones, and prints what came of them as a
-line of JSON.
+line of JSON. It ends with its standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -125,11 +127,19 @@ class Crowd:
         }
 
 
+def _end_with_input() -> None:
+    """End the process when nobody is left who wants its figures."""
+    while os.read(sys.stdin.fileno(), 1):  # past the buffer, whose lock an orderly end of the process needs
+        pass
+    os._exit(1)
+
+
 async def _main() -> None:
     told = json.loads(sys.stdin.readline())
     crowd = Crowd(told["url"], variant(told["variant"]), told["schedule"])
     print("ready", flush=True)
     crowd.begin = float(sys.stdin.readline())
+    threading.Thread(target=_end_with_input, daemon=True).start()
     await crowd.run()
     print(json.dumps(crowd.to_dict()), flush=True)
 
