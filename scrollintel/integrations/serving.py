@@ -150,8 +150,8 @@ class Reception:
             visit.permit = self.admission.enter(criticality, told.fairness, waited, told.remaining)
         return visit
 
-    def _told(self, request: object, header: Lookup) -> tuple[Received, float]:
-        told, waited = NOTHING, 0.0
+    def _told(self, request: object, header: Lookup) -> tuple[Received, float | None]:
+        told, waited = NOTHING, None
         if self._accept is not None:
             told = received(header, self._accept)
             waited = queue_wait(header(QUEUED_HEADER), self.clock.time())
@@ -183,24 +183,24 @@ def _check(admission: object, accept: object, exempt: object, **asked: object) -
         raise ConfigError("ServerMiddleware", problems)
 
 
-def queue_wait(text: str | None, now: float) -> float:
-    """Return the seconds since a proxy took the request, 0 to 60; 0 when the header says nothing of use.
+def queue_wait(text: str | None, now: float) -> float | None:
+    """Return the seconds since a proxy took the request, 0 to 60; None when the header says nothing of use.
 
     Arguments:
         text: The header's value.
         now: Seconds since 1970.
     """
     if text is None:
-        return 0.0
+        return None
     try:
         since = float(text.strip().removeprefix("t="))
     except ValueError:
-        return 0.0
+        return None
     for unit in (1.0, 1e3, 1e6):
         waited = now - since / unit
         if -1.0 <= waited <= 3600.0:
             return min(max(waited, 0.0), _LONGEST_WAIT)
-    return 0.0
+    return None
 
 
 def refusal(error: RejectedError) -> tuple[int, str, dict[str, str], bytes]:

@@ -21,7 +21,8 @@ class AdmissionConfig(Config):
             `max_concurrent`; None (default) for a server whose requests take as long as they please, such as streams.
         max_wait: Seconds that a request may wait for a slot at most; default 0.5.
         period: Seconds after which the threshold follows the load; default 1.
-        target_wait: Seconds that requests may wait on average, in front of the server and for a slot; default 0.02.
+        target_wait: Seconds that requests may wait for a slot on average, and in front of the server at least; default
+            0.02.
         rotation: Seconds after which users change places within their class; default 3600.
         retry_after: Seconds after which a refused request is worth another try, on average; default 2.
 

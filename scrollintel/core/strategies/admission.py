@@ -96,14 +96,18 @@ class Admission:
             ADMISSIONS.add(self)
 
     def enter(
-        self, criticality: Criticality, fairness: str | None = None, waited: float = 0.0, left: float | None = None
+        self,
+        criticality: Criticality,
+        fairness: str | None = None,
+        waited: float | None = None,
+        left: float | None = None,
     ) -> Any:  # Any: whatever the limit keeps for a slot
         """Return a permit for one request, to be given to `leave`, or a `Wait` for it, as a gate does.
 
         Arguments:
             criticality: Class of the request.
             fairness: Whom it is for, as `fairness_key` gives it; None leaves the place within the class to chance.
-            waited: Seconds that it had waited before it came here, as far as that is known.
+            waited: Seconds that it had waited before it came here, or None when nobody knows.
             left: Seconds until its caller stops waiting, or None.
 
         Raises:
@@ -116,12 +120,12 @@ class Admission:
         machine = self._machine
         with self._lock:
             before = machine.threshold
-            answer = machine.enter(now, rank, level)
+            answer = machine.enter(now, rank, level, waited)
             after = machine.threshold
             if answer is None:
                 self._shed[rank] += 1
             elif not isinstance(answer, Place):
-                machine.served(waited)
+                machine.served(0.0)
                 self._served[rank] += 1
             woken = self._woken()
         _wake(woken)
@@ -135,7 +139,7 @@ class Admission:
             raise self._refused()
         if not isinstance(answer, Place):
             return answer
-        answer.owner = now - waited
+        answer.owner = now
         longest = self.config.max_wait
         return Wait(ticket=answer, limit=longest if left is None else min(longest, left))
 

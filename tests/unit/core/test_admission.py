@@ -173,6 +173,47 @@ def test_requests_that_waited_too_long_before_they_came_start_the_shedding(
         pytest.fail("nobody was refused")
 
 
+def test_waits_in_front_that_are_no_queue_shed_nothing_for_long(
+    admission: Admission, clock: ManualClock, seed: int
+) -> None:
+    """A proxy's clock that is behind makes every request look late, and a forged or slow one only itself."""
+
+    def served(waits: Callable[[int], float | None]) -> float:
+        """Return the share of requests that an idle server lets in, in the second half of 40 periods."""
+        found = []
+        for number in range(2000):
+            clock.advance(0.02)
+            try:
+                admission.leave(admission.enter(Criticality.CRITICAL, None, waits(number)))
+            except ShedError:
+                found.append(False)
+            else:
+                found.append(True)
+        return sum(found[1000:]) / 1000
+
+    assert served(lambda number: 0.0 if number % 50 else 60.0) == 1.0
+    assert served(lambda number: None if number % 2 else 0.0) == 1.0
+    assert served(lambda number: 0.03) == 1.0
+    assert served(lambda number: 0.2) == 1.0
+    assert served(lambda number: 3.0) < 0.1, "no clock that is looked after is so far behind"
+
+
+def test_queue_in_front_that_grows_is_seen_beside_a_clock_that_is_behind(
+    admission: Admission, clock: ManualClock
+) -> None:
+    """What comes on top of the difference of the clocks is a queue."""
+    refused = 0
+    for number in range(3000):
+        clock.advance(0.02)
+        try:
+            admission.leave(admission.enter(Criticality.CRITICAL, None, 0.1 if number < 2000 else 0.15))
+        except ShedError:
+            refused += number >= 2000
+        if number == 2000:
+            assert admission.figures().threshold == 0
+    assert refused > 0
+
+
 def test_refused_requests_are_told_different_whole_seconds(
     admission: Admission, clock: ManualClock, hub: EventHub
 ) -> None:
