@@ -57,7 +57,7 @@ def set_(
 ) -> None:
     """Create a policy, or change fields of one; a change by somebody else meanwhile is noticed.
 
-    For example: --set retry.max_attempts=3 --set timeout.seconds=2
+    For example: --set retry.max_attempts=3 --set timeout.total=2
     """
     client = session.client()
     given = merged(document(file), assignments(pairs))
@@ -74,6 +74,12 @@ def set_(
     body = {"policy": policy, "service": service or former, "reason": reason}
     answer = client.request("PUT", path("policies", name), body=body, headers=headers)
     session.show_done(answer, f"Policy {name} is in force.")
+    whole = ", ".join(sorted(field for field, value in given.items() if isinstance(value, dict)))
+    if whole and "If-None-Match" in headers:
+        session.output.note(
+            f"The control plane had no policy {name}: fields of {whole} that were not given have their defaults, "
+            "not what the code says."
+        )
 
 
 @policies.command()
