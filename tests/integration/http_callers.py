@@ -24,12 +24,15 @@ TLS = ssl.create_default_context()
 
 
 class Caller(ABC):
-    """A client of one library whose requests are protected."""
+    """A client of one library whose requests are protected; `options` go to what protects it."""
 
     client_error: ClassVar[type[Exception]]
     refused_error: ClassVar[type[Exception]]
     late_error: ClassVar[type[Exception]]
     pipeline: Pipeline
+
+    @abstractmethod
+    def __init__(self, policy: Policy | str, registry: Registry, **options: Any) -> None: ...
 
     @abstractmethod
     def send(self, method: str, url: str, *, body: Any = None, **headers: str) -> tuple[int, str]:
@@ -62,9 +65,9 @@ class BlockingCaller(Caller):
     module: ClassVar[Any]
     protected: ClassVar[Any]
 
-    def __init__(self, policy: Policy | str, registry: Registry) -> None:
+    def __init__(self, policy: Policy | str, registry: Registry, **options: Any) -> None:
         wrapped = self.module.HTTPTransport(verify=TLS, limits=self.module.Limits(max_connections=1))
-        transport = self.protected.ResilientTransport(wrapped, policy, registry=registry)
+        transport = self.protected.ResilientTransport(wrapped, policy, registry=registry, **options)
         self.pipeline = transport.pipeline
         self.client = self.module.Client(transport=transport, timeout=self.module.Timeout(FOREVER, pool=0.5))
 
@@ -89,9 +92,9 @@ class AsyncCaller(Caller):
     module: ClassVar[Any]
     protected: ClassVar[Any]
 
-    def __init__(self, policy: Policy | str, registry: Registry) -> None:
+    def __init__(self, policy: Policy | str, registry: Registry, **options: Any) -> None:
         wrapped = self.module.AsyncHTTPTransport(verify=TLS, limits=self.module.Limits(max_connections=1))
-        transport = self.protected.AsyncResilientTransport(wrapped, policy, registry=registry)
+        transport = self.protected.AsyncResilientTransport(wrapped, policy, registry=registry, **options)
         self.pipeline = transport.pipeline
         self.client = self.module.AsyncClient(transport=transport, timeout=self.module.Timeout(FOREVER, pool=0.5))
         self.runner = asyncio.Runner()
@@ -129,8 +132,8 @@ class RequestsCaller(Caller):
     refused_error = requests.ConnectionError
     late_error = requests.Timeout
 
-    def __init__(self, policy: Policy | str, registry: Registry) -> None:
-        self.session = protected_requests.session(policy, registry=registry, pool_maxsize=1, pool_block=True)
+    def __init__(self, policy: Policy | str, registry: Registry, **options: Any) -> None:
+        self.session = protected_requests.session(policy, registry=registry, pool_maxsize=1, pool_block=True, **options)
         self.session.trust_env = False
         adapter = self.session.get_adapter("http://")
         assert isinstance(adapter, protected_requests.ResilientAdapter)

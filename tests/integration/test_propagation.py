@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any, Protocol
 
 import httpx
-import httpx2
 import pytest
 from fastapi import FastAPI, Response
 
 import scrollintel.integrations.httpx as protected_httpx
-import scrollintel.integrations.httpx2 as protected_httpx2
-import scrollintel.integrations.requests as protected_requests
 from scrollintel import BudgetConfig, Pipeline, Policy, Registry, RetryConfig, TimeoutConfig, remaining, request_context
 from scrollintel.core.context import current_request, fairness_key
 from scrollintel.core.retry_scope import surrounding_retries
@@ -27,18 +23,23 @@ from scrollintel.integrations import asgi, wsgi
 from scrollintel.integrations.http_policy import http_policy
 from scrollintel.integrations.propagation import Accept
 from tests.integration.asgi_server import ServedApplication
+from tests.integration.http_callers import CALLERS
+from tests.integration.wsgi_server import served
 
-Serve = Callable[[Any], str]
-SPANNING = BudgetConfig(across_layers=True)
+
+class Serve(Protocol):
+    """Serves an ASGI application behind the middleware that `options` make, and returns its address."""
+
+    def __call__(self, app: Any, **options: Any) -> str: ...
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Return a function that serves an ASGI application and returns its address."""
+    """Return a function that serves an application until the test is over."""
     servers: list[ServedApplication] = []
 
-    def start(app: Any) -> str:
-        servers.append(ServedApplication(app))
+    def start(app: Any, **options: Any) -> str:
+        servers.append(ServedApplication(asgi.ServerMiddleware(app, **options)))
         return servers[-1].url
 
     yield start
@@ -46,34 +47,28 @@ def serve() -> Iterator[Serve]:
         server.stop()
 
 
-def policy(name: str = "shop", **parts: Any) -> Policy:
+def policy(**parts: Any) -> Policy:
     """Return a policy for HTTP clients that waits for nothing and never opens."""
-    parts = {"breaker": None, "retry": RetryConfig(base_delay=0, max_attempts=3), **parts}
-    return http_policy(name, **parts)
+    return http_policy("shop", breaker=None, retry=RetryConfig(base_delay=0, max_attempts=3), **parts)
 
 
 def get(kind: str, url: str, policy: Policy, **options: Any) -> tuple[int, dict[str, Any]]:
-    """Send a GET through one of the five clients and return status and answer."""
-    registry = Registry()
-    if kind == "requests":
-        with protected_requests.session(policy, registry=registry, **options) as session:
-            session.trust_env = False
-            response: Any = session.get(url, timeout=10)
-            return response.status_code, response.json()
-    library: Any = httpx if kind.startswith("httpx-") else httpx2
-    protected: Any = protected_httpx if kind.startswith("httpx-") else protected_httpx2
-    if kind.endswith("async"):
+    """Send a GET through one kind of client and return status and answer."""
+    with closing(CALLERS[kind](policy, Registry(), **options)) as caller:
+        status, text = caller.get(url)
+    return status, json.loads(text)
 
-        async def send() -> tuple[int, dict[str, Any]]:
-            transport = protected.AsyncResilientTransport(None, policy, registry=registry, **options)
-            async with library.AsyncClient(transport=transport) as client:
-                response = await client.get(url)
-                return response.status_code, response.json()
 
-        return asyncio.run(send())
-    with library.Client(transport=protected.ResilientTransport(None, policy, registry=registry, **options)) as client:
-        response = client.get(url)
-        return response.status_code, response.json()
+def ask(url: str, left: int, **headers: str) -> httpx.Response:
+    """Send a GET as a client does that knows nothing of policies, with `left` milliseconds for the answer."""
+    named = {"x-envoy-expected-rq-timeout-ms": str(left), **headers}
+    return httpx.get(url, headers=named, timeout=20, trust_env=False)
+
+
+async def answer(send: Any) -> None:
+    """Send an empty answer."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
 
 
 def terms() -> dict[str, Any]:
@@ -88,40 +83,36 @@ def terms() -> dict[str, Any]:
     }
 
 
-KINDS = ["httpx-blocking", "httpx-async", "httpx2-blocking", "httpx2-async", "requests"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CALLERS)
 def test_service_knows_what_its_caller_knows(kind: str, serve: Serve) -> None:
-    """Deadline, criticality, user and attempt arrive; the second attempt has less time left and another number."""
+    """Deadline, criticality, user and attempt arrive; each attempt has a number of its own."""
     app = FastAPI()
     seen: list[dict[str, Any]] = []
 
     @app.get("/")
     async def index(response: Response) -> dict[str, Any]:
         seen.append(terms())
-        response.status_code = 503 if len(seen) == 1 else 200
+        response.status_code = 503 if len(seen) < 3 else 200
         return seen[-1]
 
-    url = serve(asgi.ServerMiddleware(app, accept=Accept()))
+    url = serve(app, accept=Accept())
     with request_context(criticality="sheddable_plus", user="ada"):
-        status, answer = get(kind, url, policy(timeout=TimeoutConfig(20.0, total=30.0)), propagate=True)
-    assert status == 200 and answer == seen[1]
-    assert [each["attempt"] for each in seen] == [1, 2]
+        status, told = get(kind, url, policy(timeout=TimeoutConfig(20.0, total=30.0)), propagate=True)
+    assert status == 200 and told == seen[2]
+    assert [each["attempt"] for each in seen] == [1, 2, 3]
     assert all(each["criticality"] == "sheddable_plus" for each in seen)
     assert all(each["fairness"] == fairness_key("ada") for each in seen)
     assert all(10.0 < each["left"] <= 20.0 for each in seen)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CALLERS)
 def test_clients_tell_nothing_unless_they_are_asked_to(kind: str, serve: Serve) -> None:
     """By default a request carries nothing of its caller's affairs; a function can decide for each."""
     names: list[list[str]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         names.append([name.decode() for name, _ in scope["headers"]])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
+        await answer(send)
 
     url = serve(app)
     with request_context(criticality="sheddable"):
@@ -136,55 +127,42 @@ def test_headers_are_believed_only_where_that_is_said(serve: Serve) -> None:
     """Without `accept` nothing that a caller claims has an effect."""
     app = FastAPI()
     app.get("/")(terms)
-    url = serve(asgi.ServerMiddleware(app))
-    headers = {"x-envoy-expected-rq-timeout-ms": "0", "request-criticality": "sheddable", "x-envoy-attempt-count": "9"}
-    answer = httpx.get(url, headers=headers, trust_env=False)
-    assert answer.json() == {"left": None, "criticality": "critical", "fairness": None, "attempt": 1}
+    told = ask(serve(app), 0, **{"request-criticality": "sheddable", "x-envoy-attempt-count": "9"})
+    assert told.json() == {"left": None, "criticality": "critical", "fairness": None, "attempt": 1}
+
+
+def failing_service(inner: Pipeline) -> tuple[FastAPI, list[str]]:
+    """Return a service that answers with 503 once `inner` has given up, and what it asks of what it needs itself."""
+    app = FastAPI()
+    queries: list[str] = []
+
+    async def query() -> None:
+        queries.append("failed")
+        raise ConnectionError("down")
+
+    @app.get("/")
+    async def index(response: Response) -> dict[str, Any]:
+        with suppress(ConnectionError):
+            await inner.acall(query)
+        response.status_code = 503
+        return {}
+
+    return app, queries
 
 
 def test_nested_service_stands_down_while_its_caller_retries(serve: Serve) -> None:
     """Three attempts of three are five calls: the inner service retries in its caller's first attempt alone."""
-    calls = 0
-    inner = Pipeline(Policy("inner", retry=RetryConfig(base_delay=0)))
-    app = FastAPI()
-
-    async def query() -> None:
-        nonlocal calls
-        calls += 1
-        raise ConnectionError("down")
-
-    @app.get("/")
-    async def index(response: Response) -> dict[str, Any]:
-        with contextlib.suppress(ConnectionError):
-            await inner.acall(query)
-        response.status_code = 503
-        return {}
-
-    url = serve(asgi.ServerMiddleware(app, accept=Accept()))
-    assert get("httpx-blocking", url, policy(), propagate=True)[0] == 503
-    assert calls == 3 + 1 + 1
+    app, queries = failing_service(Pipeline(Policy("inner", retry=RetryConfig(base_delay=0))))
+    assert get("httpx", serve(app, accept=Accept()), policy(), propagate=True)[0] == 503
+    assert len(queries) == 3 + 1 + 1
 
 
 def test_answer_of_a_service_that_cannot_pay_is_not_asked_for_again(serve: Serve) -> None:
     """The inner service is out of budget, says so, and neither its caller nor the caller's caller tries again."""
-    requests = 0
-    inner = Pipeline(Policy("inner", retry=RetryConfig(base_delay=0, budget=BudgetConfig(reserve=0.5))))
-    app = FastAPI()
-
-    async def query() -> None:
-        nonlocal requests
-        requests += 1
-        raise ConnectionError("down")
-
-    @app.get("/")
-    async def index(response: Response) -> dict[str, Any]:
-        with contextlib.suppress(ConnectionError):
-            await inner.acall(query)
-        response.status_code = 503
-        return {}
-
-    url = serve(asgi.ServerMiddleware(app, accept=Accept()))
-    outer = Pipeline(Policy("outer", retry=RetryConfig(base_delay=0, budget=SPANNING)))
+    poor = Policy("inner", retry=RetryConfig(base_delay=0, budget=BudgetConfig(reserve=0.5)))
+    app, queries = failing_service(Pipeline(poor))
+    url = serve(app, accept=Accept())
+    outer = Pipeline(Policy("outer", retry=RetryConfig(base_delay=0, budget=BudgetConfig(across_layers=True))))
     transport = protected_httpx.ResilientTransport(None, policy(), registry=Registry(), propagate=True)
     with httpx.Client(transport=transport) as client:
 
@@ -193,7 +171,7 @@ def test_answer_of_a_service_that_cannot_pay_is_not_asked_for_again(serve: Serve
 
         with pytest.raises(httpx.HTTPStatusError):
             outer.call(call)
-    assert requests == 1
+    assert len(queries) == 1
 
 
 def test_expired_request_is_refused_before_it_starts(serve: Serve) -> None:
@@ -202,9 +180,8 @@ def test_expired_request_is_refused_before_it_starts(serve: Serve) -> None:
     app = FastAPI()
     app.get("/")(lambda: ran.append(1))
     admission = Admission()
-    url = serve(asgi.ServerMiddleware(app, accept=Accept(), admission=admission))
-    answer = httpx.get(url, headers={"x-envoy-expected-rq-timeout-ms": "0"}, trust_env=False)
-    assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
+    late = ask(serve(app, accept=Accept(), admission=admission), 0)
+    assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
     assert (ran, admission.figures().expired) == ([], 1)
 
 
@@ -225,11 +202,11 @@ def test_handler_ends_with_its_callers_time(cancel: bool, serve: Serve) -> None:
                 raise
         return {"code": "late"}
 
-    url = serve(asgi.ServerMiddleware(app, accept=Accept(), cancel_abandoned=cancel))
+    url = serve(app, accept=Accept(), cancel_abandoned=cancel)
     started = time.monotonic()
-    answer = httpx.get(url, headers={"x-envoy-expected-rq-timeout-ms": "200"}, timeout=20, trust_env=False)
+    late = ask(url, 200)
     assert time.monotonic() - started < 15
-    assert answer.status_code == (504 if cancel else 200)
+    assert late.status_code == (504 if cancel else 200)
     assert ended == ["CancelledError" if cancel else "CallTimeoutError"]
 
 
@@ -250,7 +227,7 @@ def test_handler_whose_caller_has_gone_is_cancelled(serve: Serve) -> None:
         finally:
             ended.set()
 
-    url = serve(asgi.ServerMiddleware(app, cancel_abandoned=True))
+    url = serve(app, cancel_abandoned=True)
 
     async def leave() -> None:
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -269,19 +246,13 @@ def test_work_after_the_answer_is_not_cancelled(serve: Serve) -> None:
     finished = threading.Event()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
+        await answer(send)
         await asyncio.sleep(0.2)
         finished.set()
 
-    url = serve(asgi.ServerMiddleware(app, cancel_abandoned=True))
+    url = serve(app, cancel_abandoned=True)
     assert httpx.get(url, trust_env=False).status_code == 200
     assert finished.wait(15)
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
 
 
 def test_wsgi_application_is_served_under_its_callers_terms() -> None:
@@ -300,23 +271,13 @@ def test_wsgi_application_is_served_under_its_callers_terms() -> None:
         return [json.dumps(terms()).encode()] if environ["PATH_INFO"] == "/list" else Parts()
 
     admission = Admission()
-    server = make_server("127.0.0.1", 0, wsgi.ServerMiddleware(app, accept=Accept(), admission=admission),
-                         handler_class=_Quiet)  # fmt: skip
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with served(wsgi.ServerMiddleware(app, accept=Accept(), admission=admission)) as url:
         for path in ("/list", "/parts"):
             with request_context(criticality="sheddable"):
-                status, answer = get("httpx-blocking", url + path, policy(timeout=TimeoutConfig(20.0)), propagate=True)
-            assert (status, answer["criticality"], answer["attempt"]) == (200, "sheddable", 1)
-            assert 10.0 < answer["left"] <= 20.0
-        late = httpx.get(url, headers={"x-envoy-expected-rq-timeout-ms": "0"}, trust_env=False)
-        assert late.status_code == 504
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+                status, told = get("httpx", url + path, policy(timeout=TimeoutConfig(20.0)), propagate=True)
+            assert (status, told["criticality"], told["attempt"]) == (200, "sheddable", 1)
+            assert 10.0 < told["left"] <= 20.0
+        assert ask(url, 0).status_code == 504
     figures = admission.figures()
     assert closed == [True]
     assert (figures.running, sum(figures.served), figures.expired) == (0, 2, 1)

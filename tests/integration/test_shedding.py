@@ -7,8 +7,8 @@ import random
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from scrollintel.core.strategies.admission import Admission
 from scrollintel.integrations import asgi, wsgi
 from scrollintel.integrations.propagation import Accept
 from tests.integration.asgi_server import ServedApplication
+from tests.integration.wsgi_server import served
 
 SLOTS, SERVICE = 4, 0.2
 """Four slots of 200 ms: 20 requests a second."""
@@ -93,11 +94,6 @@ def test_overloaded_server_serves_the_critical_ones(url: str, admission: Admissi
     assert sum(figures.shed) > 0
 
 
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing."""
-
-
 def test_wsgi_server_refuses_what_finds_no_slot_in_time() -> None:
     """One slot, no line: the second of two requests gets 503 with Retry-After while the first one runs."""
     inside, free = threading.Event(), threading.Event()
@@ -110,24 +106,12 @@ def test_wsgi_server_refuses_what_finds_no_slot_in_time() -> None:
 
     admission = Admission(AdmissionConfig(max_concurrent=1, max_waiting=0))
     protected = wsgi.ServerMiddleware(app, admission=admission)
-    answers: list[int] = []
-    servers = [make_server("127.0.0.1", 0, protected, handler_class=_Quiet) for _ in range(2)]
-    threads = [threading.Thread(target=server.handle_request, daemon=True) for server in servers]
-    first = threading.Thread(
-        target=lambda: answers.append(
-            httpx.get(f"http://127.0.0.1:{servers[0].server_port}", timeout=30, trust_env=False).status_code
-        )
-    )
-    for thread in [*threads, first]:
-        thread.start()
-    assert inside.wait(20)
-    refused = httpx.get(f"http://127.0.0.1:{servers[1].server_port}", timeout=30, trust_env=False)
-    free.set()
-    for thread in [*threads, first]:
-        thread.join()
-    for server in servers:
-        server.server_close()
+    with served(protected) as url, served(protected) as other, ThreadPoolExecutor(1) as thread:
+        first = thread.submit(httpx.get, url, timeout=30, trust_env=False)
+        assert inside.wait(20)
+        refused = httpx.get(other, timeout=30, trust_env=False)
+        free.set()
+        assert first.result().status_code == 200
     assert (refused.status_code, refused.json()["code"]) == (503, "shed")
     assert int(refused.headers["retry-after"]) in (1, 2, 3)
-    assert answers == [200]
     assert admission.figures().running == 0
