@@ -13,6 +13,7 @@ from .problems import CommandError, UnexpectedAnswerError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 Cell = Callable[[Mapping[str, Any]], object]  # Any: JSON values
 """Gives what a column shows of an item."""
@@ -112,6 +113,13 @@ class Output:
         width = None if stream.isatty() else _WIDE
         return Console(file=stream, no_color=not self._color or None, highlight=False, width=width, soft_wrap=False)
 
+    def _print(self, table: Table) -> None:
+        """Write a table; what fills the width of its last column is left out, which in a pipe would be most of it."""
+        console = self.console()
+        with console.capture() as captured:
+            console.print(table)
+        self.raw("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
     def raw(self, text: str) -> None:
         """Write text as it is, with a line end."""
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
@@ -151,7 +159,7 @@ class Output:
         for item in items:
             texts = [plain(_cell(item, cell)) for cell in columns.values()]
             table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
-        self.console().print(table)
+        self._print(table)
 
     def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
         """Write names and values below each other."""
@@ -164,7 +172,7 @@ class Output:
         for name, value in pairs:
             text = plain(value)
             table.add_row(Text(name), Text(text, style=STYLES.get(text, "")))
-        self.console().print(table)
+        self._print(table)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[str, int, int], None]]:

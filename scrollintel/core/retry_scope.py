@@ -80,6 +80,8 @@ class RetryScope:
             if not isinstance(seen, BaseException):
                 return False
             seen = seen.__cause__ or seen.__context__
+            if seen is None:
+                return False
         return False
 
     def end(self, seen: object, *, abandoned: bool = False) -> bool:

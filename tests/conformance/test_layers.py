@@ -145,6 +145,42 @@ def test_error_of_another_call_is_retried_after_one_that_was_given_up(driver: Dr
     assert driver.call(outer, both) == ("kept", "ok")
 
 
+class WithoutAnAnswer(Exception):
+    """What `requests` raises when no answer came."""
+
+    response = None
+
+
+class NotAsked(Exception):
+    """What raises when its answer is asked for too soon."""
+
+    @property
+    def response(self) -> object:
+        """Raise."""
+        raise RuntimeError("there is no answer")
+
+
+@pytest.mark.parametrize("error", [WithoutAnAnswer("down"), NotAsked("down")])
+def test_error_without_an_answer_is_not_one_that_was_given_up(driver: Driver, build: Build, error: Exception) -> None:
+    """The layer inside has given up a call that returned None; another one that fails is tried again."""
+    inner = build("inner", retry=retrying(BudgetConfig(reserve=0.5), result_predicate=lambda value: value is None))
+    outer = build("outer", retry=retrying())
+    failing = Script(error)
+    nothing, operation = driver.through(inner, driver.make(Script(None))), driver.make(failing)
+
+    def call() -> object:
+        nothing()
+        return operation()
+
+    async def acall() -> object:
+        await nothing()
+        return await operation()
+
+    with pytest.raises(type(error)):
+        driver.call(outer, acall if driver.asynchronous else call)
+    assert failing.calls == 3
+
+
 def test_inner_layer_without_a_budget_pays_from_the_outer_one(driver: Driver, build: Build) -> None:
     """A plain retry inside takes its price from the layer that has asked for it, and stops when that is empty."""
     outer, inner = (
