@@ -35,6 +35,7 @@ def test_table_shows_a_row_for_each_circuit(remote: Run, plane: ScriptedPlane) -
     assert heading.split() == ["Circuit", "State", "Since", "Replicas", "OK", "Failed", "Refused", "p99", "Rev"]
     assert row.split() == ["payments", "open", "5", "min", "ago", "2", "(1", "stale)", "10", "3", "4", "250", "ms", "–"]
     assert bare.split() == ["bare", "–", "–", "0", "–", "–", "–", "–", "–"]
+    assert all(line == line.rstrip() for line in (heading, row, bare))
 
 
 @pytest.mark.parametrize("name", LISTS)
