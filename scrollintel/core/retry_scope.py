@@ -73,9 +73,8 @@ class RetryScope:
         if not marks:
             return False
         for _ in range(MOST_CAUSES):
-            # The errors of HTTP clients that stand for an answer carry it.
-            answer = getattr(seen, "response", seen)
-            if any(mark is seen or mark is answer for mark in marks):
+            answer = _answer_of(seen)
+            if any(mark is seen or (mark is answer and answer is not None) for mark in marks):
                 return True
             if not isinstance(seen, BaseException):
                 return False
@@ -96,6 +95,14 @@ class RetryScope:
             self.marks = None  # an error would tie its frames, and they this scope, in a cycle
         self.ended = not abandoned
         return found
+
+
+def _answer_of(seen: object) -> object:
+    """Return the answer that an error of an HTTP client stands for, or None."""
+    try:
+        return getattr(seen, "response", None)
+    except Exception:  # a property that has nothing to give must not hide the error
+        return None
 
 
 RETRIES: ContextVar[RetryScope | None] = ContextVar("scrollintel_retries", default=None)
