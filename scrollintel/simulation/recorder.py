@@ -16,7 +16,7 @@ from ..core.clock import SYSTEM_CLOCK, Clock
 from ..core.config.lists import is_line
 from ..core.errors import CallTimeoutError, ConfigError, RejectedError, Violation
 from ..core.pipeline import Pipeline
-from ..core.strategies.gate import Wait
+from ..core.strategies.gate import Immediate
 from ..core.strategies.observer import Observer
 from .recording import CLASS_NAME, MAX_KEY, RecordedOutcome
 
@@ -165,17 +165,11 @@ class _Kept:
         self.attempted = False
 
 
-class _Around:
+class _Around(Immediate):
     __slots__ = ("_recording",)
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
-
-    def resume(self, call: Call, wait: Wait) -> object:
-        """Never asked: nothing here waits."""
-
-    def give_up(self, call: Call, wait: Wait) -> None:
-        """Never asked: nothing here waits."""
 
 
 class _Calls(_Around):

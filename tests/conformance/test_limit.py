@@ -148,7 +148,7 @@ def test_limit_refusal_of_an_inner_layer_is_neutral(driver: Driver, build: Build
     assert (state(pipeline).running, state(pipeline).limit) == (0, 1)
 
 
-def test_limit_each_key_has_its_own(driver: Driver, build: Build) -> None:
+def test_limit_each_key_has_its_own(driver: Driver, build: Build, ledger: Ledger) -> None:
     """A key that is at its limit leaves the others alone; `per_key=False` shares one; the number of keys is bounded."""
     pipeline = build(limit=ONE, key=lambda host, *rest: host, max_keys=2)
     nested = driver.through(pipeline, driver.make(lambda host: host))
@@ -167,6 +167,7 @@ def test_limit_each_key_has_its_own(driver: Driver, build: Build) -> None:
     assert driver.call(pipeline, operation, "a", "b") == "b"
     with pytest.raises(LimitReachedError):
         driver.call(pipeline, operation, "a", "a")
+    assert [(event.layer, event.key) for event in ledger.of(CallRejected)] == [("limit", "a")]
     for number in range(20):
         driver.call(pipeline, driver.make(lambda host: host), f"host {number}")
     assert len(pipeline.snapshot().limits) == 2

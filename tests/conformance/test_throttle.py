@@ -109,6 +109,7 @@ def test_throttle_counts_what_the_predicates_say(
         **({} if breaker is None else {"breaker": CircuitBreakerConfig("service", 1000, **breaker)}),  # type: ignore[arg-type]
     )
     with drawing_from(lambda: 0.9999):
+        driver.call(pipeline, driver.make(Script("ok")))  # the next one finds a throttle at rest
         for _ in range(4):
             try:
                 driver.call(pipeline, driver.make(Script(result)))
@@ -117,7 +118,7 @@ def test_throttle_counts_what_the_predicates_say(
     throttle = pipeline.lane.parts.throttle
     assert throttle is not None
     assert (throttle.share() > 0.0) is (counts is True)
-    assert throttle._machine.requests == (0 if counts is None else 4)
+    assert throttle._machine.requests == (1 if counts is None else 5)
 
 
 def test_throttle_refusal_of_the_rate_limit_inside_is_neutral(driver: Driver, build: Build) -> None:
@@ -140,10 +141,12 @@ def test_throttle_keeps_its_counts_when_the_policy_is_replaced(driver: Driver, b
 
 
 def test_throttle_serves_blocks_and_loops(driver: Driver, build: Build) -> None:
-    """A block that ends well was accepted, and one that fails was not."""
-    pipeline = build(throttle=ThrottleConfig())
+    """A block that ends well was accepted, whatever values are refused, and one that fails was not."""
+    pipeline = build(throttle=ThrottleConfig(result_predicate=lambda value: True))
     for use in (driver.block, driver.loop):
         assert use(pipeline, lambda: "ok") == "ok"
+    throttle = pipeline.lane.parts.throttle
+    assert throttle is not None and throttle.calm
 
     def fail() -> None:
         raise FAILS

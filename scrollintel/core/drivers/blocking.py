@@ -17,7 +17,7 @@ from ..interventions import INTERVENTIONS
 from ..outcome import Outcome
 from ..retry_scope import RETRIES, Purse, RetryScope, open_scope
 from ..strategies.fallback import MISSING, STALE, FallbackRule, describe, takes_outcome
-from ..strategies.gate import Gate, Queue, Wait
+from ..strategies.gate import Gate, Queue, Wait, tell_refusal
 from ..strategies.hedge import HedgeRule
 from ..strategies.retry import RetryRule
 from .plan import Lane, Link, compose
@@ -65,10 +65,7 @@ def begin(call: Call, lane: Lane) -> float | None:
     if expires is not None and expires <= now:
         parts = lane.parts
         call.circuit.count_refusal()
-        if parts.hub.active:
-            from ..events import CallRejected
-
-            parts.hub.emit(CallRejected(policy=lane.name, at=parts.clock.time(), layer="deadline"))
+        tell_refusal(parts.hub, parts.clock, lane.name, "deadline")
         raise DeadlineExceededError(lane.name)
     call.began = now
     call.expires = expires

@@ -17,7 +17,7 @@ from ..machines.admission import LEVELS, AdmissionMachine, FixedSlots, Slots, le
 from ..machines.limit import LimitMachine
 from ..machines.line import Place
 from ..outcome import Verdict
-from .gate import Wait
+from .gate import Wait, tell_refusal
 
 
 class AdmissionFigures(NamedTuple):
@@ -189,10 +189,7 @@ class Admission:
         """Count and return the refusal of a request whose caller has stopped waiting."""
         with self._lock:
             self._expired += 1
-        if self.hub.active:
-            from ..events import CallRejected
-
-            self.hub.emit(CallRejected(policy=self.config.name, at=self._clock.time(), layer="deadline"))
+        tell_refusal(self.hub, self._clock, self.config.name, "deadline")
         return DeadlineExceededError(self.config.name)
 
     def figures(self) -> AdmissionFigures:
@@ -207,12 +204,7 @@ class Admission:
     def _refused(self) -> ShedError:
         # Whole seconds, because HTTP knows no others; spread, so that those refused together do not return together.
         retry_after = float(max(1, round(self.config.retry_after * (0.5 + self._random()))))
-        if self.hub.active:
-            from ..events import CallRejected
-
-            self.hub.emit(
-                CallRejected(policy=self.config.name, at=self._clock.time(), layer="admission", retry_after=retry_after)
-            )
+        tell_refusal(self.hub, self._clock, self.config.name, "admission", retry_after=retry_after)
         return ShedError(self.config.name, retry_after)
 
 

@@ -13,7 +13,7 @@ from ..errors import BulkheadFullError
 from ..hub import EventHub
 from ..locks import new_lock, renew_after_fork
 from ..machines.slots import SlotsMachine, Ticket
-from .gate import Wait
+from .gate import Wait, tell_refusal
 
 
 class Bulkhead:
@@ -111,10 +111,7 @@ class Bulkhead:
             _wake(ticket)
 
     def _refused(self) -> BulkheadFullError:
-        if self._hub.active:
-            from ..events import CallRejected
-
-            self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="bulkhead"))
+        tell_refusal(self._hub, self._clock, self._name, "bulkhead")
         return BulkheadFullError(self._name)
 
 

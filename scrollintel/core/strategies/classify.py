@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from ..config.breaker import CircuitBreakerConfig
 from ..config.limit import AdaptiveLimitConfig
 from ..errors import RejectedError, UnprotectedError
-from ..outcome import ErrorMatcher, ErrorPredicate, Verdict
+from ..outcome import ErrorMatcher, ErrorPredicate, ResultPredicate, Verdict
+from .gate import NO_RESULT
 
 if TYPE_CHECKING:
     from ..config.outliers import OutlierConfig
 
-FAILURE, IGNORED, ABANDONED = Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
+SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
 Classifier = Callable[[BaseException], Verdict]
 
 
@@ -82,6 +83,46 @@ def overload_classifier(config: AdaptiveLimitConfig) -> Classifier:
             return IGNORED
 
     return classify
+
+
+class Judge:
+    """How an attempt ended, for a layer that goes by the breaker of its policy.
+
+    Arguments:
+        breaker: Says what is a failure; None when the policy has no breaker, then every error is.
+        errors, results: Say it instead, or None: which errors and which returned values are failures.
+
+    Attributes:
+        looks_at_values: Whether a returned value can be a failure.
+    """
+
+    __slots__ = ("_classify", "_rejects", "looks_at_values")
+
+    def __init__(
+        self,
+        breaker: CircuitBreakerConfig | None,
+        *,
+        errors: ErrorPredicate | None = None,
+        results: ResultPredicate | None = None,
+    ) -> None:
+        self._classify: Classifier
+        if errors is not None:
+            self._classify = failure_classifier(errors)
+        else:
+            self._classify = classify_default if breaker is None else classifier(breaker)
+        self._rejects = results if results is not None or breaker is None else breaker.result_predicate
+        self.looks_at_values = self._rejects is not None
+
+    def verdict(self, error: BaseException | None, value: object) -> Verdict:
+        """Return what an attempt says that ended with `error`, or else returned `value`."""
+        if error is not None:
+            return self._classify(error)
+        if self._rejects is None or value is NO_RESULT:
+            return SUCCESS
+        try:
+            return FAILURE if self._rejects(value) else SUCCESS
+        except Exception:  # what a predicate raises the breaker reports
+            return SUCCESS
 
 
 def cancels(error: BaseException) -> bool:

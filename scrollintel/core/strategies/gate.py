@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ..call import Call
+from ..clock import Clock
+from ..hub import EventHub
 from ..machines.slots import Ticket
 
 NO_RESULT: Any = object()
@@ -23,6 +25,19 @@ class Wait:
         self.seconds = seconds
         self.ticket = ticket
         self.limit = limit
+
+
+class Immediate:
+    """What a gate has where nobody waits."""
+
+    __slots__ = ()
+
+    def resume(self, call: Call, wait: Wait) -> object:
+        """Return a permit; never asked, because nobody waits here."""
+        return True
+
+    def give_up(self, call: Call, wait: Wait) -> None:
+        """Do nothing; never asked, because nobody waits here."""
 
 
 class Queue(Protocol):
@@ -49,3 +64,13 @@ class Gate(Protocol):
 
     def leave(self, call: Call, permit: object, error: BaseException | None, value: object) -> object:
         """Take the permit back and count the result; what it returns is of no use to a driver."""
+
+
+def tell_refusal(
+    hub: EventHub, clock: Clock, policy: str, layer: str, *, key: str | None = None, retry_after: float | None = None
+) -> None:
+    """Emit the event that a layer has refused an attempt or a call, if anybody listens."""
+    if hub.active:
+        from ..events import CallRejected
+
+        hub.emit(CallRejected(policy=policy, at=clock.time(), layer=layer, key=key, retry_after=retry_after))

@@ -19,7 +19,7 @@ from ..machines.limit import Flight, LimitMachine
 from ..machines.line import Place
 from ..outcome import Verdict
 from .classify import overload_classifier
-from .gate import NO_RESULT, Wait
+from .gate import NO_RESULT, Wait, tell_refusal
 
 if TYPE_CHECKING:
     from ..snapshot import LimitSnapshot
@@ -348,10 +348,7 @@ class AdaptiveLimit:
         )  # fmt: skip
 
     def _refused(self, kept: _Kept) -> LimitReachedError:
-        if self._hub.active:
-            from ..events import CallRejected
-
-            self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="limit", key=kept.key))
+        tell_refusal(self._hub, self._clock, self._name, "limit", key=kept.key)
         return LimitReachedError(self._name)
 
 

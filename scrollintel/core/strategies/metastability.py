@@ -15,15 +15,17 @@ from ..errors import MetastableSheddingError
 from ..hub import EventHub
 from ..locks import new_lock, renew_after_fork
 from ..machines.metastability import Change, MetastabilityMachine, Phase
-from ..outcome import Verdict
-from .classify import Classifier, classifier, classify_default
-from .gate import NO_RESULT, Wait
+from .classify import IGNORED, SUCCESS, Judge
+from .gate import Immediate, tell_refusal
 
 if TYPE_CHECKING:
     from ..snapshot import MetastabilitySnapshot
 
 
-class Metastability:
+_ANSWERED = (SUCCESS, IGNORED)
+
+
+class Metastability(Immediate):
     """The gate of one detector; it sees whole calls, not their attempts.
 
     Arguments:
@@ -32,8 +34,8 @@ class Metastability:
     """
 
     __slots__ = (
-        "__weakref__", "_classify", "_clock", "_hub", "_lock", "_machine", "_name", "_random", "_reason", "_rejects",
-        "config", "rejections",
+        "__weakref__", "_clock", "_hub", "_judge", "_lock", "_machine", "_name", "_random", "_reason", "config",
+        "rejections",
     )  # fmt: skip
 
     def __init__(
@@ -59,8 +61,7 @@ class Metastability:
 
     def _adopt(self, config: MetastabilityConfig, breaker: CircuitBreakerConfig | None) -> None:
         self.config = config
-        self._classify: Classifier = classify_default if breaker is None else classifier(breaker)
-        self._rejects = None if breaker is None else breaker.result_predicate
+        self._judge = Judge(breaker)
 
     @property
     def phase(self) -> Phase:
@@ -108,22 +109,12 @@ class Metastability:
             self._tell(changes)
         if permit is not None:
             return permit
-        if self._hub.active:
-            from ..events import CallRejected
-
-            self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="metastability"))
+        tell_refusal(self._hub, self._clock, self._name, "metastability")
         raise MetastableSheddingError(self._name)
-
-    def resume(self, call: Call, wait: Wait) -> object:
-        """Return a permit; nobody waits here."""
-        return 0
-
-    def give_up(self, call: Call, wait: Wait) -> None:
-        """Do nothing: nobody waits here."""
 
     def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
         """Count how the call ended: well when its caller got an answer, also one that says no."""
-        good = self._is_good(value) if error is None else self._classify(error) is Verdict.IGNORED
+        good = self._judge.verdict(error, value) in _ANSWERED
         now = self._clock.monotonic()
         with self._lock:
             self._machine.leave(permit, now, call.attempt, good=good)
@@ -144,14 +135,6 @@ class Metastability:
         self._machine.forget_running()
 
     # ------------------------------------------------------------------ inside
-
-    def _is_good(self, value: object) -> bool:
-        if self._rejects is None or value is NO_RESULT:
-            return True
-        try:
-            return not self._rejects(value)
-        except Exception:  # what a predicate raises the breaker reports
-            return True
 
     def _take(self) -> tuple[Change, ...]:
         """Take what has changed; the lock is held."""

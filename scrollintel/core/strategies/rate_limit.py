@@ -11,7 +11,7 @@ from ..errors import RateLimitedError
 from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.rate import RateMachine
-from .gate import Wait
+from .gate import Wait, tell_refusal
 
 
 class RateLimit:
@@ -46,10 +46,7 @@ class RateLimit:
             return True
         if wait <= max_wait:
             return Wait(seconds=wait)
-        if self._hub.active:
-            from ..events import CallRejected
-
-            self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="rate_limit", retry_after=wait))
+        tell_refusal(self._hub, self._clock, self._name, "rate_limit", retry_after=wait)
         raise RateLimitedError(self._name, wait)
 
     def resume(self, call: Call, wait: Wait) -> object:

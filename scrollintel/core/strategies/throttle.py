@@ -16,18 +16,16 @@ from ..errors import ThrottledError
 from ..hub import EventHub
 from ..locks import new_lock
 from ..machines.throttle import ThrottleMachine
-from ..outcome import Verdict
-from .classify import FAILURE, Classifier, classifier, classify_default, failure_classifier
-from .gate import NO_RESULT, Wait
+from .classify import ABANDONED, FAILURE, Judge
+from .gate import Immediate, tell_refusal
 from .meter import Counter
 
 TOLD_EVERY = 1.0
 """Seconds between two events about the same throttle at least."""
 _ORDINARY = Criticality.CRITICAL.rank
-_NEUTRAL = Verdict.ABANDONED
 
 
-class Throttle:
+class Throttle(Immediate):
     """The gate of one throttle.
 
     While it is `calm` and `boundary` has not come, every attempt passes and is accepted, and one that ends well is
@@ -39,8 +37,8 @@ class Throttle:
     """
 
     __slots__ = (
-        "_classify", "_clock", "_counter", "_hub", "_lock", "_machine", "_name", "_pulled", "_random", "_rejects",
-        "_told", "_told_at", "boundary", "calm", "config", "rejections", "step",
+        "_clock", "_counter", "_hub", "_judge", "_lock", "_machine", "_name", "_pulled", "_random", "_told", "_told_at",
+        "boundary", "calm", "config", "rejections", "step",
     )  # fmt: skip
 
     def __init__(
@@ -70,14 +68,7 @@ class Throttle:
 
     def _adopt(self, config: ThrottleConfig, breaker: CircuitBreakerConfig | None) -> None:
         self.config = config
-        self._classify: Classifier
-        if config.failure_predicate is not None:
-            self._classify = failure_classifier(config.failure_predicate)
-        else:
-            self._classify = classify_default if breaker is None else classifier(breaker)
-        self._rejects = config.result_predicate
-        if self._rejects is None and breaker is not None:
-            self._rejects = breaker.result_predicate
+        self._judge = Judge(breaker, errors=config.failure_predicate, results=config.result_predicate)
 
     def share(self) -> float:
         """Return the share of ordinary (critical) attempts that is refused now."""
@@ -100,18 +91,8 @@ class Throttle:
         self._tell(change)
         if admitted:
             return True
-        if self._hub.active:
-            from ..events import CallRejected
-
-            self._hub.emit(CallRejected(policy=self._name, at=self._clock.time(), layer="throttle"))
+        tell_refusal(self._hub, self._clock, self._name, "throttle")
         raise ThrottledError(self._name)
-
-    def resume(self, call: Call, wait: Wait) -> object:
-        """Return a permit; nobody waits here."""
-        return True
-
-    def give_up(self, call: Call, wait: Wait) -> None:
-        """Do nothing: nobody waits here."""
 
     def leave(self, call: Call, permit: Any, error: BaseException | None, value: object) -> None:
         """Count whether the dependency accepted the attempt; one that never reached it counts for nothing."""
@@ -119,17 +100,13 @@ class Throttle:
 
     def count(self, error: BaseException | None, value: object) -> None:
         """Count the end of an attempt."""
-        if error is None:
-            accepted = not self._refuses(value)
-        else:
-            verdict = self._classify(error)
-            if verdict is _NEUTRAL:
-                return
-            accepted = verdict is not FAILURE
+        verdict = self._judge.verdict(error, value)
+        if verdict is ABANDONED:
+            return
         now = self._clock.monotonic()
         with self._lock:
             self._pull()
-            self._machine.record(now, accepted=accepted)
+            self._machine.record(now, accepted=verdict is not FAILURE)
             self._publish()
 
     def reconfigure(self, config: ThrottleConfig, breaker: CircuitBreakerConfig | None) -> None:
@@ -151,15 +128,7 @@ class Throttle:
         """Say whether attempts need the lock, which is held."""
         machine = self._machine
         self.calm = machine.requests == machine.accepts
-        self.boundary = machine.boundary if self._rejects is None else -inf
-
-    def _refuses(self, value: object) -> bool:
-        if self._rejects is None or value is NO_RESULT:
-            return False
-        try:
-            return bool(self._rejects(value))
-        except Exception:  # what a predicate raises the breaker reports
-            return False
+        self.boundary = -inf if self._judge.looks_at_values else machine.boundary
 
     def _change(self, now: float) -> float | None:
         """Return the share when it is to be told that throttling began or ended; the lock is held."""

@@ -12,7 +12,7 @@ from ...core.errors import CallTimeoutError, RejectedError, kind_of
 from ...core.events import Event
 from ...core.hub import EventHub
 from ...core.strategies.classify import cancels
-from ...core.strategies.gate import NO_RESULT, Wait
+from ...core.strategies.gate import NO_RESULT, Immediate
 from . import attributes as names
 from .call_trace import TRACE_KEY, CallTrace, current
 from .sampling import Sampler
@@ -41,21 +41,12 @@ class Failures:
         self.last = type(error).__name__
 
 
-class _Around:
-    """A gate that never makes anybody wait."""
-
+class _Around(Immediate):
     __slots__ = ("_failures", "_tracer")
 
     def __init__(self, tracer: Tracer, failures: Failures) -> None:
         self._tracer = tracer
         self._failures = failures
-
-    def resume(self, call: Call, wait: Wait) -> object:
-        """Never asked for."""
-        raise AssertionError("nobody waits for a tracer")
-
-    def give_up(self, call: Call, wait: Wait) -> None:
-        """Never asked for."""
 
 
 class Calls(_Around):
