@@ -6,23 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.errors import (
-    BulkheadFullError,
+    ERROR_CODES,
     CallTimeoutError,
-    CircuitIsolatedError,
-    CircuitOpenError,
-    CircuitRampingError,
     DeadlineExceededError,
-    LimitReachedError,
-    RateLimitedError,
+    RejectedError,
     ScrollIntelError,
-    ThrottledError,
 )
 
-_REFUSALS = (
-    CircuitOpenError, CircuitIsolatedError, CircuitRampingError, BulkheadFullError, RateLimitedError, LimitReachedError,
-    ThrottledError,
-)  # fmt: skip
 _LATE = (DeadlineExceededError, CallTimeoutError)
+_REFUSALS = tuple(kind for kind in ERROR_CODES.values() if issubclass(kind, RejectedError) and kind not in _LATE)
+"""Every refusal there is: whichever layer it comes from, code that catches the client's errors catches it."""
 
 
 def _combine(

@@ -22,8 +22,10 @@ from scrollintel import (
     DeadlineExceededError,
     FailureSummary,
     RateLimitedError,
+    RejectedError,
     ScrollIntelError,
 )
+from scrollintel.core.errors import ERROR_CODES
 
 ERRORS: list[ScrollIntelError] = [
     CircuitOpenError("shop", 12.0, FailureSummary("ConnectError", "text", 5.0)),
@@ -39,6 +41,15 @@ CLIENTS: list[tuple[Any, type[Exception], type[Exception]]] = [
     (protected_httpx.ERRORS, httpx.TransportError, httpx.TimeoutException),
     (protected_requests.ERRORS, requests.ConnectionError, requests.Timeout),
 ]
+
+
+@pytest.mark.parametrize(("errors", "refused", "late"), CLIENTS, ids=["httpx2", "httpx", "requests"])
+@pytest.mark.parametrize("kind", [kind for kind in ERROR_CODES.values() if issubclass(kind, RejectedError)])
+def test_client_errors_know_every_refusal(
+    errors: Any, refused: type[Exception], late: type[Exception], kind: type[RejectedError]
+) -> None:
+    """Whichever layer refuses, code that catches the client's errors catches it."""
+    assert isinstance(errors.translate(kind("shop", 1.0), object()), refused | late)
 
 
 @pytest.mark.parametrize(("errors", "refused", "late"), CLIENTS, ids=["httpx2", "httpx", "requests"])
