@@ -16,6 +16,8 @@ from scrollintel import (
     CircuitState,
     HedgeConfig,
     HedgeLaunched,
+    Pipeline,
+    RetryConfig,
     TimeoutConfig,
 )
 from scrollintel.core.drivers import blocking, threads
@@ -130,6 +132,55 @@ def test_hedge_without_budget_goes_on_with_the_first(driver: Driver, build: Buil
             pass
         counts.append(len(attempts.started))
     assert counts == [2, 2, 1]
+
+
+def _tokens(pipeline: Pipeline) -> float:
+    hedge = pipeline.lane.parts.hedge
+    assert hedge is not None and hedge.budget is not None
+    return hedge.budget.tokens
+
+
+def test_hedge_and_retry_out_of_one_budget_earn_once_for_each_call(driver: Driver, build: Build) -> None:
+    """As much as each of them alone, so that extra attempts stay the share of the traffic that is asked for."""
+    shared = BudgetConfig("shared", ratio=0.1, reserve=10.0)
+    pipeline = build(hedge=HedgeConfig(delay=50, budget=shared), retry=RetryConfig(budget=shared))
+    budget = pipeline.lane.budget
+    assert budget is not None
+    while budget.withdraw():
+        pass
+    for _ in range(20):
+        driver.call(pipeline, driver.make(Script("ok")))
+    assert budget.tokens == pytest.approx(2.0)
+
+
+def test_hedge_earns_nothing_with_the_attempts_of_a_retry(driver: Driver, build: Build) -> None:
+    """A call of three attempts is one call."""
+    earns = BudgetConfig(ratio=0.1, reserve=10.0, threshold=1.0)  # pays for nothing
+    pipeline = build(hedge=HedgeConfig(delay=50, budget=earns), retry=RetryConfig(max_attempts=3, base_delay=0.0))
+    hedge = pipeline.lane.parts.hedge
+    assert hedge is not None and hedge.budget is not None
+    hedge.budget.reconfigure(BudgetConfig(ratio=0.1, reserve=1.0))
+    hedge.budget.reconfigure(earns)
+    with pytest.raises(ConnectionError):
+        driver.call(pipeline, driver.make(Script(ConnectionError("down"))))
+    assert _tokens(pipeline) == pytest.approx(1.1)
+
+
+def test_hedge_budget_by_successes_is_spent_by_failures(driver: Driver, build: Build) -> None:
+    """As gRPC has it: half of the tokens gone, no attempt is sent beside another until calls succeed again."""
+    grpc = BudgetConfig.grpc(max_tokens=4.0, token_ratio=0.5)
+    pipeline = build(hedge=HedgeConfig(delay=50, budget=grpc))
+    down = Script(ConnectionError("down"))
+    for sent, left in ((2, 2.0), (3, 1.0), (4, 0.0), (5, 0.0)):
+        with pytest.raises(ConnectionError):
+            driver.call(pipeline, driver.make(down))
+        assert (down.calls, _tokens(pipeline)) == (sent, left)
+    for _ in range(7):
+        driver.call(pipeline, driver.make(Script("ok")))
+    assert _tokens(pipeline) == 3.5
+    with pytest.raises(ConnectionError):
+        driver.call(pipeline, driver.make(down))
+    assert down.calls == 7
 
 
 def test_hedge_bad_result_does_not_win(driver: Driver, build: Build) -> None:

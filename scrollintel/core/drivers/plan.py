@@ -97,7 +97,7 @@ class Parts:
         budget = budgets.get(config.budget, None if old is None else old.budget)
         bad = None if self.policy.breaker is None else self.policy.breaker.result_predicate
         hedges = None if old is None else old.hedges
-        deposits = self.retry is None or self.retry.budget is not budget
+        deposits = self.retry is None or self.retry.budget is not budget  # else the retry counts for both
         return HedgeRule(
             self.policy.name, config, self.clock, self.hub, budget=budget, bad=bad, hedges=hedges, deposits=deposits
         )

@@ -20,7 +20,7 @@ from .meter import SharedCounter
 class HedgeRule:
     """The rule of one policy's hedging; holds no state but a counter and the shared budget."""
 
-    __slots__ = ("_clock", "_deposits", "_hub", "_name", "bad", "budget", "config", "hedges", "spans")
+    __slots__ = ("_by_success", "_clock", "_deposits", "_hub", "_name", "bad", "budget", "config", "hedges", "spans")
 
     def __init__(
         self,
@@ -37,7 +37,8 @@ class HedgeRule:
         self.config = config
         self.budget = budget
         self.spans = config.budget is not None and config.budget.across_layers
-        self._deposits = deposits and self.spans
+        self._deposits = deposits
+        self._by_success = self.spans or (config.budget is not None and config.budget.deposit_on_success)
         self.bad = bad
         self.hedges = SharedCounter() if hedges is None else hedges
         self._name = name
@@ -45,9 +46,9 @@ class HedgeRule:
         self._hub = hub
 
     def race(self, call: Call) -> Race:
-        """Return the bookkeeping of a new call."""
+        """Return the bookkeeping of a new call, or of another attempt of a retry around it."""
         config = self.config
-        if self.budget is not None and not self.spans:
+        if self.budget is not None and self._deposits and not self._by_success and call.attempt == 1:
             self.budget.deposit_call()
         if config.quantile is None:
             return Race(self, call, config.delay)
@@ -57,10 +58,15 @@ class HedgeRule:
     def succeeded(self) -> None:
         """Count a call that succeeded, when no retry around counts it."""
         budget = self.budget
-        if budget is not None and self._deposits:
+        if budget is not None and self._deposits and self._by_success:
             outer = surrounding_retries()
             if outer is None or budget not in outer.purses:
                 budget.record(True)
+
+    def failed(self) -> None:
+        """Count an attempt that failed, when no retry around counts it."""
+        if self.budget is not None and self._deposits:
+            self.budget.record(False)
 
     def tell(self, attempt: int, after: float) -> None:
         """Count a further attempt and tell it."""
@@ -118,6 +124,8 @@ class Race:
             self.exhausted = True
             if number > 1:
                 refund(self._paid)
+        else:
+            self._rule.failed()
         self._ended += 1
         if number == 1:
             self.primary = (error, value)
