@@ -168,6 +168,19 @@ def test_retry_rejected_call_is_not_tried_again(driver: Driver, build: Build, cl
     assert clock.sleeps == []
 
 
+def test_retry_of_a_refusal_spends_nothing_of_a_budget_by_successes(driver: Driver, build: Build) -> None:
+    """What a layer of our own refused never reached the dependency, so it is none of its failures."""
+    pipeline = build(
+        breaker=CircuitBreakerConfig("service"),
+        retry=RetryConfig(base_delay=0, retry_rejected=True, budget=BudgetConfig.grpc()),
+    )
+    pipeline.circuit().isolate()
+    with pytest.raises(CircuitOpenError):
+        driver.call(pipeline, driver.make(Script("never")))
+    assert pipeline.snapshot().budget == 10.0
+    assert pipeline.snapshot().tally.retries == 2
+
+
 def test_retry_rejected_call_waits_for_the_hint_when_asked(driver: Driver, build: Build, clock: ManualClock) -> None:
     """With `retry_rejected` the refusal's own hint is waited for."""
     pipeline = build(rate_limit=RateLimitConfig(1, period=60), retry=RetryConfig(base_delay=1, retry_rejected=True))

@@ -114,8 +114,8 @@ class RetryRule:
 
     def _next(self, call: Call, error: BaseException | None, seen: object) -> float | None:
         config = self.config
-        if self.budget is not None:
-            self.budget.record(False)
+        if self.budget is not None and not isinstance(error, RejectedError):
+            self.budget.record(False)  # a refusal by a layer of our own is none of the dependency
         outer = surrounding_retries()
         reason = self._hindrance(call, seen, outer)
         if reason is not None:
