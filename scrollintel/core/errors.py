@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -33,6 +34,12 @@ def text_of(error: BaseException | None) -> str:
         return str(error)[:200]
     except Exception:
         return "<unprintable>"
+
+
+def note_broken(error: BaseException, hook: str, broken: Exception, so: str) -> None:
+    """Note on `error` that a hook raised when it was asked about it, and what was done therefore."""
+    with suppress(Exception):  # an error that takes no notes surfaces all the same
+        error.add_note(f"{hook} raised {type(broken).__name__}; {so}")
 
 
 def kind_of(error: BaseException | None) -> str:

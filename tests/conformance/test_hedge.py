@@ -297,6 +297,13 @@ def test_hedge_loser_that_resists_cancellation_is_not_reported(build: Build) -> 
     assert reports == []
 
 
+def test_hedge_hook_that_raises_ends_no_attempt_that_runs(driver: Driver, build: Build, ledger: Ledger) -> None:
+    """Nothing is sent beside it, and its result is the call's."""
+    pipeline = build(hedge=HedgeConfig(delay=1.0, repeatable=lambda method: method == "GET"))
+    assert driver.call(pipeline, Attempts(driver, (5, "late but there"), (0, "never")).operation()) == "late but there"
+    assert ledger.of(HedgeLaunched) == []
+
+
 def test_hedge_sends_nothing_twice_that_is_not_repeatable(driver: Driver, build: Build, ledger: Ledger) -> None:
     """Neither when an attempt fails nor when it is slow; the arguments of the call decide."""
     pipeline = build(hedge=HedgeConfig(delay=1.0, repeatable=lambda method: method == "GET"))

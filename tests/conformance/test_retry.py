@@ -11,6 +11,7 @@ from scrollintel import (
     BudgetConfig,
     CircuitBreakerConfig,
     CircuitOpenError,
+    FallbackConfig,
     Pipeline,
     Policy,
     RateLimitConfig,
@@ -18,6 +19,7 @@ from scrollintel import (
     RetryConfig,
     RetryGivenUp,
     RetryScheduled,
+    Value,
 )
 from scrollintel.core.registry import Registry
 from scrollintel.testing import ManualClock
@@ -166,6 +168,33 @@ def test_retry_rejected_call_is_not_tried_again(driver: Driver, build: Build, cl
     with pytest.raises(RateLimitedError):
         driver.call(limited, driver.make(Script("ok")))
     assert clock.sleeps == []
+
+
+@pytest.mark.parametrize(
+    ("parts", "note"),
+    [
+        (
+            {"retry": RetryConfig(base_delay=0, retry_predicate=lambda error: error.status == 503)},
+            "retry_predicate raised AttributeError; the error is not tried again",
+        ),
+        (
+            {"retry": RetryConfig(base_delay=0, repeatable=lambda method: method == "GET")},
+            "repeatable raised TypeError; the call is not tried again",
+        ),
+        (
+            {"fallback": FallbackConfig(Value("kept"), when=lambda outcome: outcome.error.status == 503)},
+            "when raised AttributeError; no fallback answers",
+        ),
+    ],
+    ids=["retry_predicate", "repeatable", "when"],
+)
+def test_hook_that_raises_hides_no_error(driver: Driver, build: Build, parts: dict[str, Any], note: str) -> None:
+    """The error of the operation surfaces, with a note, and the operation has run once."""
+    script = Script(ConnectionError("down"))
+    with pytest.raises(ConnectionError) as caught:
+        driver.call(build(**parts), driver.make(script))
+    assert note in caught.value.__notes__
+    assert script.calls == 1
 
 
 def test_retry_of_a_refusal_spends_nothing_of_a_budget_by_successes(driver: Driver, build: Build) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..config.breaker import CircuitBreakerConfig
 from ..config.limit import AdaptiveLimitConfig
-from ..errors import RejectedError, UnprotectedError
+from ..errors import RejectedError, UnprotectedError, note_broken
 from ..outcome import ErrorMatcher, ErrorPredicate, ResultPredicate, Verdict
 from .gate import NO_RESULT
 
@@ -49,8 +48,7 @@ def classifier(config: CircuitBreakerConfig | OutlierConfig) -> Classifier:
             return FAILURE if counted(error) else IGNORED
         except Exception as broken:
             # A predicate that raises must neither hide the real error nor leave a permit behind.
-            with contextlib.suppress(Exception):
-                error.add_note(f"failure_predicate raised {type(broken).__name__}; the error counts as a failure")
+            note_broken(error, "failure_predicate", broken, "the error counts as a failure")
             return FAILURE
 
     return classify

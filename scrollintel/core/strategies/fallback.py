@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..call import Call
 from ..clock import Clock
 from ..config.fallback import FallbackConfig, Value, may_shadow
-from ..errors import UnprotectedError, kind_of
+from ..errors import UnprotectedError, kind_of, note_broken
 from ..hub import EventHub
 from ..locks import new_lock
 from ..outcome import ErrorMatcher, Outcome
@@ -84,7 +84,13 @@ class FallbackRule:
             return False
         config = self.config
         if config is not None and config.when is not None:
-            return bool(config.when(outcome))
+            try:
+                return bool(config.when(outcome))
+            except Exception as broken:
+                if outcome.error is None:
+                    raise
+                note_broken(outcome.error, "when", broken, "no fallback answers")
+                return False
         if outcome.error is not None:
             return self._applies(outcome.error)
         return self.rejects(outcome.value)

@@ -140,8 +140,7 @@ class Race:
     def launch(self) -> bool:
         """Take leave for a further attempt; without it, or without budget, the race goes on with those there are."""
         rule = self._rule
-        repeatable = rule.config.repeatable
-        if repeatable is not None and not repeatable(*self._call.args, **self._call.kwargs):
+        if not self._is_repeatable():
             self.exhausted = True
             return False
         outer = surrounding_retries()
@@ -152,3 +151,10 @@ class Race:
         self.launched += 1
         rule.tell(self.launched, self.delay)
         return True
+
+    def _is_repeatable(self) -> bool:
+        repeatable = self._rule.config.repeatable
+        try:
+            return repeatable is None or bool(repeatable(*self._call.args, **self._call.kwargs))
+        except Exception:  # the attempt that runs may still succeed, whatever the hook does
+            return False

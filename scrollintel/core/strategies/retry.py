@@ -9,10 +9,10 @@ from ..call import Call
 from ..chance import chance
 from ..clock import Clock
 from ..config.retry import RetryConfig
-from ..errors import RejectedError, UnprotectedError, kind_of
+from ..errors import RejectedError, UnprotectedError, kind_of, note_broken
 from ..hub import EventHub
 from ..machines.backoff import next_delay
-from ..outcome import ErrorMatcher
+from ..outcome import ErrorMatcher, ErrorPredicate
 from ..retry_scope import RetryScope, pay, payers, refund, surrounding_retries
 from .budget import Budget
 from .meter import SharedCounter
@@ -87,7 +87,7 @@ class RetryRule:
         elif isinstance(error, UnprotectedError):
             wanted = False
         else:
-            wanted = self._retryable is None or bool(self._retryable(error))
+            wanted = self._retryable is None or self._asks_for(self._retryable, error)
             if wanted and self._never is not None:
                 wanted = not self._never(error)
         if not wanted:
@@ -170,9 +170,27 @@ class RetryRule:
             return "outer"
         if call.attempt >= config.max_attempts:
             return "attempts"
-        if config.repeatable is not None and not config.repeatable(*call.args, **call.kwargs):
+        if config.repeatable is not None and not self._is_repeatable(config.repeatable, call, seen):
             return "repeatable"
         return None
+
+    # A hook that raises must not hide the error that it is asked about.
+
+    def _asks_for(self, predicate: ErrorPredicate, error: Exception) -> bool:
+        try:
+            return bool(predicate(error))
+        except Exception as broken:
+            note_broken(error, "retry_predicate", broken, "the error is not tried again")
+            return False
+
+    def _is_repeatable(self, repeatable: Callable[..., bool], call: Call, seen: object) -> bool:
+        try:
+            return bool(repeatable(*call.args, **call.kwargs))
+        except Exception as broken:
+            if not isinstance(seen, Exception):
+                raise
+            note_broken(seen, "repeatable", broken, "the call is not tried again")
+            return False
 
     def _pay(self, call: Call, outer: RetryScope | None) -> bool:
         purses = payers(self.budget, outer)
