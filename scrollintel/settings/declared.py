@@ -6,7 +6,7 @@ A declaration is in force from the start and read-only in the API, which says wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any
 
 from ..core.config import CircuitBreakerConfig, Policy
@@ -21,6 +21,8 @@ from . import rules
 from .document import Document
 from .findings import Findings
 from .targets import SERVICE_KEYS, TARGET_KEYS, read_targets
+
+_POLICY_FIELDS = tuple(item.name for item in fields(Policy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,9 @@ def _policy(
             preset = content.pop("preset", None)
             if preset is not None:
                 content = {**preset_parts(preset, str(content.get("name"))), **content}
+            for field_name in [key for key in content if key not in _POLICY_FIELDS]:
+                allowed = one_of([*_POLICY_FIELDS, "service", "preset"], field_name, "fields")
+                findings.add(document.where((kind, index, field_name)), content.pop(field_name), allowed)
             policy = Policy.from_dict(content)
         else:
             breaker = CircuitBreakerConfig.from_dict(content)

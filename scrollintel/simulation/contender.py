@@ -100,9 +100,6 @@ def contender(name: str, table: object) -> Contender:
     if content.get("key") is not None and not callable(content["key"]):
         wrong.append(Violation("key", content.pop("key"), "None; keyed = true gives each host its own circuit"))
     content.setdefault("name", name)
-    breaker = content.get("breaker")
-    if isinstance(breaker, Mapping):
-        content["breaker"] = {"name": content["name"], **breaker}
     try:
         policy = _checked(Policy.from_dict(content))
     except ConfigError as error:

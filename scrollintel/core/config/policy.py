@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ..errors import Violation
-from .base import Config, InvalidValue, Rule, boolean, hook, integer, name, nested, number
+from .base import Config, InvalidValue, Rule, boolean, hook, integer, name, name_problem, nested, number
 from .breaker import CircuitBreakerConfig
 from .bulkhead import BulkheadConfig
 from .fallback import FallbackConfig
@@ -110,6 +110,19 @@ class Policy(Config):
             if problem is not None:
                 allowed = f"a sensible order of layers, such as {', '.join(DEFAULT_ORDER)}; {problem}"
                 yield Violation("order", self.order, allowed)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:  # Any: the value is whatever the user passed
+        """Build from a mapping such as parsed JSON or TOML; a breaker without a name has that of the policy.
+
+        Raises:
+            ConfigError: when a key is unknown or missing or a value does not fit; all are listed.
+        """
+        if isinstance(data, Mapping):
+            breaker, named = data.get("breaker"), data.get("name")
+            if isinstance(breaker, Mapping) and "name" not in breaker and not name_problem(named):
+                data = {**data, "breaker": {"name": named, **breaker}}
+        return super(Policy, cls).from_dict(data)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the policy as JSON values; a fallback that is only code is left out."""

@@ -85,6 +85,15 @@ def test_load_reports_the_mistakes_of_file_and_environment_in_one_error(loaded: 
     assert len(found) == len(expected)
 
 
+def test_load_knows_all_fields_of_a_policy_and_names_its_circuit(loaded: Load) -> None:
+    """A preset is among the fields that are told, and a circuit without a name is that of its policy."""
+    (found,) = mistakes(loaded, '[[policies]]\nname = "shop"\npresets = "goodput"\n')
+    assert "scrollintel.toml:3 policies[0].presets='goodput'" in found
+    assert "service, preset; did you mean preset?" in found
+    declared = loaded('[[policies]]\nname = "shop"\nbreaker = { failure_threshold = 3 }\n').declared
+    assert [item.policy.breaker.name for item in declared.policies if item.policy.breaker] == ["shop"]
+
+
 def test_load_of_a_broken_file_says_where_toml_ends(loaded: Load) -> None:
     """A file that is not TOML is one mistake with the parser's line; the environment is still checked."""
     found = mistakes(loaded, "[server\n", {"SCROLLINTEL_SERVER_PORT": "x"})

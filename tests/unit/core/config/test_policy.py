@@ -80,6 +80,14 @@ def test_policy_from_dict_reports_every_level_at_once() -> None:
     assert len(caught.value.violations) == 11
 
 
+def test_policy_from_dict_gives_its_name_to_a_circuit_without_one() -> None:
+    """The circuit of a policy is mostly its namesake, and a file should not have to say so."""
+    policy = Policy.from_dict({"name": "shop", "breaker": {"failure_threshold": 3}})
+    assert policy.breaker == CircuitBreakerConfig("shop", failure_threshold=3)
+    other = Policy.from_dict({"name": "shop", "breaker": {"name": "warehouse"}})
+    assert other.breaker == CircuitBreakerConfig("warehouse")
+
+
 def test_policy_key_without_a_breaker_is_refused() -> None:
     """A key chooses among circuits, so there must be some."""
     assert violated(key=len) == ["key"]
