@@ -13,12 +13,15 @@ from contextlib import contextmanager
 
 from scrollintel import (
     AdaptiveLimitConfig,
+    Admission,
+    AdmissionConfig,
     BudgetConfig,
     BulkheadConfig,
     CallTimeoutError,
     CircuitBreaker,
     CircuitBreakerConfig,
     CircuitState,
+    Criticality,
     DegradationLevel,
     Event,
     EventHub,
@@ -34,6 +37,10 @@ from scrollintel import (
     TimeoutConfig,
     Value,
 )
+from scrollintel.core.clock import SYSTEM_CLOCK
+from scrollintel.core.drivers.blocking import wait_for
+from scrollintel.core.strategies.admission import Permit
+from scrollintel.core.strategies.gate import Wait
 
 CHILD_SECONDS = 10
 
@@ -317,6 +324,48 @@ def adaptive_slots() -> None:
     assert pipeline.figures().limit_running == 0
 
 
+def servers() -> None:
+    """Requests that the parent's other threads serve take no slot in the child; its own keeps its."""
+    admissions = [
+        Admission(AdmissionConfig(max_concurrent=2, max_waiting=1, max_wait=30)),
+        Admission(AdmissionConfig(limit=AdaptiveLimitConfig(initial_limit=2, max_limit=2, max_waiting=1), max_wait=30)),
+    ]
+    release = threading.Event()
+
+    def serve(admission: Admission) -> None:
+        permit = admission.enter(Criticality.CRITICAL)
+        if isinstance(permit, Wait):
+            permit = wait_for(admission, SYSTEM_CLOCK, None, permit)
+        assert isinstance(permit, Permit)
+        release.wait(30)
+        admission.leave(permit)
+
+    for admission in admissions:
+        own = admission.enter(Criticality.CRITICAL)
+        threads = [threading.Thread(target=serve, args=(admission,), daemon=True) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        while (admission.figures().running, admission.figures().waiting) != (2, 1):
+            time.sleep(0.001)
+
+        def check(admission: Admission = admission, own: Permit | Wait = own) -> None:
+            assert (admission.figures().running, admission.figures().waiting) == (1, 0)
+            second = admission.enter(Criticality.CRITICAL)
+            assert isinstance(second, Permit) and isinstance(own, Permit)
+            admission.leave(second)
+            admission.leave(own)
+            assert admission.figures().running == 0
+
+        in_child(check)
+        assert isinstance(own, Permit)
+        admission.leave(own)
+        release.set()
+        for thread in threads:
+            thread.join()
+        release.clear()
+        assert (admission.figures().running, admission.figures().waiting) == (0, 0)
+
+
 def hosts() -> None:
     """Calls that the parent's other threads make to hosts weigh on no host in the child."""
     pool = HostPool("search", ["a", "b"])
@@ -380,8 +429,10 @@ def health_probes() -> None:
 
 SCENARIOS = {
     scenario.__name__: scenario
-    for scenario in (locks, listeners, workers, timers, degradation, state, slots, adaptive_slots, hosts, health_probes)
-}
+    for scenario in (
+        locks, listeners, workers, timers, degradation, state, slots, adaptive_slots, servers, hosts, health_probes,
+    )
+}  # fmt: skip
 
 if __name__ == "__main__":
     SCENARIOS[sys.argv[1]]()

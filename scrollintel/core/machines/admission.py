@@ -52,6 +52,9 @@ class Slots(Protocol):
     def withdraw(self, place: Place[Any]) -> Any:
         """Leave the line; return the slot that was granted meanwhile, or None."""
 
+    def keep(self, flights: list[Any], now: float) -> None:
+        """Go on with an empty line and only these slots in use."""
+
 
 class FixedSlots:
     """A limit that is set by hand, with a waiting line.
@@ -104,6 +107,12 @@ class FixedSlots:
             return place.slot
         self._line.leave(place)
         return None
+
+    def keep(self, flights: list[Any], now: float) -> None:
+        """Go on with an empty line and only these slots in use."""
+        self.running = len(flights)
+        self._line.clear()
+        self.woken.clear()
 
 
 def level_of(rank: int, user: int | None, epoch: int, draw: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -12,7 +13,7 @@ from ..config.admission import AdmissionConfig
 from ..context import Criticality
 from ..errors import ConfigError, DeadlineExceededError, ShedError, Violation
 from ..hub import DEFAULT_HUB, EventHub
-from ..locks import CONFIGURING, new_lock
+from ..locks import CONFIGURING, new_lock, renew_after_fork
 from ..machines.admission import LEVELS, AdmissionMachine, FixedSlots, Slots, level_of
 from ..machines.limit import LimitMachine
 from ..machines.line import Place
@@ -41,6 +42,16 @@ class AdmissionFigures(NamedTuple):
     expired: int
 
 
+class Permit:
+    """Leave for one request to be inside: its slot, and the thread that has it."""
+
+    __slots__ = ("holder", "slot")
+
+    def __init__(self, slot: Any) -> None:  # Any: see `Slots`
+        self.slot = slot
+        self.holder = get_ident()
+
+
 class Admission:
     """Lets requests into a server, and refuses the least important ones when there are too many.
 
@@ -59,6 +70,7 @@ class Admission:
         "__weakref__",
         "_clock",
         "_expired",
+        "_inside",
         "_lock",
         "_machine",
         "_random",
@@ -92,8 +104,10 @@ class Admission:
         self._served = [0] * len(Criticality)
         self._shed = [0] * len(Criticality)
         self._expired = 0
+        self._inside: dict[Permit, None] = {}  # in order of arrival, which a set would not keep
         with CONFIGURING:
             ADMISSIONS.add(self)
+        renew_after_fork(self)
 
     def enter(
         self,
@@ -101,7 +115,7 @@ class Admission:
         fairness: str | None = None,
         waited: float | None = None,
         left: float | None = None,
-    ) -> Any:  # Any: whatever the limit keeps for a slot
+    ) -> Permit | Wait:
         """Return a permit for one request, to be given to `leave`, or a `Wait` for it, as a gate does.
 
         Arguments:
@@ -127,6 +141,7 @@ class Admission:
             elif not isinstance(answer, Place):
                 machine.served(0.0)
                 self._served[rank] += 1
+                answer = self._hold(answer)
             woken = self._woken()
         _wake(woken)
         if before != after and self.hub.watched:
@@ -137,13 +152,13 @@ class Admission:
             )
         if answer is None:
             raise self._refused()
-        if not isinstance(answer, Place):
+        if isinstance(answer, Permit):
             return answer
         answer.owner = now
         longest = self.config.max_wait
         return Wait(ticket=answer, limit=longest if left is None else min(longest, left))
 
-    def resume(self, call: object, wait: Wait) -> Any:  # Any: see `enter`
+    def resume(self, call: object, wait: Wait) -> Permit:
         """Return the permit after a wait; raises ShedError when it was in vain."""
         permit = self._withdraw(wait)
         if permit is None:
@@ -156,29 +171,42 @@ class Admission:
         if permit is not None:
             self.leave(permit, Verdict.ABANDONED)
 
-    def leave(self, permit: Any, verdict: Verdict = Verdict.SUCCESS) -> None:  # Any: what `enter` gave
+    def leave(self, permit: Permit, verdict: Verdict = Verdict.SUCCESS) -> None:
         """Give a permit back, once, with how the request ended.
 
         SUCCESS for an answer in good time, FAILURE for overload, anything else for what says nothing about the load.
         """
         now = self._clock.monotonic()
         with self._lock:
-            self._machine.leave(permit, now, verdict)
+            self._inside.pop(permit, None)
+            self._machine.leave(permit.slot, now, verdict)
             woken = self._woken()
         _wake(woken)
 
-    def _withdraw(self, wait: Wait) -> Any:
+    def after_fork_in_child(self) -> None:
+        """Keep the requests of the thread that lives on; those of the parent's other threads do not end here."""
+        holder = get_ident()
+        self._inside = {permit: None for permit in self._inside if permit.holder == holder}
+        self._machine.slots.keep([permit.slot for permit in self._inside], self._clock.monotonic())
+
+    def _hold(self, slot: Any) -> Permit:  # Any: see `Slots`
+        """Note who has a slot; the lock is held."""
+        permit = Permit(slot)
+        self._inside[permit] = None
+        return permit
+
+    def _withdraw(self, wait: Wait) -> Permit | None:
         place: Any = wait.ticket
         now = self._clock.monotonic()
         waited = max(0.0, now - place.owner)
         with self._lock:
-            permit = self._machine.withdraw(place, waited)
-            if permit is None:
+            slot = self._machine.withdraw(place, waited)
+            if slot is None:
                 self._shed[place.rank] += 1
-            else:
-                self._machine.served(waited)
-                self._served[place.rank] += 1
-            return permit
+                return None
+            self._machine.served(waited)
+            self._served[place.rank] += 1
+            return self._hold(slot)
 
     def _woken(self) -> list[Place[Any]]:
         slots = self._machine.slots
