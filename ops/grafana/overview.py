@@ -121,7 +121,7 @@ def _services() -> Row:
 
 def _servers() -> Row:
     by = ("job", "server")
-    return Row("Servers that shed load, and pools of hosts (told by processes that are scraped)", (
+    return Row("Servers that shed load, and pools of hosts", (
         chart("Shed by class", "Requests that were refused because there were too many.",
               Query(rate(f.ADMISSION_REQUESTS, JOB, 'outcome="shed"', over=WINDOW, by=("server", "criticality")),
                     "{{server}} {{criticality}}"), unit="reqps"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -56,7 +57,7 @@ class ReplicaPart(NamedTuple):
     figures: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CapacityPart:
     """A part over all replicas of one service.
 
@@ -74,15 +75,18 @@ class CapacityPart:
     on: Sequence[ReplicaPart]
     among: int = 0
 
-    @property
+    @cached_property
     def fresh(self) -> Sequence[ReplicaPart]:
         """The replicas that are not stale, or all when all are."""
         return [one for one in self.on if not one.stale] or self.on
 
-    @property
+    @cached_property
     def deciding(self) -> ReplicaPart:
         """The replica that stands for the whole: the first one in the worst state."""
-        return min(self.fresh, key=lambda one: KINDS[self.kind].rank(one.state))
+        rank = KINDS[self.kind].rank
+        ranks = {state: rank(state) for state in {one.state for one in self.fresh}}
+        worst = min(ranks, key=ranks.__getitem__)
+        return next(one for one in self.fresh if one.state == worst)
 
     @property
     def state(self) -> str:
@@ -98,11 +102,13 @@ class CapacityPart:
         """Return how many replicas have it in each state."""
         return dict(Counter(one.state for one in self.on))
 
-    def figures(self) -> dict[str, float]:
-        """Return the figures of all fresh replicas together; what nobody tells is left out."""
+    @cached_property
+    def figures(self) -> Mapping[str, float]:
+        """The figures of all fresh replicas together; what nobody tells is left out."""
         found: dict[str, float] = {}
+        told = [one.figures for one in self.fresh]
         for name, together in KINDS[self.kind].figures.items():
-            values = [one.figures[name] for one in self.fresh if name in one.figures]
+            values = [figures[name] for figures in told if name in figures]
             if values:
                 found[name] = _together(values, together)
         return {**found, **dict(_derived(self.kind, found))}

@@ -13,7 +13,7 @@ from .capacity import KINDS, CapacityPart
 def sentence_of(part: CapacityPart) -> str:
     """Return why a part is in its state; a state that only a newer version knows is told by its name."""
     if part.state in KINDS[part.kind].states:
-        text = _SENTENCES[part.kind](part, part.figures(), _where(part))
+        text = _SENTENCES[part.kind](part, part.figures, _where(part))
     else:
         text = f"It is {part.state.replace('_', ' ')}{_where(part)}{_because(part)}."
     if all(one.stale for one in part.on):

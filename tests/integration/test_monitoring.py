@@ -22,8 +22,6 @@ pytestmark = pytest.mark.needs("prometheus", "alertmanager")
 CHOSEN = {
     "$job": "scrollintel", "$instance": ".*", "$service": ".*", "$circuit": "payments", "$__rate_interval": "5s",
 }  # fmt: skip
-OF_PROCESSES = re.compile(r"scrollintel_(metastable|fallback_shadow|fallbacks_cold|admission_|pool_)")
-"""What only a process tells of itself."""
 PATIENCE = 40.0
 """Seconds that something may take on a busy machine; it comes within a few."""
 DASHBOARDS = sorted((HERE / "grafana" / "dashboards").glob("*.json"))
@@ -49,7 +47,7 @@ def filled(text: str) -> str:
     for name, value in CHOSEN.items():
         text = text.replace(name, value)
     assert "$" not in text, text
-    return text.replace('job="scrollintel"', 'job="application"') if OF_PROCESSES.search(text) else text
+    return text
 
 
 def queries() -> dict[str, str]:

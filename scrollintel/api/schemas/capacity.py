@@ -75,7 +75,7 @@ def summary(part: CapacityPart) -> dict[str, Any]:  # Any: JSON values
         "replicas": len(part.on),
         "stale_replicas": sum(one.stale for one in part.on),
         "states": part.states(),
-        "figures": part.figures(),
+        "figures": dict(part.figures),
     }
 
 

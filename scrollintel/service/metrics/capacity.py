@@ -35,7 +35,7 @@ def _add(found: Families, place: Place, parts: Iterable[CapacityPart], grown: Gr
             fallbacks.append(part)
         elif part.kind == "metastability":
             found.add(f.METASTABLE, place, int(any(one.state in METASTABLE for one in part.fresh)))
-            found.add(f.METASTABLE_SHARE, place, part.figures().get("share", 1.0))
+            found.add(f.METASTABLE_SHARE, place, part.figures.get("share", 1.0))
             found.add(f.METASTABLE_SHED, place, _counted(grown, part)["rejections"])
         elif part.kind == "admission":
             _add_admission(found, place, part, grown)
@@ -49,7 +49,7 @@ def _add(found: Families, place: Place, parts: Iterable[CapacityPart], grown: Gr
 
 
 def _add_admission(found: Families, place: Place, part: CapacityPart, grown: Grown) -> None:
-    figures, counts = part.figures(), _counted(grown, part)
+    figures, counts = part.figures, _counted(grown, part)
     name, service = place
     for one in Criticality:
         ended = counts[f"served_{one.value}"], counts[f"shed_{one.value}"]
@@ -65,7 +65,7 @@ def _add_admission(found: Families, place: Place, part: CapacityPart, grown: Gro
 
 
 def _add_pool(found: Families, place: Place, part: CapacityPart, grown: Grown) -> None:
-    figures = part.figures()
+    figures = part.figures
     ejected = figures.get("ejected", 0)
     found.add(f.POOL_HOSTS, place, figures.get("hosts", 0) - ejected, ejected)
     found.add(f.POOL_EJECTIONS, place, _counted(grown, part)["ejections"])

@@ -45,11 +45,11 @@ def test_part_figures_of_replicas_are_added_or_the_worst_counts() -> None:
         on("b", "shedding", share=0.2, rejections=5, running=4, goodput=1.0),
         on("c", "normal", stale=True, running=100),
     )
-    assert part.figures() == {"share": 0.2, "rejections": 7, "running": 7, "goodput": 0.75}
-    assert whole("pool", on("a", "reduced", hosts=4, ejected=1)).figures()["share"] == 0.75
-    told = whole("fallback", on("a", "warm", worked=8, failed=1, late=1, compared=4, agreed=3)).figures()
+    assert part.figures == {"share": 0.2, "rejections": 7, "running": 7, "goodput": 0.75}
+    assert whole("pool", on("a", "reduced", hosts=4, ejected=1)).figures["share"] == 0.75
+    told = whole("fallback", on("a", "warm", worked=8, failed=1, late=1, compared=4, agreed=3)).figures
     assert (told["success_share"], told["agreement"]) == (0.8, 0.75)
-    assert whole("fallback", on("a", "warm", worked=0, compared=0)).figures() == {"worked": 0, "compared": 0}
+    assert whole("fallback", on("a", "warm", worked=0, compared=0)).figures == {"worked": 0, "compared": 0}
 
 
 SENTENCES = [

@@ -13,7 +13,7 @@ import { go, keep, query, to } from "../router";
 import { circuits, may, resetVersion } from "../store";
 import { count, plural } from "../words";
 
-const REFRESH = 2000;
+const REFRESH = 4000;
 const MOST = 1000;
 
 /** Count up now and then, so that what is read is read again. */
