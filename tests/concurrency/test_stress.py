@@ -22,6 +22,8 @@ from scrollintel.core.hub import EventHub
 from scrollintel.core.pipeline import Pipeline
 from scrollintel.core.registry import Registry
 from scrollintel.core.states import CircuitState
+from scrollintel.core.strategies.admission import Admission
+from scrollintel.core.strategies.outliers import HostPool
 from scrollintel.testing import ManualClock
 
 THREADS = 64
@@ -345,3 +347,21 @@ def test_hub_events_of_64_threads_arrive_once_and_in_order(clock: ManualClock, h
     assert hub.flush(30.0)
     assert heard == sorted(set(heard))
     assert len(heard) == 1 + THREADS * 50
+
+
+def test_pools_and_servers_are_listed_while_others_are_made(registry: Registry) -> None:
+    """A reporter or exporter looks at any moment; what is made meanwhile is in the list or not, and nothing raises."""
+    over = threading.Event()
+
+    def work(number: int) -> int:
+        if number == 0:
+            try:
+                seen = [len(registry.pools()) + len(registry.servers()) for _ in range(2_000)]
+            finally:
+                over.set()
+            return max(seen)
+        while not over.is_set():
+            kept = [(HostPool("p", ["a"], hub=registry.hub), Admission(hub=registry.hub)) for _ in range(50)]
+        return len(kept)
+
+    assert in_threads(work, threads=3)[0] > 0

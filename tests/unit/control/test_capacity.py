@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scrollintel.api.routes.capacity import Kind
 from scrollintel.control.capacity import KINDS, CapacityPart, ReplicaPart, of_policy
 from scrollintel.control.capacity_sentences import sentence_of
 from scrollintel.replica.protocol import PolicyReport
@@ -123,6 +124,11 @@ SENTENCES = [
 def test_part_is_told_in_a_sentence(part: CapacityPart, sentence: str) -> None:
     """In plain words, with what matters of its figures."""
     assert sentence_of(part) == sentence
+
+
+def test_kinds_are_those_that_the_api_lists() -> None:
+    """Whoever asks for a kind gets it, and no kind is left out of the description."""
+    assert [kind.value for kind in Kind] == list(KINDS)
 
 
 def test_sentences_are_there_for_every_kind_and_state() -> None:
