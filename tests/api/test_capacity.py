@@ -10,6 +10,7 @@ import pytest
 
 from scrollintel.security.access import Binding, Role
 from scrollintel.service.fleet import MAX_PARTS_OF_REPLICA
+from scrollintel.testing import ManualClock
 
 from .rig import bearer, serving
 from .test_access_matrix import token_of
@@ -110,6 +111,23 @@ async def test_capacity_of_a_name_is_shown_on_each_replica(tmp_path: Path) -> No
         assert rows["one"]["figures"] == {"hosts": 4, "ejected": 1, "ejections": 2}
         answer = await client.get("/capacity/nowhere")
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.asyncio
+async def test_replica_that_has_fallen_silent_counts_no_more(tmp_path: Path) -> None:
+    """What it said last is told beside, and only where nobody else speaks."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as (client, _):
+        one, two = await joined(client), await joined(client, "two")
+        await report(client, one, full=True, parts=[pool("reduced", 1, 1), host()])
+        await report(client, two, full=True, parts=[pool("panics", 3, 3), detector("suspected", "retries are high")])
+        clock.advance(10.0)
+        await report(client, one)
+        found = {item["kind"]: item for item in await items(client)}
+        assert (found["pool"]["state"], found["pool"]["stale_replicas"]) == ("reduced", 1)
+        assert found["pool"]["why"] == "1 of 4 hosts is taken out, because they failed more than the others."
+        assert found["host"]["why"] == "It gets no calls: 5 failures in a row; it comes back in 30 s."
+        assert found["metastability"]["why"].endswith("That was so when the last replica fell silent.")
 
 
 @pytest.mark.asyncio
