@@ -22,13 +22,17 @@ class LimitAlgorithm(StrEnum):
     VEGAS = "vegas"
 
 
+INITIAL_LIMIT = 20
+"""Slots of a limit that nothing is said of."""
+
+
 @dataclass(frozen=True, slots=True)
 class AdaptiveLimitConfig(Config):
     """How many attempts may run at once, found out from response times instead of set by hand.
 
     Arguments:
         algorithm: `gradient2` (default), `vegas` or `aimd`.
-        initial_limit: Slots until something has been learnt; default 20.
+        initial_limit: Slots until something has been learnt; default 20, or the bound that forbids these.
         min_limit: Fewest slots; default 1. With n clients of one server, n times this should not overload it.
         max_limit: Most slots; default 200.
         tolerance: Times the learnt response time that an answer may take on average before the limit shrinks; at
@@ -49,7 +53,7 @@ class AdaptiveLimitConfig(Config):
     """
 
     algorithm: LimitAlgorithm = field(default=LimitAlgorithm.GRADIENT2, metadata=choice(LimitAlgorithm))
-    initial_limit: int = field(default=20, metadata=integer(minimum=1, maximum=100_000, unit="calls"))
+    initial_limit: int = field(default=INITIAL_LIMIT, metadata=integer(minimum=1, maximum=100_000, unit="calls"))
     min_limit: int = field(default=1, metadata=integer(minimum=1, maximum=100_000, unit="calls"))
     max_limit: int = field(default=200, metadata=integer(minimum=1, maximum=100_000, unit="calls"))
     tolerance: float = field(default=1.5, metadata=number(minimum=1.0, maximum=100.0))
@@ -66,9 +70,14 @@ class AdaptiveLimitConfig(Config):
             return
         if self.min_limit > self.max_limit:
             yield Violation("min_limit", self.min_limit, f"at most max_limit ({self.max_limit})")
-        elif "initial_limit" not in broken and not self.min_limit <= self.initial_limit <= self.max_limit:
+        elif "initial_limit" not in broken and self.initial_limit not in (INITIAL_LIMIT, self.first_limit):
             allowed = f"from min_limit ({self.min_limit}) to max_limit ({self.max_limit})"
             yield Violation("initial_limit", self.initial_limit, allowed)
+
+    @property
+    def first_limit(self) -> int:
+        """Slots until something has been learnt, within the bounds."""
+        return min(max(self.initial_limit, self.min_limit), self.max_limit)
 
     @property
     def longest_wait(self) -> float | None:

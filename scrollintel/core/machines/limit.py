@@ -90,8 +90,8 @@ class LimitMachine:
 
     def __init__(self, config: AdaptiveLimitConfig, now: float) -> None:
         self.config = config
-        self.estimate = float(config.initial_limit)
-        self.limit = config.initial_limit
+        self.estimate = float(config.first_limit)
+        self.limit = config.first_limit
         self.woken: list[Place[Flight]] = []
         self._now = now
         self.in_flight: dict[object, float] = {}

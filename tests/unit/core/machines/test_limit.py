@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from scrollintel.core.config import AdaptiveLimitConfig, LimitAlgorithm
+from scrollintel.core.errors import ConfigError
 from scrollintel.core.machines.limit import Flight, LimitMachine
 from scrollintel.core.machines.limit_rules import Correlation, Reading, Vegas
 from scrollintel.core.machines.line import Place
@@ -293,3 +294,11 @@ def test_limit_reads_a_clock_that_goes_back_as_the_latest_time_seen() -> None:
     assert machine.baseline is not None
     assert machine.baseline > 0.0
     assert machine.limit == 20
+
+
+@pytest.mark.parametrize(("bounds", "slots"), [({"max_limit": 3}, 3), ({"min_limit": 50}, 50), ({}, 20)])
+def test_limit_begins_within_its_bounds(bounds: dict[str, int], slots: int) -> None:
+    """One bound can be set without knowing where the limit begins by default; what is said must lie within both."""
+    assert machine_of(**bounds).limit == slots
+    with pytest.raises(ConfigError, match="initial_limit=4: must be from min_limit"):
+        AdaptiveLimitConfig(initial_limit=4, max_limit=3)
