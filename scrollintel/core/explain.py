@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from .errors import NotFoundError
 from .explaining.account import Explanation
+from .pipeline import Pipeline
 from .registry import DEFAULT_REGISTRY, Registry
 
 
-def explain(name: str, *, registry: Registry = DEFAULT_REGISTRY) -> Explanation:
+def explain(target: str | Pipeline | Callable[..., Any], *, registry: Registry = DEFAULT_REGISTRY) -> Explanation:
     """Return in plain sentences why a policy is as it is, from which calls, and what comes next.
 
     It reads what `snapshot` reads and changes nothing; texts of errors are left out.
 
     Arguments:
-        name: Name of a policy, or of a circuit that no policy has.
+        target: Name of a policy, or of a circuit that no policy has; or a pipeline, or a function that one protects.
         registry: Where the name is looked up; the process-wide one by default.
 
     Raises:
         NotFoundError: when neither a policy nor a circuit has that name.
     """
+    pipeline = target if isinstance(target, Pipeline) else getattr(target, "pipeline", None)
+    if isinstance(pipeline, Pipeline):
+        return pipeline.explain()
+    name: Any = target  # whatever it is, it is told as the name that nothing has
     try:
         return registry.get(name).explain()
     except NotFoundError:

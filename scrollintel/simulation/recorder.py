@@ -41,6 +41,8 @@ class Recording:
     def __init__(
         self, pipeline: Pipeline, path: str | Path, *, clock: Clock, key: Callable[..., object] | None
     ) -> None:
+        if not isinstance(pipeline, Pipeline):
+            raise ConfigError("recording", [Violation("pipeline", pipeline, "a Pipeline, as `protect` returns it")])
         if pipeline.lane.observer is not None:
             raise ConfigError(
                 "recording", [Violation("pipeline", pipeline.name, "a pipeline that nobody observes yet")]
@@ -143,7 +145,7 @@ def record(
         key: Gives the key from a call's arguments; that of the policy by default.
 
     Raises:
-        ConfigError: when somebody observes the pipeline already.
+        ConfigError: when it is no pipeline, or somebody observes it already.
         OSError: when the file cannot be opened.
     """
     return Recording(pipeline, path, clock=clock, key=key)

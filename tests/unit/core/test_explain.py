@@ -194,6 +194,14 @@ def test_explain_tells_keyed_circuits_that_are_in_trouble(registry: Registry) ->
     assert "circuit 'a'" not in text
 
 
+def test_explain_takes_what_check_takes(registry: Registry) -> None:
+    """A pipeline, and a function that it protects, say the same as the name."""
+    pipeline = registry.pipeline(Policy("shop", breaker=CircuitBreakerConfig("shop")))
+    assert (
+        explain(pipeline).sentences == explain(pipeline(fail)).sentences == explain("shop", registry=registry).sentences
+    )
+
+
 def test_explain_finds_circuits_without_a_policy(registry: Registry, hub: EventHub) -> None:
     """A circuit that is used by itself has a name too; an unknown name is refused."""
     registry.circuit(CircuitBreakerConfig("alone"))

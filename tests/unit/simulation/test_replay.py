@@ -258,6 +258,14 @@ def test_what_is_recorded_can_be_loaded_whatever_key_and_error_there_were(tmp_pa
     assert found[-1].key == "plain" and {item.error for item in found} == {None}
 
 
+def test_what_is_recorded_is_a_pipeline(tmp_path: Path) -> None:
+    """A name in its place is told, and no file is left."""
+    wrong: Any = "payments"
+    with pytest.raises(ConfigError, match="pipeline='payments': must be a Pipeline, as `protect` returns it"):
+        record(wrong, tmp_path / "outcomes.jsonl")
+    assert not (tmp_path / "outcomes.jsonl").exists()
+
+
 def test_refusals_of_policies_inside_are_no_failures_of_the_dependency(tmp_path: Path) -> None:
     """The circuit outside stays closed when they are replayed, as it did when they were recorded."""
     path = tmp_path / "outcomes.jsonl"
