@@ -72,9 +72,7 @@ class Capacity:
         for policy in policies.values() if name is None else filter(None, [policies.get(name)]):
             for kind, state, figures in of_policy(policy):
                 yield policy.name, kind, None, ReplicaPart(instance, host, age, stale, state, "", figures)
-        for of in session.parts if name is None else [name]:
-            for (kind, member), held in session.parts.get(of, {}).items():
-                report = held.report
-                if report.state is not None:
-                    standing = ReplicaPart(instance, host, age, stale, report.state, report.reason, report.figures)
-                    yield of, kind, member, standing
+        for report in session.parts.of(name):
+            if report.state is not None:
+                standing = ReplicaPart(instance, host, age, stale, report.state, report.reason, report.figures)
+                yield report.name, report.kind, report.member, standing

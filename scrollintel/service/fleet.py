@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from ..control.circuit_view import ReplicaCircuit
 from ..core.clock import SYSTEM_CLOCK, Clock
-from ..replica.parts import PartReport
 from ..replica.protocol import CircuitReport, LevelReport, PolicyReport
 from .errors import MissingError
+from .held_parts import HeldParts
 from .reports import Report
 
 FEED_LENGTH = 10_000
@@ -25,8 +25,7 @@ MAX_REPLICAS = 5_000
 MAX_CIRCUITS_OF_REPLICA = 20_000
 MAX_POLICIES_OF_REPLICA = 5_000
 MAX_LEVELS_OF_REPLICA = 1_000
-MAX_PARTS_OF_REPLICA = 5_000
-"""Circuits, policies, levels and parts that are known of one replica; what it reports beyond them is left out."""
+"""Circuits, policies and levels that are known of one replica; what it reports beyond them is left out."""
 KEPT_REFUSALS = 20
 """Refused changes that are kept of one replica, the newest."""
 
@@ -37,13 +36,6 @@ class Held(NamedTuple):
     """A report of a circuit, and the monotonic time at which it came."""
 
     report: CircuitReport
-    at: float
-
-
-class HeldPart(NamedTuple):
-    """A report of a part, and the monotonic time at which it came."""
-
-    report: PartReport
     at: float
 
 
@@ -74,7 +66,7 @@ class Session:
         applied: Number of the last change that the replica has applied.
         seen: Monotonic time of its last request, in seconds.
         circuits: Reports by name and key ("" for a circuit without keys).
-        parts: Reports of parts by name, and there by kind and member.
+        parts: What keeps it within its capacity, as it was reported last.
         policies_applied: Revision of each policy that it runs.
         refused: Changes that it could not apply, newest last.
     """
@@ -95,35 +87,11 @@ class Session:
     circuit_count: int = 0
     policies: dict[str, PolicyReport] = field(default_factory=dict)
     levels: dict[str, LevelReport] = field(default_factory=dict)
-    parts: dict[str, dict[tuple[str, str | None], HeldPart]] = field(default_factory=dict)
-    part_count: int = 0
+    parts: HeldParts = field(default_factory=HeldParts)
     policies_applied: dict[str, int] = field(default_factory=dict)
     refused: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=KEPT_REFUSALS))  # Any: JSON values
     local: bool = False
     waiter: asyncio.Future[None] | None = None
-
-    def part(self, report: PartReport) -> PartReport | None:
-        """Return what is known of the part that a report is about, or None."""
-        held = self.parts.get(report.name, {}).get((report.kind, report.member))
-        return None if held is None else held.report
-
-    def put_part(self, report: PartReport, now: float) -> None:
-        """Remember a report of a part, or forget the part when it is gone or beyond the most that is kept."""
-        here = self.parts.get(report.name, {})
-        place = (report.kind, report.member)
-        if report.state is None:
-            self.part_count -= here.pop(place, None) is not None
-            if not here:
-                self.parts.pop(report.name, None)
-        elif place in here or self.part_count < MAX_PARTS_OF_REPLICA:
-            self.part_count += place not in here
-            here[place] = HeldPart(report, now)
-            self.parts[report.name] = here
-
-    def forget_parts(self) -> None:
-        """Forget all parts."""
-        self.parts.clear()
-        self.part_count = 0
 
     def wake(self) -> None:
         """End the wait of a pending request for changes."""
@@ -248,7 +216,7 @@ class Fleet:
             self._forget_circuits(session)
             session.policies.clear()
             session.levels.clear()
-            session.forget_parts()
+            session.parts.clear()
         for item in report.circuits:
             key = item.key or ""
             keys = session.circuits.get(item.name)
@@ -273,7 +241,7 @@ class Fleet:
             if level.service in session.levels or len(session.levels) < MAX_LEVELS_OF_REPLICA:
                 session.levels[level.service] = level
         for part in report.parts:
-            session.put_part(part, now)
+            session.parts.put(part)
         self.version += 1
         return news
 

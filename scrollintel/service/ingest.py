@@ -72,7 +72,7 @@ class Ingest:
         second = int(plane.clock.time())
         counts = session.reported_at != 0.0 or self._is_new(session.instance)
         former_policies = dict(session.policies)
-        former_parts = [session.part(part) for part in report.parts]
+        former_parts = [session.parts.known(part) for part in report.parts]
         if counts:
             self.grown.dropped(session.dropped, report.dropped)
         for news in plane.fleet.take(session, report):
@@ -89,7 +89,7 @@ class Ingest:
                 self._count_retries(before, policy, second)
                 self.grown.policy(session.service, before, policy)
         for was, part in zip(former_parts, report.parts, strict=True):
-            if counts and session.part(part) is part:
+            if counts and session.parts.known(part) is part:
                 self.grown.part(session.service, was, part)
         if report.durations:
             self.minute.add_durations(second, session.service, report.durations)

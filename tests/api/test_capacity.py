@@ -9,7 +9,6 @@ import httpx2
 import pytest
 
 from scrollintel.security.access import Binding, Role
-from scrollintel.service.fleet import MAX_PARTS_OF_REPLICA
 from scrollintel.testing import ManualClock
 
 from .rig import bearer, serving
@@ -141,7 +140,7 @@ async def test_part_that_is_gone_is_shown_no_more(tmp_path: Path) -> None:
         await report(client, one, full=True, parts=[pool()])
         assert [item["kind"] for item in await items(client)] == ["pool"]
         (session,) = use_cases.plane.fleet.sessions()
-        assert session.part_count == 1
+        assert len(session.parts) == 1
         await client.delete(f"/replicas/{one}")
         assert await items(client) == []
 
@@ -157,22 +156,14 @@ async def test_replicas_of_versions_one_apart_are_understood(tmp_path: Path) -> 
 
 
 @pytest.mark.asyncio
-async def test_replica_is_known_with_so_many_parts_and_no_more(tmp_path: Path) -> None:
-    """What is beyond that is left out; a part that is known goes on, and one that is gone makes room."""
-    async with serving(tmp_path) as (client, use_cases):
+async def test_report_with_a_malformed_part_is_refused(tmp_path: Path) -> None:
+    """The replica is told, and nothing of the report is taken."""
+    async with serving(tmp_path) as (client, _):
         one = await joined(client)
-        rows = [["p", "fallback", f"f{number}", "warm", "", {}] for number in range(MAX_PARTS_OF_REPLICA + 1)]
-        await report(client, one, full=True, parts=rows)
-        (session,) = use_cases.plane.fleet.sessions()
-        assert session.part_count == len(session.parts["p"]) == MAX_PARTS_OF_REPLICA
-        await report(client, one, parts=[fallback("cold"), ["p", "fallback", "f0", "cold", "", {}]])
-        assert "search" not in session.parts
-        assert session.parts["p"]["fallback", "f0"].report.state == "cold"
-        await report(client, one, parts=[["p", "fallback", "f0", None, "", {}], fallback("cold")])
-        assert session.part_count == MAX_PARTS_OF_REPLICA
-        assert "search" in session.parts
-        refused = await client.post(f"/replicas/{one}/report", json={"parts": [["p", "pool", None, "whole", "", []]]})
+        rows = [pool(), ["p", "pool", None, "whole", "", []]]
+        refused = await client.post(f"/replicas/{one}/report", json={"full": True, "parts": rows})
         assert (refused.status_code, refused.json()["code"]) == (422, "protocol_error")
+        assert await items(client) == []
 
 
 @pytest.mark.asyncio
