@@ -90,7 +90,7 @@ class JoinsBlindly(LimitMachine):
         """Return a slot, a place in line, or None."""
         if len(self.in_flight) < self.limit:
             return self._start(now)
-        return self.line.join(rank, self._bound())[0]
+        return self.line.join(rank, self.longest_line)[0]
 
 
 def ending_after_a_look(hall: Hall) -> None:

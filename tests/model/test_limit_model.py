@@ -79,24 +79,23 @@ class LimitComparison(RuleBasedStateMachine):
         self.now += max(0.0, pause)
         self.callers += 1
         number = self.callers
-        before = self.machine.limit
+        before = self.machine.limit, self.machine.longest_line
         answer = self.machine.acquire(self.now + min(0.0, pause), rank)
         sent_away = self.take_news()
         limit = self.machine.limit
-        bound = limit if self.config.max_waiting is None else self.config.max_waiting
         if isinstance(answer, Flight):
             assert len(self.owners) < limit
             assert not self.queue
             self.owners[number] = answer
         elif answer is None:
             assert len(self.owners) >= limit
-            assert len(self.queue) >= bound
+            assert len(self.queue) >= self.machine.longest_line
             assert all(not self.queues[lower] for lower in RANKS if lower > rank), "somebody less critical had to go"
         else:
             assert len(self.owners) >= limit
             self.places[number] = answer
             self.queues[rank].append(number)
-            if limit == before:
+            if (limit, self.machine.longest_line) == before:
                 assert all(self.places[other].rank > rank for other in sent_away)
                 assert len(sent_away) <= 1
 
@@ -157,8 +156,11 @@ class LimitComparison(RuleBasedStateMachine):
         assert machine.waiting == len(self.queue)
         assert not machine.woken
         assert not self.queue or len(self.owners) >= machine.limit, "somebody waits beside a free slot"
-        bound = machine.limit if self.config.max_waiting is None else self.config.max_waiting
-        assert machine.waiting <= bound
+        assert machine.waiting <= machine.longest_line
+        if self.config.max_waiting is None:
+            assert machine.longest_line in (machine.limit, self.config.max_limit)
+        else:
+            assert machine.longest_line == self.config.max_waiting
         assert machine.baseline is None or machine.baseline > 0.0
 
     def teardown(self) -> None:

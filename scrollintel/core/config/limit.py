@@ -37,8 +37,8 @@ class AdaptiveLimitConfig(Config):
         max_limit: Most slots; default 200.
         tolerance: Times the learnt response time that an answer may take on average before the limit shrinks; at
             least 1, default 1.5. `vegas` counts queued calls instead.
-        max_waiting: Attempts that may wait for a slot, the most critical first; None (default) for as many as
-            there are slots, 0 for none.
+        max_waiting: Attempts that may wait for a slot, the most critical first; None (default) for `max_limit` in a
+            burst and as many as there are slots when the line stands longer, 0 for none.
         max_wait: Seconds that an attempt may wait; None for as long as its deadline allows. Default 1.
         overload_exceptions: Errors that shrink the limit, as classes or names; time limits by default. Other errors
             count for nothing: they may be fast, and say nothing about the load.

@@ -9,15 +9,14 @@ from typing import NamedTuple
 CAP = 10.0
 """Times the baseline that one sample counts at most, so that a single call that never ends is one voice among many."""
 FIRST_SAMPLES = 10
-_ERRORS = 2.0  # standard errors: noise lets a healthy window look slow once in forty times at most
+_ERRORS = 3.0  # standard errors: noise lets a healthy window look slow once in seven hundred times
 _SPREAD = 1.25  # standard deviations in a mean deviation, for a normal distribution
 _MOST, _MOST_ALONE = 0.1, 0.3  # share of one window in the baseline at most, which is what long response times need
 _NEAR = 1.25
 _FIRST_SECONDS, _FIRST_LATENCIES = 1.0, 10.0
 
-FASTER = 10.0
 STEADY = 20.0
-ALONE = 5.0
+ALONE = 2.5
 FULL = 600.0
 """Seconds in which the baseline covers 63 % of the way to what is measured; see `Baseline.learn`."""
 
@@ -62,21 +61,20 @@ class LatencyWindow:
         self._total += seconds
         self._squares += seconds * seconds
 
-    def sample(self, ages: Sequence[float] = (), overload: float | None = None) -> Sample | None:
-        """Return the mean of the response times; None without any.
+    def sample(self, late: float = 0.0, overload: float = 0.0) -> Sample | None:
+        """Return the mean of the response times; None when there is nothing to tell.
 
         Arguments:
-            ages: Seconds that calls have run which should have ended, to be counted as well.
-            overload: Seconds that each overload counts; None to leave them out.
+            late: Seconds that calls which should have ended have run meanwhile, which count with what the others took.
+            overload: Seconds that each overload counts; 0 to leave them out.
         """
-        extra = 0 if overload is None else self.overloads
-        count = self.answers + extra + len(ages)
+        extra = self.overloads if overload else 0
+        count = self.answers + extra
         if not count:
-            return None
-        seconds = overload or 0.0
-        mean = (self._total + extra * seconds + sum(ages)) / count
-        squares = self._squares + extra * seconds * seconds + sum(age * age for age in ages)
-        variance = max(0.0, squares / count - mean * mean)
+            return Sample(1, late, 0.0) if late else None
+        mean = (self._total + extra * overload + late) / count
+        squares = (self._squares + extra * overload * overload) / count
+        variance = max(0.0, squares - (mean - late / count) ** 2)
         return Sample(count, mean, sqrt(variance * count / (count - 1)) if count > 1 else 0.0)
 
     def first(self, now: float, ages: Sequence[float]) -> Sample | None:
@@ -118,6 +116,24 @@ class Baseline:
         """Seconds that one sample counts at most."""
         return inf if self.mean is None else self.mean * CAP
 
+    def late(self, starts: Sequence[float], now: float, since: float) -> float:
+        """Return the seconds that late calls have run since a window began, `cap` each at most.
+
+        Only what falls into the window counts: a long call that is counted whole in each window anew outweighs many
+        short ones, and heavy tails look like an overload.
+
+        Arguments:
+            starts: When each call in flight began, the oldest first.
+            now: Seconds.
+            since: When the window began.
+        """
+        latest, most, late = now - self.overdue, self.cap, 0.0
+        for started in starts:
+            if started >= latest:
+                break
+            late += min(most, now - max(started, since))
+        return late
+
     def begin(self, sample: Sample) -> None:
         """Start with a first sample."""
         self.mean = max(sample.mean, 1e-9)
@@ -135,18 +151,16 @@ class Baseline:
     def learn(self, sample: Sample, elapsed: float, *, full: bool, alone: bool) -> None:
         """Move towards a sample, by the share that its time has.
 
-        Down it goes within `FASTER` seconds. Up it goes within `STEADY` seconds while there are free slots, so that a
-        dependency may become slower without being taken for overloaded. While all slots are taken (`full`) the answers
-        may be slow because of us, so it takes `FULL` seconds. At the smallest limit (`alone`) they cannot be, and what
-        they take is taken over within `ALONE` seconds; Envoy measures its smallest response time in the same way.
+        Up and down it goes within `STEADY` seconds while there are free slots: at the same pace, because one that fell
+        faster would lie below the mean of response times that vary, and take healthy ones for slow. While all slots are
+        taken (`full`) longer answers may be slow because of us, so it takes `FULL` seconds. At the smallest limit
+        (`alone`) they cannot be, and what they take is taken over within `ALONE` seconds; Envoy measures its smallest
+        response time in the same way.
         """
         assert self.mean is not None
-        if sample.mean < self.mean:
-            seconds = FASTER
-        elif alone:
-            seconds = ALONE
-        else:
-            seconds = FULL if full else STEADY
+        seconds = STEADY
+        if sample.mean > self.mean and (alone or full):
+            seconds = ALONE if alone else FULL
         share = min(_MOST_ALONE if seconds == ALONE else _MOST, 1.0 - exp(-elapsed / seconds))
         self.mean = max(1e-9, self.mean + (sample.mean - self.mean) * share)
         if sample.number > 1:

@@ -10,6 +10,7 @@ from ..outcome import Verdict
 from .latency import Baseline, LatencyWindow
 from .limit_rules import RULES, Reading
 from .line import Place, PriorityLine
+from .patience import Patience
 
 WINDOW = 0.1
 """Seconds that a window lasts at least."""
@@ -43,12 +44,16 @@ class LimitMachine:
     """Rules of one adaptive limit. Pure and not thread-safe; the owning gate locks.
 
     Response times are gathered in windows of at least 0.1 s and five samples, or one second (two response times when
-    that is longer) and any sample. Calls in flight count from their start: what has run for longer than the learnt
-    response time and four of its mean deviations is a sample as well, so that a dependency that hangs shrinks the limit
-    before a single call has ended. Verdicts: SUCCESS is a response time, FAILURE tells of overload and counts as ten
-    times the learnt response time, all others count for nothing. After each window the rule of the configured algorithm
-    gives the next limit, which is kept within its bounds. It grows only when at least half of it was in use. Nor does
-    slowness alone push it below twice the calls in flight, so that noise at low traffic costs nothing.
+    that is longer) and any sample. Calls in flight count from their start: what a call has run within the window counts
+    as soon as it has run for longer than the learnt response time and four of its mean deviations, so that a dependency
+    that hangs shrinks the limit before a single call has ended. Verdicts: SUCCESS is a response time, FAILURE tells of
+    overload and counts as ten times the learnt response time, all others count for nothing. After each window the rule
+    of the configured algorithm gives the next limit, which is kept within its bounds. It grows only when at least half
+    of it was in use. Nor does slowness alone push it below twice the calls in flight, so that noise at low traffic
+    costs nothing.
+
+    After it has shrunk, the response times of one response time (ten learnt ones at most) are left out: they belong to
+    calls that were sent under the larger limit. TCP cuts once in a round trip for the same reason (RFC 6582).
 
     At the smallest limit it stays until the baseline has caught up with what is measured there, so that it does not
     come back to the edge of the tolerance.
@@ -57,10 +62,10 @@ class LimitMachine:
     baseline, see `latency.Baseline`. Until then the limit stays, and is cut by a tenth after each window in which
     most results tell of overload.
 
-    A freed slot passes to the most critical place in line, the oldest one within a class. The line is as long as there
-    are slots, or `max_waiting`: that absorbs a burst as large as what runs, and can hold a call for about one response
-    time more, while an endless line would only move the overload to our side (failsafe-go lets one to two times the
-    limit wait, Envoy nobody).
+    A freed slot passes to the most critical place in line, the oldest one within a class. The line has
+    `max_waiting` places. Without that number it has `max_limit` for a burst, and as many as there are slots when it
+    stands longer than that, see `patience.Patience`: then it only moves the overload to our side (failsafe-go lets one
+    to two times the limit wait, Envoy nobody).
 
     While at most half of the slots are in use and the window has seen as many calls at once, a slot may be taken and
     given back without these methods, and without a lock, because nothing is to be decided: a key of one's own goes into
@@ -84,8 +89,8 @@ class LimitMachine:
     """
 
     __slots__ = (
-        "_baseline", "_cap", "_now", "_rule", "_window", "config", "estimate", "in_flight", "limit", "line", "look_at",
-        "quick", "samples", "woken",
+        "_baseline", "_cap", "_now", "_patience", "_rule", "_settling", "_window", "config", "estimate", "in_flight",
+        "limit", "line", "look_at", "quick", "samples", "woken",
     )  # fmt: skip
 
     def __init__(self, config: AdaptiveLimitConfig, now: float) -> None:
@@ -94,6 +99,8 @@ class LimitMachine:
         self.limit = config.first_limit
         self.woken: list[Place[Flight]] = []
         self._now = now
+        self._patience = Patience(now)
+        self._settling = False
         self.in_flight: dict[object, float] = {}
         self.samples = array("d")
         self.quick = 0
@@ -113,6 +120,13 @@ class LimitMachine:
     def waiting(self) -> int:
         """Places taken in line."""
         return self.line.waiting
+
+    @property
+    def longest_line(self) -> int:
+        """Places that the line may have now."""
+        if self.config.max_waiting is not None:
+            return self.config.max_waiting
+        return self.config.max_limit if self._patience.left > 0.0 else self.limit
 
     @property
     def baseline(self) -> float | None:
@@ -135,7 +149,7 @@ class LimitMachine:
         # A free slot means an empty line, since whoever frees one serves the line first.
         if len(self.in_flight) < self.limit:
             return self._start(now)
-        place, gone = self.line.join(rank, self._bound())
+        place, gone = self.line.join(rank, self.longest_line)
         if gone is not None:
             self.woken.append(gone)
         # Who gives a slot back without a lock takes it out and then looks at the line; here it is the other way round,
@@ -234,10 +248,6 @@ class LimitMachine:
         for seconds in samples:
             self._window.add(seconds if seconds < self._cap else self._cap)
 
-    def _bound(self) -> int:
-        length = self.config.max_waiting
-        return self.limit if length is None else length
-
     def _serve(self, now: float) -> None:
         while self.line.waiting and len(self.in_flight) < self.limit:
             place = self.line.first()
@@ -249,8 +259,12 @@ class LimitMachine:
         self.estimate = min(float(self.config.max_limit), max(float(self.config.min_limit), estimate))
         self.limit = int(self.estimate)
         self._ease()
-        if self.line.waiting > self._bound():
-            self.woken.extend(self.line.shorten(self._bound()))
+        self._shorten()
+
+    def _shorten(self) -> None:
+        """Send those away who wait beyond what the line may have."""
+        if self.line.waiting > self.longest_line:
+            self.woken.extend(self.line.shorten(self.longest_line))
 
     def _restart(self, now: float) -> None:
         self._window.restart(now, len(self.in_flight))
@@ -260,32 +274,36 @@ class LimitMachine:
 
     def _look(self, now: float) -> None:
         """Judge the window when it is ready."""
-        baseline, window = self._baseline, self._window
         self.look_at = now + _LOOK
+        self._patience.pass_time(now, self.line.waiting, self._baseline.mean)
+        self._shorten()
         self._drain()
-        if baseline.mean is None:
+        if self._settling:
+            self._settling = False
+            self._restart(now)
+        elif self._baseline.mean is None:
             self._look_first(now)
-            return
-        ages = []
-        for started in list(self.in_flight.values()):
-            age = now - started
-            if age <= baseline.overdue:
-                break
-            ages.append(min(age, baseline.cap))
+        else:
+            self._look_again(now, self._baseline.mean)
+
+    def _look_again(self, now: float, usual: float) -> None:
+        """Follow what the window says when it says enough."""
+        baseline, window, before = self._baseline, self._window, self.estimate
+        late = baseline.late(list(self.in_flight.values()), now, window.started)
         elapsed = now - window.started
-        if window.answers + window.overloads + len(ages) < _ENOUGH and elapsed < max(_LONGEST, 2.0 * baseline.mean):
+        heard = window.answers + window.overloads + late / usual
+        if heard < _ENOUGH and elapsed < max(_LONGEST, 2.0 * usual):
             return
-        sample = window.sample(ages, baseline.cap)
+        sample, answered = window.sample(late, baseline.cap), window.sample()
         if sample is not None:
-            peak, before = window.peak, self.estimate
+            peak = window.peak
             reading = Reading(
-                before, baseline.mean / baseline.lower_bound(sample), self.config.tolerance,
+                before, usual / baseline.lower_bound(sample), self.config.tolerance,
                 window.overloads / sample.number, peak, window.answers / elapsed,
             )  # fmt: skip
             after = self._rule(reading)
             if after < before and not reading.used and not window.overloads:
                 after = min(before, max(after, 2.0 * peak))
-            answered = window.sample()
             if answered is not None:
                 alone = int(before) <= self.config.min_limit
                 baseline.learn(answered, elapsed, full=peak >= int(before), alone=alone)
@@ -293,6 +311,10 @@ class LimitMachine:
                     after = min(after, before)
             self._set(after)
         self._restart(now)
+        if self.estimate < before:
+            # What ends now was sent under the larger limit; to judge it again would shrink twice for one cause.
+            self._settling = True
+            self.look_at = now + min(usual if answered is None else answered.mean, baseline.cap)
         self._serve(now)
 
     def _look_first(self, now: float) -> None:

@@ -6,6 +6,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 
 import pytest
 
@@ -104,6 +105,7 @@ HEALTHY: dict[str, tuple[float, Latency]] = {
     "slower by half within a minute": (60.0, lambda source, now: (0.1 + now / 1200) * (0.5 + source.random())),
     "three times as slow within a minute": (50.0, lambda source, now: (0.1 + now / 300) * (0.5 + source.random())),
     "seconds": (3.0, lambda source, _: source.expovariate(0.5)),
+    "half a second and heavy tails": (32.0, lambda source, _: source.lognormvariate(log(0.5) - 0.5, 1.0)),
     "heavy tails": (50.0, lambda source, _: 0.02 * source.paretovariate(1.5)),
 }
 
@@ -143,7 +145,64 @@ def test_limit_follows_a_dependency_that_has_become_slower_for_good() -> None:
     assert machine.baseline == pytest.approx(0.3, rel=0.2)
 
 
+def test_limit_refuses_nothing_for_a_pause() -> None:
+    """Nothing is answered for 0.2 s, as in a garbage collection; all that comes meanwhile waits."""
+
+    def pausing(source: random.Random, now: float) -> float:
+        return source.expovariate(200.0) + max(0.0, 0.2 - now % 10.0)
+
+    seen = serve(machine_of(), pausing, rate=400.0)
+    assert seen.waited > 0
+    assert seen.refused == 0
+
+
+# ------------------------------------------------------------------ the line
+
+
+def test_limit_lets_a_burst_wait_and_no_line_stand() -> None:
+    """A line of `max_limit` for half a second, then one of as many as there are slots; the latest are sent away."""
+    machine = machine_of(LimitAlgorithm.AIMD, initial_limit=2, max_limit=30)
+    take(machine, 2, 0.0)
+    places = [machine.acquire(0.0, CRITICAL) for _ in range(30)]
+    assert all(isinstance(place, Place) for place in places)
+    assert machine.acquire(0.0, CRITICAL) is None
+    assert machine.longest_line == 30
+    assert machine.acquire(0.4, CRITICAL) is None
+    assert machine.waiting == 30
+    assert machine.acquire(0.6, CRITICAL) is None
+    assert machine.longest_line == machine.waiting == machine.limit == 2
+    assert [place.gone for place in places if isinstance(place, Place)] == [False] * 2 + [True] * 28
+
+
+def test_limit_keeps_a_line_whose_length_was_set() -> None:
+    """`max_waiting` is not for a burst only."""
+    machine = machine_of(initial_limit=2, max_waiting=5)
+    take(machine, 2, 0.0)
+    for _ in range(5):
+        assert isinstance(machine.acquire(0.0, CRITICAL), Place)
+    assert machine.acquire(5.0, CRITICAL) is None
+    assert machine.longest_line == machine.waiting == 5
+
+
 # ------------------------------------------------------------------ overload
+
+
+def test_limit_shrinks_once_for_one_queue() -> None:
+    """What ends within a response time after it has shrunk was sent before, and is not judged again."""
+    machine = learnt(initial_limit=20)
+    flights = take(machine, 20, 20.0)
+    for flight in flights[:10]:
+        machine.release(flight, 20.5, SUCCESS)  # five times as long as learnt
+    once = machine.estimate
+    assert once < 20.0
+    for flight in flights[10:]:
+        machine.release(flight, 20.62, SUCCESS)
+    machine.catch_up(20.65)
+    assert machine.estimate == once
+    for flight in take(machine, 10, 21.1):
+        machine.release(flight, 21.6, SUCCESS)
+    machine.catch_up(21.8)
+    assert machine.estimate < once
 
 
 @pytest.mark.parametrize("kind", LimitAlgorithm)
