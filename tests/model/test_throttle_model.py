@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import floor
+from math import ceil, floor, log
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ ranks = st.integers(0, 3)
 EXCESS = {0: Fraction(2), 1: Fraction(1), 2: Fraction(3, 4), 3: Fraction(1, 2)}
 configs = st.builds(
     ThrottleConfig,
-    multiplier=st.sampled_from([1.25, 2.0, 4.0]),
+    multiplier=st.sampled_from([1.25, 2.0, 4.0, 16.0]),
     window=st.sampled_from([1.25, 10.0, 80.0]),
     min_requests=st.integers(1, 8),
     max_share=st.sampled_from([0.5, 0.875]),
@@ -34,6 +34,13 @@ class ThrottleComparison(RuleBasedStateMachine):
         self.now = 0.0
         self.machine = ThrottleMachine(config)
         self.history: list[tuple[int, bool]] = []
+        self.sent: list[bool] = []
+
+    def recovered(self) -> bool:
+        """Tell whether so many in a row were accepted that what was before counts no more."""
+        least = 1.0 + (self.config.multiplier - 1.0) / 2.0
+        enough = ceil(log(10_000) / log(least))
+        return len(self.sent) >= enough and all(self.sent[-enough:])
 
     def bucket(self) -> int:
         """Return the number of the present bucket."""
@@ -53,12 +60,15 @@ class ThrottleComparison(RuleBasedStateMachine):
         """Time passes."""
         self.now += seconds
 
-    @rule(accepted=st.booleans(), number=st.integers(1, 6))
+    @rule(accepted=st.booleans(), number=st.integers(1, 30))
     def end(self, accepted: bool, number: int) -> None:
         """Attempts end."""
         for _ in range(number):
             self.machine.record(self.now, accepted=accepted)
             self.history.append((self.bucket(), accepted))
+            self.sent.append(accepted)
+            if self.recovered() and not all(ok for bucket, ok in self.history if bucket > self.bucket() - BUCKETS):
+                self.history.clear()
 
     @rule(rank=ranks, draw=st.floats(0, 1, exclude_max=True))
     def ask(self, rank: int, draw: float) -> None:
@@ -74,6 +84,7 @@ class ThrottleComparison(RuleBasedStateMachine):
         """Other terms; another window begins anew."""
         if config.window != self.config.window:
             self.history.clear()
+            self.sent.clear()
         self.config = config
         self.machine.reconfigure(config)
 

@@ -21,9 +21,8 @@ class ThrottleConfig(Config):
         multiplier: How many attempts are sent for each accepted one; at least 1, default 2. Higher wastes more of the
             dependency's capacity on refusing, lower throttles sooner. It holds for critical calls; the excess over 1 is
             doubled for `critical_plus`, and three quarters and one half of it for the two sheddable classes.
-        window: Seconds that are looked at; at least 0.001, default 10. After a failure that took everything, all is
-            sent again about 1.7 windows after the dependency accepts again, so the two minutes of the SRE book let go
-            slowly.
+        window: Seconds that are looked at; at least 0.001, default 10. It is forgotten when so many attempts in a row
+            were accepted that the dependency has recovered beyond doubt: 23 with a multiplier of 2.
         min_requests: Attempts in the window below which nothing is refused; at least 1, default 20.
         max_share: Share that is refused at most, so that some always find out how the dependency fares; below 1,
             default 0.9.

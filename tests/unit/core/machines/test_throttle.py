@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
@@ -47,22 +48,38 @@ def test_throttle_spares_the_more_critical() -> None:
     assert 0.0 < shares[1] < shares[2] < shares[3]
 
 
-@pytest.mark.parametrize("window", [10.0, 120.0])
-def test_throttle_lets_go_within_two_windows(window: float) -> None:
-    """A dependency that was dead for long and accepts again gets all traffic again after about 1.7 windows."""
-    machine = ThrottleMachine(ThrottleConfig(window=window))
+def attempts_until_let_go(machine: ThrottleMachine, accepts: Callable[[float, random.Random], bool]) -> float:
+    """Return the seconds after an outage of half a minute until all of 50 attempts a second are sent again; at most 60."""
     source = random.Random(7)
-    rate, now, back = 50.0, 0.0, 3 * window
-    released = None
-    while now < 6 * window:
-        now += 1.0 / rate
+    now, back = 0.0, 30.0
+    while now < back + 60.0:
+        now += 0.02
         if machine.admit(now, CRITICAL, source.random()):
-            machine.record(now, accepted=now >= back)
+            machine.record(now, accepted=now >= back and accepts(now, source))
         if now > back and machine.share(now, CRITICAL) == 0.0:
-            released = now - back
-            break
-    assert released is not None
-    assert window < released < 2.0 * window
+            return now - back
+    return 60.0
+
+
+@pytest.mark.parametrize("window", [10.0, 120.0])
+def test_throttle_lets_go_when_the_dependency_accepts_again(window: float) -> None:
+    """One attempt in ten is sent at first; after 23 that were accepted in a row the past is forgotten."""
+    assert attempts_until_let_go(ThrottleMachine(ThrottleConfig(window=window)), lambda now, source: True) < 6.0
+
+
+def test_throttle_holds_on_while_the_dependency_accepts_some() -> None:
+    """A third of the attempts are accepted, and now and then a few in a row."""
+    machine = ThrottleMachine(ThrottleConfig())
+    assert attempts_until_let_go(machine, lambda now, source: source.random() < 0.33) == 60.0
+
+
+def test_throttle_that_wants_every_attempt_accepted_forgets_by_its_window_alone() -> None:
+    """No number of attempts in a row tells that the dependency accepts all."""
+    machine = ThrottleMachine(ThrottleConfig(multiplier=1.0))
+    ended(machine, 0, 30)
+    for _ in range(500):
+        machine.record(0.5, accepted=True)
+    assert machine.requests == 530
 
 
 def test_throttle_forgets_what_is_older_than_its_window() -> None:
