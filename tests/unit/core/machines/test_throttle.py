@@ -49,7 +49,7 @@ def test_throttle_spares_the_more_critical() -> None:
 
 
 def attempts_until_let_go(machine: ThrottleMachine, accepts: Callable[[float, random.Random], bool]) -> float:
-    """Return the seconds after an outage of half a minute until all of 50 attempts a second are sent again; at most 60."""
+    """Return the seconds after an outage of 30 s until all of 50 attempts a second are sent again; at most 60."""
     source = random.Random(7)
     now, back = 0.0, 30.0
     while now < back + 60.0:
