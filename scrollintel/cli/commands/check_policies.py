@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--nested", is_flag=True, help="They are called inside each other's attempts, in the order of the file.")
 @click.option("--deadline", type=DURATION, help="How long whoever calls waits at most, such as 2s.")
 @click.option("--writes", is_flag=True, help="The operations change something, so that running one twice does harm.")
-@click.option("--strict", is_flag=True, help="End with exit code 1 when there are warnings or errors.")
+@click.option("--strict", is_flag=True, help="End with exit code 1 when there are warnings, too.")
 @click.pass_obj
 def check_policies(
     session: Session,
@@ -40,7 +40,7 @@ def check_policies(
 
     FILE is a TOML file with policies, such as a scenario; without it those of the settings file are checked. Each
     finding says what is likely not meant and what to change, and each policy how often it may run an operation for one
-    call, and for how long. No control plane is asked.
+    call, and for how long. No control plane is asked. A finding that is an error ends it with exit code 1.
     """
     from ...core.check import check
 
@@ -54,7 +54,8 @@ def check_policies(
         session.output.json({"policies": [item.to_dict() for item in found]})
     else:
         _show(session, found)
-    return ExitCode.FAILED if strict and any(item.grave for item in found) else ExitCode.OK
+    bad = any(item.grave if strict else item.wrong for item in found)
+    return ExitCode.FAILED if bad else ExitCode.OK
 
 
 def _policies(session: Session, file: str | None) -> list[Policy]:

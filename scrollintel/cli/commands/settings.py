@@ -35,13 +35,14 @@ def config(session: Session) -> None:
 
 
 @click.command("check-config", cls=Command)
-@click.option("--strict", is_flag=True, help="End with exit code 1 when there are remarks.")
+@click.option("--strict", is_flag=True, help="End with exit code 1 when there are remarks, too.")
 @click.pass_obj
 def check_config(session: Session, strict: bool) -> int:
     """Check the settings and say what they amount to; every mistake is listed, with its place and what is allowed.
 
     For each service: what is watched, what happens on which failure, and who has to agree. Remarks name what is valid
-    and most likely not meant, such as a circle of dependencies or a runbook that is not listed.
+    and most likely not meant, such as a circle of dependencies or a runbook that is not listed. Mistakes end it with
+    exit code 2.
     """
     from ...settings import advise, explain
 

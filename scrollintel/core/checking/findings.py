@@ -138,6 +138,11 @@ class Findings:
         """True when there is a warning or an error among them."""
         return any(finding.severity in (_WARNING, _ERROR) for finding in self.findings)
 
+    @property
+    def wrong(self) -> bool:
+        """True when there is an error among them."""
+        return any(finding.severity is _ERROR for finding in self.findings)
+
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return everything as JSON values."""
         return {

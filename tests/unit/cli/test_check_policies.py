@@ -39,6 +39,15 @@ def test_check_policies_json_holds_the_same(cli: Run, tmp_path: Path) -> None:
     assert {finding["code"]: finding["severity"] for finding in edge["findings"]}["retried_write"] == "error"
 
 
+def test_check_policies_fails_on_errors_without_being_asked(cli: Run, tmp_path: Path) -> None:
+    """A pipeline of deployment stops at an error; a warning stops it only with --strict."""
+    (tmp_path / "scrollintel.toml").write_text(FILE)
+    assert cli("check-policies").code == 0
+    assert cli("check-policies", "--writes").code == 1
+    assert cli("--json", "check-policies", "--writes").code == 1
+    assert cli("check-policies", "--writes", "--policy", "store").code == 0
+
+
 def test_check_policies_refuses_what_is_not_there(cli: Run, tmp_path: Path) -> None:
     """No policies, or one that is not among them."""
     assert cli("check-policies").code == 2

@@ -77,7 +77,7 @@ def test_check_finds_nothing_in_a_sound_policy() -> None:
     found = check(Policy("shop", **SOUND))
     assert list(found) == []
     assert not found
-    assert not found.grave
+    assert not found.grave and not found.wrong
     assert found.worst.calls == 6
     assert found.worst.seconds == pytest.approx(3 * (0.2 + 0.1 + 1.0) + 1.0 + 2.0)
 
