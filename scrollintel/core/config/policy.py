@@ -124,6 +124,15 @@ class Policy(Config):
                 data = {**data, "breaker": {"name": named, **breaker}}
         return super(Policy, cls).from_dict(data)
 
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:  # Any: JSON values of mixed types
+        """Return what `from_dict` accepts as a JSON Schema (draft 2020-12); rules between fields are not in it."""
+        result = super(Policy, cls).json_schema()
+        kinds = result["properties"]["breaker"]["anyOf"]
+        required = [field for field in kinds[0]["required"] if field != "name"]
+        kinds[0] = {**kinds[0], "required": required}
+        return result
+
     def to_dict(self) -> dict[str, Any]:  # Any: JSON values of mixed types
         """Return the policy as JSON values; a fallback that is only code is left out."""
         result = super(Policy, self).to_dict()

@@ -88,6 +88,13 @@ def test_policy_from_dict_gives_its_name_to_a_circuit_without_one() -> None:
     assert other.breaker == CircuitBreakerConfig("warehouse")
 
 
+def test_policy_schema_says_that_its_circuit_needs_no_name() -> None:
+    """A schema refuses nothing that is accepted; a circuit by itself needs its name."""
+    breaker = Policy.json_schema()["properties"]["breaker"]["anyOf"][0]
+    assert "name" in breaker["properties"] and breaker["required"] == []
+    assert CircuitBreakerConfig.json_schema()["required"] == ["name"]
+
+
 def test_policy_key_without_a_breaker_is_refused() -> None:
     """A key chooses among circuits, so there must be some."""
     assert violated(key=len) == ["key"]
