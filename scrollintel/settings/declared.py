@@ -12,7 +12,7 @@ from typing import Any
 from ..core.config import CircuitBreakerConfig, Policy
 from ..core.config.base import NAME_ALLOWED, Config, integer, name, name_problem
 from ..core.config.known_names import one_of
-from ..core.config.presets import preset_parts
+from ..core.config.presets import policy_of
 from ..core.errors import ConfigError, Violation
 from ..recovery.needs import needs
 from ..recovery.selectors import SELECTOR_ALLOWED, is_everything
@@ -22,7 +22,7 @@ from .document import Document
 from .findings import Findings
 from .targets import SERVICE_KEYS, TARGET_KEYS, read_targets
 
-_POLICY_FIELDS = tuple(item.name for item in fields(Policy))
+_POLICY_FIELDS = (*(item.name for item in fields(Policy)), "service", "preset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +169,10 @@ def _policy(
         service = None
     try:
         if kind == "policies":
-            preset = content.pop("preset", None)
-            if preset is not None:
-                content = {**preset_parts(preset, str(content.get("name"))), **content}
             for field_name in [key for key in content if key not in _POLICY_FIELDS]:
-                allowed = one_of([*_POLICY_FIELDS, "service", "preset"], field_name, "fields")
+                allowed = one_of(_POLICY_FIELDS, field_name, "fields")
                 findings.add(document.where((kind, index, field_name)), content.pop(field_name), allowed)
-            policy = Policy.from_dict(content)
+            policy = policy_of(content)
         else:
             breaker = CircuitBreakerConfig.from_dict(content)
             policy = Policy(breaker.name, breaker=breaker)

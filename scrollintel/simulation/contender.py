@@ -9,7 +9,7 @@ from typing import Any
 from ..core.config.base import InvalidValue, boolean, name_problem
 from ..core.config.known_names import one_of
 from ..core.config.policy import Policy
-from ..core.config.presets import preset_parts
+from ..core.config.presets import policy_of
 from ..core.errors import ConfigError, Violation
 
 _FLAG = boolean()["rule"]
@@ -88,12 +88,6 @@ def contender(name: str, table: object) -> Contender:
     except InvalidValue:
         wrong.append(Violation("keyed", keyed, _FLAG.text()))
         keyed = False
-    preset = content.pop("preset", None)
-    if preset is not None:
-        try:
-            content = {**preset_parts(preset, name), **content}
-        except ConfigError as error:
-            wrong.extend(error.violations)
     known = [*(item.name for item in fields(Policy)), *_BESIDE]
     unknown = [key for key in content if key not in known]
     wrong.extend(Violation(str(key), content.pop(key), one_of(known, key, "fields")) for key in unknown)
@@ -101,7 +95,7 @@ def contender(name: str, table: object) -> Contender:
         wrong.append(Violation("key", content.pop("key"), "None; keyed = true gives each host its own circuit"))
     content.setdefault("name", name)
     try:
-        policy = _checked(Policy.from_dict(content))
+        policy = _checked(policy_of(content))
     except ConfigError as error:
         raise ConfigError("policy", [*wrong, *error.violations]) from None
     if keyed and policy.breaker is None:

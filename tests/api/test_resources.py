@@ -11,10 +11,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from scrollintel.api.schemas.policies import PolicyPut
 from scrollintel.control.declared import Declarations, PolicyDeclaration
 from scrollintel.control.records import LEVEL_ORDERS, RECOVERIES, RecoveryOperationRecord
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.config.policy import Policy
+from scrollintel.core.config.presets import PRESETS
+from scrollintel.core.config.retry import RetryConfig
 from scrollintel.security.access import Binding, Identity, IdentityKind, Role
 from scrollintel.service.errors import NameDiffersError
 from scrollintel.service.listeners import MAX_LISTENERS, MAX_STREAMS
@@ -54,6 +57,25 @@ async def test_names_in_body_and_path_must_agree(tmp_path: Path) -> None:
         await client.post("/circuit-breakers", json={"configuration": {"name": "a"}})
         dry = await client.post("/circuit-breakers/a/dry-run", json={"configuration": {"name": "b"}})
         assert (dry.status_code, dry.json()["code"]) == (422, "name_differs")
+
+
+@pytest.mark.asyncio
+async def test_policy_takes_a_preset_as_files_do(tmp_path: Path) -> None:
+    """What is in force is the policy that comes of it; what is given beside it comes first, and mistakes are told."""
+    async with serving(tmp_path) as (client, _):
+        fresh = {"If-None-Match": "*"}
+        content = {"preset": "goodput", "retry": {"max_attempts": 2}, "breaker": None}
+        made = await client.put("/policies/a", json=put("a", content), headers=fresh)
+        expected = Policy("a", **{**PRESETS["goodput"]("a"), "retry": RetryConfig(max_attempts=2), "breaker": None})
+        assert (made.status_code, made.json()["policy"]) == (200, expected.to_dict())
+        wrong = await client.put("/policies/b", json=put("b", {"preset": "goodputs", "max_keys": 0}), headers=fresh)
+        told = {item["field"]: (item["value"], item["allowed"]) for item in wrong.json()["violations"]}
+        assert wrong.status_code == 422 and len(told) == 2
+        assert told["policy.preset"] == ("goodputs", "one of the known presets: goodput; did you mean goodput?")
+        near = await client.put("/policies/b", json=put("b", {"presets": "goodput"}), headers=fresh)
+        assert near.json()["violations"][0]["allowed"].endswith("preset; did you mean preset?")
+        schema = PolicyPut.model_json_schema()["properties"]["policy"]["properties"]
+        assert schema["preset"]["anyOf"] == [{"enum": ["goodput"]}, {"type": "null"}]
 
 
 @pytest.mark.asyncio

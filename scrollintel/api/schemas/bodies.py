@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -22,6 +23,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from ...core.config.base import MAX_NAME_LENGTH, NAME_PATTERN, Config, check_name
 from ...core.config.breaker import CircuitBreakerConfig
 from ...core.config.policy import Policy
+from ...core.config.presets import policy_of, policy_schema
 from ...core.errors import ConfigError
 from ...security.access import EVERY_SERVICE
 
@@ -37,18 +39,25 @@ class Strict(BaseModel):
 class OfConfig(Generic[C]):
     """Marks a field that holds a configuration: validated by the configuration itself, with all of its violations."""
 
-    def __init__(self, kind: type[C]) -> None:
+    def __init__(
+        self,
+        kind: type[C],
+        read: Callable[[Any], C] | None = None,  # Any: what a body holds
+        schema: Callable[[], dict[str, Any]] | None = None,  # Any: JSON values
+    ) -> None:
         self._kind = kind
+        self._read: Callable[[Any], C] = read or kind.from_dict
+        self._schema = schema or kind.json_schema
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Return the schema that builds the configuration."""
-        kind = self._kind
+        kind, read = self._kind, self._read
 
         def build(value: object) -> C:
             if isinstance(value, kind):
                 return value
             try:
-                return kind.from_dict(value)  # type: ignore[arg-type]  # from_dict refuses what is no mapping
+                return read(value)
             except ConfigError as error:
                 raise PydanticCustomError("invalid_config", "{reason}", _context(error)) from None
 
@@ -58,7 +67,7 @@ class OfConfig(Generic[C]):
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Return what the configuration says of itself."""
-        return self._kind.json_schema()
+        return self._schema()
 
 
 def _context(error: ConfigError) -> dict[str, Any]:
@@ -144,7 +153,7 @@ ServiceName = Annotated[Name, _NoStar()]
 PathName = Annotated[Name, Path(description="1 to 200 characters")]
 ServicePath = Annotated[ServiceName, Path(description="1 to 200 characters")]
 CircuitBreakerBody = Annotated[CircuitBreakerConfig, OfConfig(CircuitBreakerConfig)]
-PolicyBody = Annotated[Policy, OfConfig(Policy)]
+PolicyBody = Annotated[Policy, OfConfig(Policy, policy_of, policy_schema)]
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="items of a page; default 100")]
 Cursor = Annotated[str | None, Query(max_length=2000, description="next_cursor of the page before")]

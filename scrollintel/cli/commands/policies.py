@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from ..client import path
@@ -58,6 +60,9 @@ def set_(
     """Create a policy, or change fields of one; a change by somebody else meanwhile is noticed.
 
     For example: --set retry.max_attempts=3 --set timeout.total=2
+
+    With --set preset=goodput the parts of a preset take the place of those in force; what is given beside it comes
+    first.
     """
     client = session.client()
     given = merged(document(file), assignments(pairs))
@@ -70,7 +75,7 @@ def set_(
     else:
         found = current.item()
         headers = {"If-Match": current.etag or f'"{found.get("revision")}"'}
-        policy, former = merged(part(found, "policy") or {"name": name}, given), found.get("service")
+        policy, former = merged(_base(part(found, "policy") or {"name": name}, given), given), found.get("service")
     body = {"policy": policy, "service": service or former, "reason": reason}
     answer = client.request("PUT", path("policies", name), body=body, headers=headers)
     session.show_done(answer, f"Policy {name} is in force.")
@@ -80,6 +85,15 @@ def set_(
             f"The control plane had no policy {name}: fields of {whole} that were not given have their defaults, "
             "not what the code says."
         )
+
+
+def _base(current: Mapping[str, object], given: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what stays of a policy when `given` comes: without the parts that a preset fills in."""
+    from ...core.config.presets import PRESETS, preset_parts
+
+    preset = given.get("preset")
+    filled = preset_parts(preset, "any") if isinstance(preset, str) and preset in PRESETS else {}
+    return {field: value for field, value in current.items() if field not in filled}
 
 
 @policies.command()
