@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..core.config.breaker import CircuitBreakerConfig
-from ..core.machines.breaker import BreakerMachine, Refusal
+from ..core.machines.answers import Refusal
+from ..core.machines.breaker import BreakerMachine
 from ..core.outcome import Verdict
 from ..core.states import CircuitState
 

@@ -8,7 +8,8 @@ from scrollintel.core.call import Call
 from scrollintel.core.config.breaker import CircuitBreakerConfig
 from scrollintel.core.errors import RejectedError
 from scrollintel.core.hub import EventHub
-from scrollintel.core.machines.breaker import BreakerMachine, Permit
+from scrollintel.core.machines.answers import Permit
+from scrollintel.core.machines.breaker import BreakerMachine
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.snapshot import CircuitSnapshot
 from scrollintel.core.states import CircuitState

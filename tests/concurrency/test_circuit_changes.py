@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scrollintel.core.config.breaker import BreakerMode
 from scrollintel.core.machines.breaker import BreakerMachine
+from scrollintel.core.machines.ramp import Ramp
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.states import CircuitState
 from scrollintel.core.strategies.breaker import Circuit
@@ -194,9 +195,9 @@ class EraFirst(BreakerMachine):
 
     __slots__ = ()
 
-    def _move(self, state: CircuitState, at: float, reason: str, ramp_end: float | None = None) -> None:
+    def _move(self, state: CircuitState, at: float, reason: str, ramp: Ramp | None = None) -> None:
         self.era += 1
-        super()._move(state, at, reason, ramp_end)
+        super()._move(state, at, reason, ramp)
         self.era -= 1
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from scrollintel.core.config.breaker import CircuitBreakerConfig
-from scrollintel.core.machines.breaker import BreakerMachine, Probe
+from scrollintel.core.machines.answers import Probe
+from scrollintel.core.machines.breaker import BreakerMachine
+from scrollintel.core.machines.ramp import TimedRamp
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.states import CircuitState
 from tests.concurrency.exploring import Scene, assert_caught, assert_holds
@@ -190,8 +192,7 @@ class RampLast(BreakerMachine):
         self.config = CircuitBreakerConfig("c", failure_threshold=1, success_threshold=1)
         counted = super()._settle_probe(probe, verdict, now, slow, u)
         self.config = config
-        self._ramp_end = now + 10.0
-        self._credit = 0.0
+        self.ramp = TimedRamp(now + 10.0)
         return counted
 
 
@@ -255,7 +256,7 @@ class RampGoneFirst(BreakerMachine):
     __slots__ = ()
 
     def _open(self, at: float, u: float, reason: str) -> None:
-        self._ramp_end = None
+        self.ramp = None
         super()._open(at, u, reason)
 
 

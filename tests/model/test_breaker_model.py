@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from scrollintel.core.config.breaker import BreakerMode, CircuitBreakerConfig, RampKind, WindowKind
-from scrollintel.core.machines.breaker import BreakerMachine, Permit, Probe, Refusal
+from scrollintel.core.machines.answers import Permit, Probe, Refusal
+from scrollintel.core.machines.breaker import BreakerMachine
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.states import CircuitState
 from tests.thoroughness import examples

@@ -13,7 +13,8 @@ import pytest
 from docs import tables
 from scrollintel import BreakerMode, CircuitBreakerConfig, CircuitState, WindowKind, ft_manager
 from scrollintel.core.hub import DEFAULT_HUB
-from scrollintel.core.machines.breaker import BreakerMachine, Refusal, Transition
+from scrollintel.core.machines.answers import Refusal, Transition
+from scrollintel.core.machines.breaker import BreakerMachine
 from scrollintel.core.outcome import Verdict
 
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,8 @@ from ..errors import (
 )
 from ..hub import EventHub
 from ..locks import new_lock
-from ..machines.breaker import BreakerMachine, Permit, Probe, Refusal, Transition
+from ..machines.answers import Permit, Probe, Refusal, Transition
+from ..machines.breaker import BreakerMachine
 from ..machines.sketch import CLASSIC_BOUNDS, LatencySketch
 from ..outcome import MOST_TOLD, Verdict
 from ..states import CircuitState, StateChange
@@ -111,7 +112,7 @@ class Circuit:
         # state is read makes a late result. A reader that sees the end of another open period is refused or let on
         # to the lock, both of which were right a moment earlier or later.
         era = machine.era
-        if machine.state is CLOSED and not machine.ramps and machine.era == era:
+        if machine.state is CLOSED and machine.ramp is None and machine.era == era:
             return era
         now = self.clock.monotonic()
         if machine.state is OPEN:
@@ -131,7 +132,7 @@ class Circuit:
         """Return the era for a further attempt of a call on the short way, or -1 when that takes a decision."""
         machine = self.machine
         era = machine.era
-        return era if machine.state is CLOSED and not machine.ramps and machine.era == era else -1
+        return era if machine.state is CLOSED and machine.ramp is None and machine.era == era else -1
 
     def refuses_for(self) -> float:
         """Return the seconds for which every call is refused: 0 when one may be admitted, infinite when isolated."""

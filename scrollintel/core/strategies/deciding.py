@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from ..config.breaker import WindowKind
 from ..evidence import DecidingCall, DecidingSpan, Evidence
-from ..machines.breaker import BreakerMachine, Transition
+from ..machines.answers import Transition
+from ..machines.breaker import BreakerMachine
 from ..machines.window import CountWindow, TimeWindow
 from ..outcome import MOST_TOLD
 from ..states import CircuitState

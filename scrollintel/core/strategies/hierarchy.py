@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..call import Call
-from ..machines.breaker import Permit, Probe
+from ..machines.answers import Permit, Probe
 from ..machines.hierarchy import Group
 from ..outcome import Verdict
 from ..states import CircuitState
@@ -67,7 +67,7 @@ class Leaf(Circuit):
         era = 0
         for level in self.levels:
             machine = level.circuit.machine
-            if machine.state is not CLOSED or machine.ramps:
+            if machine.state is not CLOSED or machine.ramp is not None:
                 return self._enter_levels(call)
             era += machine.era
         call.era_of_levels = era
@@ -158,7 +158,7 @@ class Leaf(Circuit):
             machine = level.circuit.machine
             era = machine.era
             level.circuit.settle(probe, counted, now, None, None, counted=False)
-            if machine.era != era or (machine.state is not HALF_OPEN and not machine.ramps):
+            if machine.era != era or (machine.state is not HALF_OPEN and machine.ramp is None):
                 level.group.clear()  # which begins with nothing known, as the counters of a circuit do
 
     def _give_back(self, probes: Sequence[tuple[Level, Probe]]) -> None:

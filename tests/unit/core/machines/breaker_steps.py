@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scrollintel.core.config.breaker import CircuitBreakerConfig
-from scrollintel.core.machines.breaker import BreakerMachine, Permit, Probe, Refusal
+from scrollintel.core.machines.answers import Permit, Probe, Refusal
+from scrollintel.core.machines.breaker import BreakerMachine
 from scrollintel.core.outcome import Verdict
 from scrollintel.core.states import CircuitState
 

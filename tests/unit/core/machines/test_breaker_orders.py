@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scrollintel.core.machines.breaker import Transition
+from scrollintel.core.machines.answers import Transition
 from scrollintel.core.states import CircuitState
 from tests.unit.core.machines.breaker_steps import (
     CLOSED,

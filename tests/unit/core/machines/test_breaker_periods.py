@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scrollintel.core.machines.breaker import Refusal
+from scrollintel.core.machines.answers import Refusal
 from scrollintel.core.outcome import Verdict
 from tests.unit.core.machines.breaker_steps import (
     CLOSED,

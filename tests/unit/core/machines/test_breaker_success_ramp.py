@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scrollintel.core.config.breaker import RampKind
-from scrollintel.core.machines.breaker import BreakerMachine, Probe, Refusal
+from scrollintel.core.machines.answers import Probe, Refusal
+from scrollintel.core.machines.breaker import BreakerMachine
 from tests.unit.core.machines.breaker_steps import (
     CLOSED,
     FAILURE,
@@ -81,7 +82,7 @@ def test_success_ramp_ends_at_its_limit() -> None:
     run(machine, 60.0, SUCCESS)
     assert not machine.calm
     run(machine, 60.0, SUCCESS)
-    assert (machine.ramps, machine.allowed, machine.calm) == (False, None, True)
+    assert (machine.ramp, machine.allowed, machine.calm) == (None, None, True)
     assert admitted(machine, 60.0) == machine.era
 
 
@@ -141,7 +142,7 @@ def test_success_ramp_is_left_out_when_an_operator_closes() -> None:
     """`close` admits everything at once."""
     machine = closing()
     machine.close(61.0, "now")
-    assert (machine.ramps, machine.allowed) == (False, None)
+    assert (machine.ramp, machine.allowed) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_success_ramp_under_another_configuration(changes: dict[str, Any], allow
     run(machine, 60.0, *[SUCCESS] * 3)
     machine.reconfigure(settings(success_threshold=1, **{"ramp_kind": RampKind.SUCCESS, **changes}), 61.0)
     assert machine.allowed == allowed
-    assert machine.ramps is (allowed is not None)
+    assert (machine.ramp is None) is (allowed is None)
 
 
 def test_success_ramp_begins_anew_after_the_next_close() -> None:

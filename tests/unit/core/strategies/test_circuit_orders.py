@@ -14,7 +14,7 @@ from scrollintel.core.errors import (
 )
 from scrollintel.core.events import StateChanged
 from scrollintel.core.hub import EventHub
-from scrollintel.core.machines.breaker import Probe
+from scrollintel.core.machines.answers import Probe
 from scrollintel.core.strategies.breaker import Circuit
 from scrollintel.testing import ManualClock
 from tests.unit.core.strategies.circuit_steps import CLOSED, HALF_OPEN, OPEN, Make, fail, listen, ok, raising
