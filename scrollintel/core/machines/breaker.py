@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from ..config.breaker import BreakerMode, CircuitBreakerConfig
 from ..outcome import Verdict
 from ..states import CircuitState
@@ -14,6 +16,8 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 ISOLATED, DISABLED, METRICS_ONLY = CircuitState.ISOLATED, CircuitState.DISABLED, CircuitState.METRICS_ONLY
 _BASE = {BreakerMode.ENABLED: CLOSED, BreakerMode.DISABLED: DISABLED, BreakerMode.METRICS_ONLY: METRICS_ONLY}
 SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
+_NONE: dict[Probe, None] = {}
+"""No probes; never written to, so that a circuit without any holds no dictionary."""
 
 
 class BreakerMachine:
@@ -25,8 +29,8 @@ class BreakerMachine:
     """
 
     __slots__ = (
-        "_probes", "config", "era", "failures", "late", "open_until", "openings", "ramp", "since", "state",
-        "successes", "transitions", "window", "would_have_opened",
+        "_lease_end", "_probes", "config", "era", "failures", "late", "open_until", "openings", "ramp", "since",
+        "state", "successes", "transitions", "window", "would_have_opened",
     )  # fmt: skip
 
     def __init__(self, config: CircuitBreakerConfig, now: float) -> None:
@@ -43,7 +47,9 @@ class BreakerMachine:
         self.transitions: tuple[Transition, ...] = ()
         self.window: Window | None = window_of(config, now)
         self.ramp: Ramp | None = None
-        self._probes: tuple[Probe, ...] = ()
+        self._probes = _NONE
+        # No lease ends before, so most calls of a ramp need not look at all that are in flight.
+        self._lease_end = inf
 
     @property
     def calm(self) -> bool:
@@ -100,6 +106,7 @@ class BreakerMachine:
         if isinstance(permit, Probe) and now < permit.lease_end:
             config = self.config
             permit.lease_end = now + (config.probe_lease if limit is None else limit + config.probe_margin)
+            self._lease_end = min(self._lease_end, permit.lease_end)
 
     def extend(self, permit: Permit, seconds: float) -> None:
         """Lengthen a lease by the `seconds` that a probe may spend waiting before it starts."""
@@ -108,7 +115,7 @@ class BreakerMachine:
 
     def advance(self, now: float, u: float = 0.5) -> None:
         """Apply what time alone changes: leases that ended, open periods that are over, a ramp that is done."""
-        if isinstance(self.ramp, SuccessRamp):
+        if now >= self._lease_end and isinstance(self.ramp, SuccessRamp):
             self._end_leases_of_ramp(now, u)
         while self.state is HALF_OPEN or self.state is OPEN:
             if self.state is OPEN:
@@ -232,12 +239,15 @@ class BreakerMachine:
 
     def _lend(self, now: float) -> Probe:
         probe = Probe(self.era, now + self.config.lease)
-        self._probes = (*self._probes, probe)
+        if not self._probes:
+            self._probes = {}
+        self._probes[probe] = None
+        self._lease_end = min(self._lease_end, probe.lease_end)
         return probe
 
     def _take_back(self, probe: Probe) -> None:
         probe.spend()
-        self._probes = tuple(other for other in self._probes if other is not probe)
+        self._probes.pop(probe, None)
 
     def _settle_probe(self, probe: Probe, verdict: Verdict, now: float, slow: bool, u: float) -> bool:
         if probe.era != self.era:
@@ -269,14 +279,20 @@ class BreakerMachine:
     def _end_leases_of_ramp(self, now: float, u: float) -> None:
         for probe in sorted(self._probes, key=lambda probe: probe.lease_end):
             if probe.lease_end > now or self.ramp is None:
-                return
+                break
             self._take_back(probe)
             self._settle_in_ramp(FAILURE, probe.lease_end, False, u)
+        self._lease_end = min((probe.lease_end for probe in self._probes), default=inf)
 
     def _end_ramp(self) -> None:
         self.ramp = None
         # What is still out comes back as ordinary calls of this era.
-        self._probes = () if self.state is CLOSED else self._probes
+        if self.state is CLOSED:
+            self._forget_probes()
+
+    def _forget_probes(self) -> None:
+        self._probes = _NONE
+        self._lease_end = inf
 
     def _trip(self, now: float, u: float, reason: str) -> None:
         if self.state is METRICS_ONLY:
@@ -315,5 +331,5 @@ class BreakerMachine:
         self.ramp = ramp
         self.since = at
         self.successes = 0
-        self._probes = ()
+        self._forget_probes()
         self.transitions += (Transition(old, state, at, self.era, reason),)

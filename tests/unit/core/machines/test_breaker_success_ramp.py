@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -173,3 +174,44 @@ def refused_after(machine: BreakerMachine, now: float) -> int:
     number = len(fill(machine, now))
     assert refused(machine, now).state is CLOSED
     return number
+
+
+def test_success_ramp_admits_and_settles_without_touching_every_call_in_flight() -> None:
+    """With a thousand calls out, what an admission takes does not grow with them."""
+    machine = closing(ramp_limit=2000)
+    while machine.allowed is not None and machine.allowed <= 1000:
+        machine.settle(fill(machine, 60.0)[0], SUCCESS, 60.0)
+    out, dear = fill(machine, 60.0), 0
+    assert machine.probes_in_flight == machine.allowed == 1001
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            machine.settle(out.pop(), Verdict.ABANDONED, 61.0)
+            out.append(probe(machine, 61.0))
+            dear += tracemalloc.get_traced_memory()[1] - before > 4000
+    finally:
+        tracemalloc.stop()
+    assert dear <= 3
+
+
+def test_success_ramp_ends_each_lease_at_its_own_time() -> None:
+    """A lease that was begun late, shortened or lengthened ends when it says, whatever the others do."""
+    machine = closing(probe_lease=10.0, failure_threshold=100, ramp_limit=50)
+    run(machine, 60.0, *[SUCCESS] * 7)
+    first, short, long, *rest = fill(machine, 60.0)
+    machine.start(short, 60.0, limit=1.0)
+    machine.extend(long, 100.0)
+    for permit in rest:
+        machine.settle(permit, Verdict.ABANDONED, 60.0)
+    ends = sorted([first.lease_end, short.lease_end])
+    assert ends == [short.lease_end, first.lease_end]
+    seen = []
+    for end in ends:
+        machine.advance(end - 0.001)
+        seen.append(machine.probes_in_flight)
+        machine.advance(end)
+        seen.append(machine.probes_in_flight)
+    assert seen == [3, 2, 2, 1]
+    assert machine.settle(long, SUCCESS, first.lease_end + 50.0)
