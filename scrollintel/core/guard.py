@@ -25,7 +25,7 @@ def _block() -> None:
 
 
 def _call_of_a_block(lane: Lane) -> Call:
-    if lane.keyed:
+    if lane.policy.key is not None:
         raise UnprotectedError(
             f"{lane.name!r} takes a key from a call's arguments, and a block has none; protect a function instead"
         )

@@ -10,7 +10,8 @@ from .clock import SYSTEM_CLOCK, Clock
 from .config.breaker import CircuitBreakerConfig
 from .config.policy import Policy
 from .drivers.direct import asynchronous_invoke, invoke
-from .drivers.plan import FirstCall, Lane, Parts
+from .drivers.parts import Parts
+from .drivers.plan import FirstCall, Lane
 from .errors import ConfigError, Violation
 from .guard import Attempts, Guard
 from .hub import DEFAULT_HUB, EventHub

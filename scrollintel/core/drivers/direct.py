@@ -75,6 +75,9 @@ def _build(
         elsewhere=texts.get("elsewhere"),
     )
     settlement = SHAPES[shape].settlement.format(check=lines["check"], number=number)
+    if "elsewhere" in texts:
+        choice = SHAPES[shape].choice.format(shape=shape, passed=passed, await_=lines["await_"], **texts)
+        texts.update(choice=indent(choice, " " * 4), refuser=SHAPES[shape].refuser)
     text = template.format(
         name=name, shape=shape, fn=fn, async_=lines["async_"], await_=lines["await_"],
         attempt=indent(attempt, " " * depth), settlement=indent(settlement, " " * (depth + 4)), **texts,
@@ -126,7 +129,7 @@ def _signature(fn: Any, defaults: dict[str, Any]) -> tuple[str, str, str, str] |
 _LOCALS = {
     "lane", "circuit", "era", "call", "clock", "started", "ended", "expires", "elapsed", "value", "error", "key",
     "scope", "books", "slots", "throttle", "budget", "samples", "reset_retries", "RetryScope", "retries",
-    "set_retries", "durations", "step", "token", "cell", "protected", "len", "type", "hasattr", "BaseException",
+    "set_retries", "durations", "step", "token", "cell", "protected", "len", "type", "str", "hasattr", "BaseException",
     "run", "again", "ending", "pause", "bounded", "reset_deadline", "refuse_lazy", "refuse_generator", "LAZY",
     "further", "elsewhere",
 }  # fmt: skip
@@ -146,21 +149,21 @@ def compiled(holder: Holder, fn: Any, *, coroutine: bool) -> Any:
         FIRST, ASYNCHRONOUS if coroutine else BLOCKING, environment, name="protected", shape=holder.lane.shape,
         parameters=parameters, passed=passed, args=args, kwargs=kwargs, fallback="None", unbrought="",
         elsewhere=f"run(lane, fn, {args}, {kwargs}, None)"
-        if holder.lane.shape == "fast"
+        if holder.lane.shape in ("fast", "keyed")
         else f"elsewhere(holder, fn, {args}, {kwargs})",
     )  # fmt: skip
 
 
 _GENERIC: dict[str, Any] = {
-    "shape": "fast",
     "parameters": "holder, fn, args, kwargs, fallback=None",
     "passed": "*args, **kwargs",
     "args": "args",
     "kwargs": "kwargs",
     "fallback": "fallback",
     "unbrought": " and fallback is None",
-    "elsewhere": "run(lane, fn, args, kwargs, fallback)",
 }
+_ALL = "run(lane, fn, args, kwargs, fallback)"
+_BY_KEY_OR_ALL = f"(by_key(holder, fn, args, kwargs, fallback) if lane.keyed else {_ALL})"
 
 
 def _further(colour: Mapping[str, str], environment: dict[str, Any]) -> Any:
@@ -173,9 +176,13 @@ def _further(colour: Mapping[str, str], environment: dict[str, Any]) -> Any:
 further: Callable[..., Any] = _further(ANY, _environment_blocking(None, None))
 """`further(lane, call)` goes on with a call after a failed attempt."""
 
-invoke: Callable[..., Any] = _build(
-    FIRST, ANY, {**_environment_blocking(None, None), "further": further}, name="invoke", **_GENERIC
-)
+
+def _invoke(colour: Mapping[str, str], environment: dict[str, Any]) -> Any:
+    _build(FIRST, colour, environment, name="by_key", shape="keyed", elsewhere=_ALL, **_GENERIC)
+    return _build(FIRST, colour, environment, name="invoke", shape="fast", elsewhere=_BY_KEY_OR_ALL, **_GENERIC)
+
+
+invoke: Callable[..., Any] = _invoke(ANY, {**_environment_blocking(None, None), "further": further})
 """`invoke(holder, fn, args, kwargs, fallback=None)` runs a plain function under the policy of `holder`."""
 
 
@@ -190,5 +197,5 @@ def asynchronous_further() -> Callable[..., Any]:
 def asynchronous_invoke() -> Callable[..., Any]:
     """Return the twin of `invoke` for plain and coroutine functions; asyncio is imported on the first call."""
     environment = {**_environment_asynchronous(None, None), "further": asynchronous_further()}
-    ainvoke: Callable[..., Any] = _build(FIRST, EITHER, environment, name="ainvoke", **_GENERIC)
-    return ainvoke
+    twin: Callable[..., Any] = _invoke(EITHER, environment)
+    return twin

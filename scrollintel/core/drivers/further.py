@@ -8,14 +8,15 @@ from typing import Any
 from ..call import Call
 from ..interventions import INTERVENTIONS
 from ..retry_scope import RETRIES, RetryScope, leave_context
+from ..strategies.breaker import Circuit
 from . import blocking
 from .plan import Lane, prepare
 
 
 def failed(
-    lane: Lane, call: Call | None, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], fallback: Any,
-    started: float | None, era: int, error: BaseException, key: object = None, scope: RetryScope | None = None,
-    books: Any = None,
+    lane: Lane, circuit: Circuit, call: Call | None, fn: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any],
+    fallback: Any, started: float | None, era: int, error: BaseException, key: object = None,
+    scope: RetryScope | None = None, books: Any = None,
 ) -> Call | None:  # fmt: skip
     """Count the failure of an attempt and decide what follows.
 
@@ -30,11 +31,11 @@ def failed(
     if call is None:
         # No deadline surrounds the short way and no fault is injected there, so `prepare` has nothing to add.
         call = Call(lane.name, fn, args, kwargs, now if started is None else started)
-        call.circuit = lane.circuit
+        call.circuit = circuit
         call.fallback = fallback
         call.measured = lane.measures
     call.expires = None if started is None or lane.limit is None else started + lane.limit
-    lane.circuit.settle_first(era, error, now, elapsed, call)
+    circuit.settle_first(era, error, now, elapsed, call)
     if scope is not None:
         call.given_up = scope.end(error)
     if not isinstance(error, Exception) or not (lane.recovers or fallback is not None):

@@ -8,15 +8,15 @@ from textwrap import indent
 FIRST = """
 {async_}def {name}({parameters}):
     lane = holder.lane
-    circuit = lane.{shape}
+{choice}
     era = circuit.calm_era
     if era < 0 or INTERVENTIONS.caution and (INTERVENTIONS.active or deadline() is not None):
         if lane.bare and not INTERVENTIONS.active{unbrought}:
-            lane.fast.refuse_if_open()
+            {refuser}.refuse_if_open()
         return {await_}{elsewhere}
 {attempt}
     except BaseException as error:
-        call = failed(lane, None, {fn}, {args}, {kwargs}, {fallback}, started, era, error{held})
+        call = failed(lane, circuit, None, {fn}, {args}, {kwargs}, {fallback}, started, era, error{held})
         if call is None:
             raise
     else:
@@ -28,7 +28,7 @@ FIRST = """
 
 FURTHER = """
 {async_}def further(lane, call):
-    circuit = lane.circuit
+    circuit = call.circuit
     fn, args, kwargs = call.fn, call.args, call.kwargs
     while True:
         if call.ending is not None:
@@ -40,7 +40,7 @@ FURTHER = """
             return {await_}again(lane, call)
 {attempt}
         except BaseException as error:
-            call = failed(lane, call, fn, args, kwargs, call.fallback, started, era, error)
+            call = failed(lane, circuit, call, fn, args, kwargs, call.fallback, started, era, error)
             if call is None:
                 raise
         else:
@@ -51,10 +51,15 @@ FURTHER = """
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How an attempt begins, from `try` on, and how a success ends; `{number}` is that of the attempt."""
+    """How an attempt begins, from `try` on, and how a success ends; `{number}` is that of the attempt.
+
+    `choice` finds the circuit, and `refuser` is the one that may refuse by itself.
+    """
 
     attempt: str
     settlement: str
+    choice: str = "circuit = lane.{shape}"
+    refuser: str = "lane.fast"
 
 
 # Interrupts strike behind calls: the time is read while a slot would still come back as after an error, and from there
@@ -76,7 +81,7 @@ elapsed = ended - started
 if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
 {indent(_RECORD, "    ")}
 else:
-    finish(lane, era, elapsed, {{number}})"""
+    finish(lane, circuit, era, elapsed, {{number}})"""
 _BEGIN = "started = lane.clock() if lane.timed or lane.recovers else None"
 _OPERATION = """\
     if lane.limit is None:
@@ -100,12 +105,19 @@ if lane.timed:
     if circuit.calm_era == era and elapsed < lane.attention and ended < circuit.boundary:
 {indent(_RECORD, "        ")}
     else:
-        finish(lane, era, elapsed, {{number}})
+        finish(lane, circuit, era, elapsed, {{number}})
 elif circuit.calm_era == era and circuit.boundary is NEVER:
     step = circuit.next_success
     step()
 else:
-    finish(lane, era, None, {{number}})"""
+    finish(lane, circuit, era, None, {{number}})"""
+_BY_KEY = """\
+key = lane.key_of({passed})
+circuit = lane.keyed.get(key) if type(key) is str else None
+if circuit is None:
+    lane.fast.calm_era  # tells of a first call
+    return {await_}{elsewhere}
+circuit.touched = lane.clock()"""
 SHAPES = {
     "plain": Shape(
         """\
@@ -118,7 +130,7 @@ if circuit.calm_era == era and circuit.boundary is NEVER:
     step = circuit.next_success
     step()
 else:
-    finish(lane, era, None, {number})""",
+    finish(lane, circuit, era, None, {number})""",
     ),
     "clocked": Shape(
         """\
@@ -182,11 +194,13 @@ if lane.governed:
         step()
 {_COUNT}""",
     ),
+    "keyed": Shape(f"{_BEGIN}\ntry:\n{_OPERATION}", f"{_END}\n{_COUNT}", _BY_KEY, "circuit"),
     "retried": Shape(f"{_BEGIN}\ntry:\n{_OPERATION}", f"{_END}\n{_COUNT}"),
 }
 """By the name of the attribute under which a lane of that shape shows its circuit; `fast` fits every lane.
 
-`retried` is for further attempts, which no policy with a limit, a throttle or a budget makes here.
+`keyed` shows the circuits by key, and `retried` is for further attempts, which no policy with a limit, a throttle or a
+budget makes here.
 """
 
 BLOCKING = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import heappop, heappush, heapreplace
 from math import inf
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from ..clock import Clock
 from ..config.breaker import CircuitBreakerConfig
@@ -88,6 +88,11 @@ class KeyedCircuits:
             self._queue_limit = seconds
         for circuit in self.all():
             circuit.queue_limit = seconds
+
+    @property
+    def by_text(self) -> Mapping[str, Circuit] | None:
+        """The present circuits by key; None when a key is more than a text. Whoever uses one sets its `touched`."""
+        return cast("Mapping[str, Circuit]", self._circuits)
 
     def select(self, key: object) -> Circuit:
         """Return the circuit of `key`, made when it is new."""

@@ -47,6 +47,10 @@ class CircuitTree(KeyedCircuits):
         self._labels = tuple(labels)
         self._levels: dict[tuple[str, ...], Level] = {}
 
+    @property
+    def by_text(self) -> None:
+        """None, because a key has a text for each level."""
+
     def select(self, key: object) -> Circuit:
         """Return the circuit of `key`, the values of all levels, made when it is new."""
         try:
