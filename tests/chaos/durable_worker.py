@@ -136,7 +136,10 @@ class Worker:
         while True:
             time.sleep(0.05)
             if cancel.exists():
-                self.engine.cancel(cancel.read_text(), "a test wants it")
+                run = cancel.read_text()
+                self.engine.cancel(run, "a test wants it")
+                while (left := self.engine.unfinished()) is None or run in left:
+                    time.sleep(0.01)
                 cancel.unlink()
             left = self.engine.unfinished()
             if left == set() and (not self.engine.shared or stop.exists()):
