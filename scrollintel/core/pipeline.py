@@ -19,8 +19,8 @@ from .locks import CONFIGURING
 from .machines.sketch import LatencySketch
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
-from .strategies.meter import summarise
 from .strategies.observer import Observer
+from .strategies.readings import summarise
 from .wrapping import wrap
 
 if TYPE_CHECKING:

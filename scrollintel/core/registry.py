@@ -18,8 +18,8 @@ from .overrides import Content, Overrides
 from .pipeline import Pipeline
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
-from .strategies.meter import CircuitFigures
 from .strategies.observer import Observer
+from .strategies.readings import CircuitFigures
 
 if TYPE_CHECKING:
     from .snapshot import PolicySnapshot

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..core.manager import FaultToleranceManager
 from ..core.strategies.breaker import Circuit
-from ..core.strategies.meter import ReportMark
+from ..core.strategies.readings import ReportMark
 from .attempts import CallCounts
 from .capacity import parts_of
 from .durations import Durations

@@ -13,7 +13,7 @@ from ..core.context import Criticality
 from ..core.manager import FaultToleranceManager
 from ..core.states import CircuitState
 from ..core.strategies.breaker import Circuit
-from ..core.strategies.meter import CircuitFigures
+from ..core.strategies.readings import CircuitFigures
 from . import families as f
 from .exposition import Definition, Family, Number
 

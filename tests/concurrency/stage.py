@@ -77,7 +77,7 @@ class Stage:
     def history_is_a_chain(self) -> CircuitSnapshot:
         """Check that each change starts where the last one ended and that none is missing; return the snapshot."""
         machine = self.circuit.machine
-        state, changes = machine.state, self.circuit._changes
+        state, changes = machine.state, self.circuit.story.changes
         assert machine.era == len(changes), f"{len(changes)} changes are told, {machine.era} were made"
         assert not machine.transitions, "a change was not published"
         old = CircuitState.CLOSED

@@ -132,7 +132,11 @@ def reset_against_failure(*, kind: type[Circuit] = Circuit) -> Scene:
 
     def holds(stage: Stage) -> None:
         circuit = stage.circuit
-        found = (circuit.machine.state, [change.new for change in circuit._changes], circuit.snapshot().tally.failures)
+        found = (
+            circuit.machine.state,
+            [change.new for change in circuit.story.changes],
+            circuit.snapshot().tally.failures,
+        )
         assert found in ((CLOSED, [], 0), (OPEN, [OPEN], 1)), found
 
     return Scene(lambda: Stage(kind), [lambda stage: stage.circuit.reset(), failing], holds)
@@ -152,7 +156,7 @@ class ResetInTwoSteps(Circuit):
 
         self._operate(forget)
         with self._lock:
-            self._changes = ()
+            self._own_story().forget_changes()
 
 
 def test_circuit_reset_against_a_failure_keeps_what_comes_after(seed: int) -> None:

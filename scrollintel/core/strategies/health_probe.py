@@ -15,7 +15,7 @@ from ..errors import FailureSummary
 from ..states import CircuitState
 
 if TYPE_CHECKING:
-    from .breaker import Circuit
+    from .standing import Standing
 
 OPEN = CircuitState.OPEN
 SPREAD = 0.25
@@ -42,13 +42,13 @@ class Watch:
 
     __slots__ = ("circuit", "due", "era", "expires")
 
-    def __init__(self, circuit: Circuit, era: int, now: float) -> None:
+    def __init__(self, circuit: Standing, era: int, now: float) -> None:
         self.circuit = weakref.ref(circuit)
         self.era = era
         self.expires: float | None = None
         self.due = now + _pause(circuit)
 
-    def open_circuit(self) -> Circuit | None:
+    def open_circuit(self) -> Standing | None:
         """Return the circuit while this open period runs; one whose time is over becomes half-open."""
         circuit = self.circuit()
         if circuit is None or circuit.config.health_probe is None or circuit.machine.era != self.era:
@@ -80,7 +80,7 @@ class HealthProber:
         self._watches: list[Watch] = []
         self._places: deque[None] = deque([None] * MOST_AT_ONCE)
 
-    def notice(self, circuit: Circuit, era: int) -> None:
+    def notice(self, circuit: Standing, era: int) -> None:
         """Begin to ask for a circuit that has just opened; the lock of the circuit is held."""
         if self._pid != os.getpid():
             self._renew()
@@ -139,7 +139,7 @@ class HealthProber:
         self._watches = staying
         return None if delay is None else max(0.001, delay)
 
-    def _ask(self, watch: Watch, circuit: Circuit, now: float) -> None:
+    def _ask(self, watch: Watch, circuit: Standing, now: float) -> None:
         watch.due, watch.expires = now + _pause(circuit), now + circuit.config.probe_timeout
         tally, places = _tally(circuit), self._places
         tally.asking = os.getpid()
@@ -262,20 +262,20 @@ _TASKS: set[Any] = set()
 """Questions in flight in a loop, which itself holds tasks weakly."""
 
 
-def _pause(circuit: Circuit) -> float:
+def _pause(circuit: Standing) -> float:
     """Return the seconds to the next question: the interval, which grows as open periods do, spread at random."""
     config = circuit.config
     return config.probe_interval * circuit.machine.growth * (1.0 + SPREAD * (2.0 * chance() - 1.0))
 
 
-def _tally(circuit: Circuit) -> ProbeTally:
+def _tally(circuit: Standing) -> ProbeTally:
     tally = circuit.health
     if tally is None:
         tally = circuit.health = ProbeTally()
     return tally
 
 
-def _fail(circuit: Circuit, error: BaseException) -> None:
+def _fail(circuit: Standing, error: BaseException) -> None:
     tally = _tally(circuit)
     tally.asked += 1
     tally.failed += 1

@@ -17,7 +17,7 @@ from ..states import CircuitState
 from .breaker import Circuit
 from .classify import Classifier, classifier
 from .health_probe import HealthProber
-from .meter import CircuitFigures
+from .readings import CircuitFigures
 
 Name: TypeAlias = "str | tuple[str, ...]"
 """A key as text; for circuits in levels the texts of all levels, the narrowest first."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from array import array
-from collections.abc import Callable, Sequence
-from operator import add
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..locks import new_lock
-from ..machines.sketch import LatencySketch
-from ..states import CircuitState
 
 if TYPE_CHECKING:
-    from ..snapshot import ResponseTimes
+    pass
 
 BATCH = 64
 """Durations that are kept as they are before they go into the sketch."""
@@ -70,79 +66,3 @@ class Counts:
     def __init__(self) -> None:
         self.successes = self.failures = self.ignored = self.abandoned = 0
         self.slow = self.timeouts = self.durations = 0
-
-
-def summarise(sketch: LatencySketch | None) -> ResponseTimes:
-    """Return the quantiles of a sketch."""
-    from ..snapshot import ResponseTimes
-
-    if sketch is None or not sketch.count:
-        return ResponseTimes()
-    p50, p95, p99, maximum = sketch.quantiles(0.5, 0.95, 0.99, 1.0)
-    mean = sketch.total / sketch.count
-    return ResponseTimes(count=sketch.count, mean=mean, p50=p50, p95=p95, p99=p99, maximum=maximum)
-
-
-class ReportMark(NamedTuple):
-    """What tells whether a circuit has changed.
-
-    `tally` holds successes, failures, slow, rejections, timeouts, late, ignored and abandoned.
-    """
-
-    era: int
-    tally: tuple[int, int, int, int, int, int, int, int]
-    consecutive_failures: int
-    openings: int
-    probes_in_flight: int
-
-
-class CircuitFigures(NamedTuple):
-    """What a circuit has counted, cheap enough to be read of a thousand circuits at once.
-
-    Attributes:
-        state, since: Present state, and when it was entered (seconds since 1970-01-01 UTC).
-        changes: Changes of state so far.
-        tally: Successes, failures, slow, rejections, timeouts, late, ignored and abandoned, as in `ReportMark`.
-        buckets: Response times in each of the buckets of `CLASSIC_BOUNDS`, those beyond last.
-        seconds: Sum of the response times.
-    """
-
-    state: CircuitState
-    since: float
-    changes: int
-    tally: tuple[int, ...]
-    buckets: Sequence[int]
-    seconds: float
-
-    def plus(self, other: CircuitFigures) -> CircuitFigures:
-        """Return this with the counts of another circuit added."""
-        return self._replace(
-            changes=self.changes + other.changes,
-            tally=tuple(map(add, self.tally, other.tally)),
-            buckets=list(map(add, self.buckets, other.buckets)),
-            seconds=self.seconds + other.seconds,
-        )
-
-
-class CircuitReading(NamedTuple):
-    """The figures of a circuit as a report needs them.
-
-    Attributes:
-        mark: Identifies the figures, and holds the counts; the next reading is compared with it.
-        state, reason, since: Present state, why it was entered, and when (seconds since 1970-01-01 UTC).
-        retry_after: Seconds until the next probe, or None when the circuit is not open.
-        response_times: Quantiles in seconds.
-        last_failure: Class, text and time of the failure seen last, or None.
-        buckets: Response times in each of the buckets of `CLASSIC_BOUNDS`, those beyond last.
-        durations: How many calls have taken how long, by the buckets of `LatencySketch`; or None.
-    """
-
-    mark: ReportMark
-    state: CircuitState
-    reason: str
-    since: float
-    retry_after: float | None
-    response_times: ResponseTimes
-    last_failure: tuple[str, str, float] | None
-    buckets: Sequence[int]
-    durations: array[int] | None = None
