@@ -427,10 +427,46 @@ def health_probes() -> None:
     answer.set()
 
 
+def open_circuits() -> None:
+    """A child asks for circuits that were open when it was forked, whatever the parent does about them."""
+    parent = os.getpid()
+
+    def probe(key: str) -> bool:
+        return os.getpid() != parent and key != "two"
+
+    breaker = CircuitBreakerConfig(
+        "db", failure_threshold=1, recovery_timeout=60, health_probe=probe, probe_interval=0.01
+    )
+    pipeline = Pipeline(Policy("db", breaker=breaker, key=lambda key: key))
+    keys = ("one", "two", "three")
+
+    def fail(key: str) -> None:
+        raise ConnectionError(key)
+
+    for key in keys:
+        try:
+            pipeline.call(fail, key)
+        except ConnectionError:
+            pass
+    circuits = {key: pipeline.circuit(key) for key in keys}
+
+    def check() -> None:
+        end = time.monotonic() + 5
+        asked = circuits["two"].snapshot().health_probes
+        while circuits["two"].snapshot().health_probes < asked + 3:
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        assert [circuit.state is CircuitState.OPEN for circuit in circuits.values()] == [False, True, False]
+
+    in_child(check)
+    assert all(circuit.state is CircuitState.OPEN for circuit in circuits.values())
+
+
 SCENARIOS = {
     scenario.__name__: scenario
     for scenario in (
         locks, listeners, workers, timers, degradation, state, slots, adaptive_slots, servers, hosts, health_probes,
+        open_circuits,
     )
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..chance import chance
 from ..clock import Clock
 from ..errors import FailureSummary
+from ..locks import renew_after_fork
 from ..states import CircuitState
 
 if TYPE_CHECKING:
@@ -62,19 +63,19 @@ class HealthProber:
     One daemon thread runs while a circuit is open, and each question runs in a thread of its own, because no thread can
     be stopped from outside: a question that hangs is given up at its time limit, and no further one is asked for that
     circuit until it has returned. The thread holds no circuit, so it ends with the open periods and with the circuits.
+    A forked child asks by itself for the circuits that are open then.
     On a clock that has timers of its own, as in tests and simulations, its timers take the place of the threads.
 
     Everything here is free of locks, because it is begun under the lock of a circuit.
     """
 
-    __slots__ = ("_clock", "_inbox", "_leave", "_pid", "_places", "_watches")
+    __slots__ = ("__weakref__", "_clock", "_inbox", "_leave", "_places", "_watches")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._renew()
 
     def _renew(self) -> None:
-        self._pid = os.getpid()
         self._inbox: deque[Watch] = deque()
         self._leave: deque[None] = deque([None])
         self._watches: list[Watch] = []
@@ -82,12 +83,26 @@ class HealthProber:
 
     def notice(self, circuit: Standing, era: int) -> None:
         """Begin to ask for a circuit that has just opened; the lock of the circuit is held."""
-        if self._pid != os.getpid():
-            self._renew()
         watch = Watch(circuit, era, self._clock.monotonic())
         if self._clock.call_later(_pause(circuit), lambda: self._ask_by_timer(watch)) is not None:
             return
+        renew_after_fork(self)
         self._inbox.append(watch)
+        self._begin()
+
+    def after_fork_in_child(self) -> None:
+        """Go on with the open periods; the threads of the parent are not here, and answers to them come to nobody."""
+        left = dict.fromkeys((*self._watches, *self._inbox))
+        self._renew()
+        for watch in left:
+            circuit = watch.circuit()
+            if circuit is not None and circuit.machine.era == watch.era:
+                # A pause of its own, so that many children do not ask together.
+                self._inbox.append(Watch(circuit, watch.era, self._clock.monotonic()))
+        if self._inbox:
+            self._begin()
+
+    def _begin(self) -> None:
         try:
             self._leave.pop()
         except IndexError:
@@ -118,7 +133,9 @@ class HealthProber:
     def _step(self) -> float | None:
         """Ask what is due; return the seconds until the next look, or None when nothing is open."""
         while self._inbox:
-            self._watches.append(self._inbox.popleft())
+            # Never in neither, not even for a fork that comes between.
+            self._watches.append(self._inbox[0])
+            self._inbox.popleft()
         now = self._clock.monotonic()
         delay = None
         staying = []
