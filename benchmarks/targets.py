@@ -97,6 +97,8 @@ TARGETS: dict[str, dict[str, tuple[Target, ...]]] = {
         DEFAULT: (of_fastest_peer(0.25), _TIMES),
         GOODPUT: (over_row(DEFAULT, 1500, "ns", "without limit, throttle and budget"),),
     },
+    "keyed_1000": {DEFAULT: (of_fastest_peer(0.8),)},
+    "keyed_100000": {DEFAULT: (of_fastest_peer(0.8),)},
     "manager": {DEFAULT: (at_most(2000, "ns"),)},
     "threads_64": {NO_TIMES: (of_bare(1.5 / 16, at_least=True),)},
     "threads_waiting_64": {
