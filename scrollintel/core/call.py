@@ -9,7 +9,7 @@ from typing import Any
 
 from .clock import Clock
 from .outcome import Outcome
-from .retry_scope import Purse
+from .retry_scope import Purse, refund
 
 DEADLINE: ContextVar[list[Any] | None] = ContextVar("scrollintel_deadline", default=None)
 """End of the surrounding protected attempt, and the clock on whose scale it is.
@@ -103,6 +103,11 @@ class Call:
         ending, self.ending = self.ending, None
         assert ending is not None
         return ending
+
+    def not_started(self) -> None:
+        """Give back what the present attempt took from budgets: it was refused, or its wait was cancelled."""
+        refund(self.paid)
+        self.paid = ()
 
     def fork(self, attempt: int) -> Call:
         """Return a copy for an attempt that runs beside others."""

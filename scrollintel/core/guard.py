@@ -309,7 +309,7 @@ class Attempts:
             try:
                 self.lane.parts.clock.sleep(self._delay)
             except BaseException:
-                self._not_started()
+                self.call.not_started()
                 raise
 
     async def apause(self) -> None:
@@ -318,13 +318,8 @@ class Attempts:
             try:
                 await self.lane.parts.clock.asleep(self._delay)
             except BaseException:
-                self._not_started()
+                self.call.not_started()
                 raise
-
-    def _not_started(self) -> None:
-        retry = self.lane.parts.retry
-        if retry is not None:
-            retry.not_started(self.call)
 
     def step(self) -> int:
         """Begin the next round and return its number."""

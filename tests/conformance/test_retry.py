@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from typing import Any
 
 import pytest
 
 from scrollintel import (
+    AdaptiveLimitConfig,
     BudgetConfig,
+    BulkheadConfig,
     CircuitBreakerConfig,
     CircuitOpenError,
     FallbackConfig,
@@ -350,8 +353,8 @@ def test_budget_interrupted_wait_pays_its_token_back(clock: ManualClock) -> None
         def sleep(self, seconds: float) -> None:
             raise KeyboardInterrupt
 
-    for extra in ({}, {"bulkhead": 1}):
-        retry = RetryConfig(budget=BudgetConfig(ratio=0, reserve=5))
+    for extra in ({}, {"bulkhead": 1}, {"rate_limit": RateLimitConfig(rate=0.001, burst=1, max_wait=1e6)}):
+        retry = RetryConfig(base_delay=0 if "rate_limit" in extra else 1, budget=BudgetConfig(ratio=0, reserve=5))
         pipeline = Pipeline(Policy("service", retry=retry, **extra), clock=Interrupted())  # type: ignore[arg-type]
         with pytest.raises(KeyboardInterrupt):
             pipeline.call(Script(DOWN))
@@ -360,6 +363,63 @@ def test_budget_interrupted_wait_pays_its_token_back(clock: ManualClock) -> None
                 with attempt:
                     raise DOWN
         assert pipeline.snapshot().budget == 5
+
+
+LINES: dict[str, dict[str, Any]] = {
+    "bulkhead": {"bulkhead": BulkheadConfig(1, max_waiting=1)},
+    "limit": {"limit": AdaptiveLimitConfig(initial_limit=1, max_limit=1, max_waiting=5)},
+    "rate limit": {"rate_limit": RateLimitConfig(rate=0.001, burst=2, max_wait=1e6)},
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("line", LINES)
+async def test_budget_retry_cancelled_in_line_pays_its_token_back(line: str) -> None:
+    """What waits for a slot or a permit has sent nothing; a retry that runs is paid for, however it ends."""
+    retry = RetryConfig(base_delay=0, budget=BudgetConfig(ratio=0, reserve=5))
+    pipeline = Pipeline(Policy("service", retry=retry, **LINES[line]))
+    release, others = asyncio.Event(), []
+
+    async def fails() -> None:
+        others.append(asyncio.create_task(pipeline.acall(release.wait)))
+        await _turns(5)
+        raise DOWN
+
+    waiting = asyncio.create_task(pipeline.acall(fails))
+    await _turns()
+    assert (len(others), pipeline.snapshot().budget) == (1, 4)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert pipeline.snapshot().budget == 5
+    release.set()
+    await others[0]
+
+
+@pytest.mark.asyncio
+async def test_budget_retry_cancelled_while_it_runs_is_paid_for() -> None:
+    """The dependency has it already."""
+    pipeline = Pipeline(Policy("service", retry=RetryConfig(base_delay=0, budget=BudgetConfig(ratio=0, reserve=5))))
+    runs = 0
+
+    async def hangs() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise DOWN
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(pipeline.acall(hangs))
+    await _turns()
+    running.cancel()
+    await asyncio.wait([running])
+    assert (runs, pipeline.snapshot().budget) == (2, 4)
+
+
+async def _turns(number: int = 50) -> None:
+    """Let every task go as far as it can."""
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
 def test_retry_many_attempts_do_not_overflow(driver: Driver, build: Build, clock: ManualClock) -> None:

@@ -212,7 +212,7 @@ def retry(rule: RetryRule, clock: Clock, inner: AsyncLink) -> AsyncLink:
                 try:
                     await clock.asleep(delay)
                 except BaseException:
-                    rule.not_started(call)
+                    call.not_started()
                     raise
 
     return run
@@ -383,6 +383,5 @@ async def pause(lane: Lane, call: Call) -> None:
         try:
             await lane.parts.clock.asleep(call.delay)
         except BaseException:
-            if lane.parts.retry is not None:
-                lane.parts.retry.not_started(call)
+            call.not_started()
             raise

@@ -217,7 +217,7 @@ def retry(rule: RetryRule, clock: Clock, inner: Link) -> Link:
                 try:
                     clock.sleep(delay)
                 except BaseException:
-                    rule.not_started(call)
+                    call.not_started()
                     raise
 
     return run

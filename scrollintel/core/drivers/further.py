@@ -91,6 +91,5 @@ def pause(lane: Lane, call: Call) -> None:
         try:
             lane.parts.clock.sleep(call.delay)
         except BaseException:
-            if lane.parts.retry is not None:
-                lane.parts.retry.not_started(call)
+            call.not_started()
             raise

@@ -70,6 +70,7 @@ class Bulkhead:
     def give_up(self, call: Call, wait: Wait) -> None:
         """Leave the line; a slot that was granted meanwhile passes on."""
         assert wait.ticket is not None
+        call.not_started()
         with self._lock:
             still_waiting = self._machine.withdraw(wait.ticket)
         if not still_waiting:

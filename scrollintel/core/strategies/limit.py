@@ -182,6 +182,7 @@ class AdaptiveLimit:
 
     def give_up(self, call: Call, wait: Wait) -> None:
         """Leave the line; a slot that was granted meanwhile passes on."""
+        call.not_started()
         place: Any = wait.ticket
         kept: _Kept = place.owner
         with self._lock:

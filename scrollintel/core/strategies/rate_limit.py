@@ -55,6 +55,7 @@ class RateLimit:
 
     def give_up(self, call: Call, wait: Wait) -> None:
         """Give a reserved permit back."""
+        call.not_started()
         with self._lock:
             self._machine.give_back()
 

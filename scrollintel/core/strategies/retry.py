@@ -13,7 +13,7 @@ from ..errors import RejectedError, UnprotectedError, kind_of, note_broken
 from ..hub import EventHub
 from ..machines.backoff import next_delay
 from ..outcome import ErrorMatcher, ErrorPredicate
-from ..retry_scope import RetryScope, pay, payers, refund, surrounding_retries
+from ..retry_scope import RetryScope, pay, payers, surrounding_retries
 from .budget import Budget
 from .meter import SharedCounter
 
@@ -82,7 +82,7 @@ class RetryRule:
         if not isinstance(error, Exception):
             return None
         if isinstance(error, RejectedError):
-            self.not_started(call)
+            call.not_started()
             wanted = config.retry_rejected
         elif isinstance(error, UnprotectedError):
             wanted = False
@@ -95,11 +95,6 @@ class RetryRule:
                 self._note(call, error)
             return None
         return self._next(call, error, error)
-
-    def not_started(self, call: Call) -> None:
-        """Give back what an attempt took from the budget that was refused, or whose wait was cancelled."""
-        refund(call.paid)
-        call.paid = ()
 
     def succeeded(self) -> None:
         """Count a call that succeeded; one inside a layer with the same budget is part of that layer's call."""
