@@ -186,7 +186,7 @@ class Health:
             "success_rate": None if not calls else round(1.0 - failures / calls, 6),
             "response_times": use_cases.ingest.minute.response_times(second, measured),
             "mean_time_to_recovery": self.recovery_times.mean(_seen(caller, Permission.RECOVERY_READ)),
-            "error_budgets": use_cases.automation.error_budgets(caller)[:50],
+            "error_budgets": use_cases.automation.budgets.seen_by(caller)[:50],
             "replicas": len(sessions),
             "stale_replicas": sum(plane.fleet.is_stale(session) for session in sessions),
             "storage": plane.writer.state.value,

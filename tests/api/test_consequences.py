@@ -145,7 +145,7 @@ async def test_dependents_are_held_though_nothing_can_be_repaired(tmp_path: Path
 async def test_what_a_person_holds_is_neither_replaced_nor_let_go_by_automation(tmp_path: Path, flags: Flags) -> None:
     """A strategy that holds a circuit or a level, and takes that back, leaves the person's order as it was."""
     async with watching(tmp_path / "data", flags.target("a")) as (client, use_cases):
-        orders = use_cases.automation.orders("a")
+        orders = use_cases.automation.equipment.orders("a")
         for circuit in ("mine", "ours"):
             made = await client.post("/circuit-breakers", json={"configuration": {"name": circuit}, "service": None})
             assert made.is_success, made.text

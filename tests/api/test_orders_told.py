@@ -34,7 +34,7 @@ async def test_order_of_a_recovery_is_told_to_readers_of_the_services_that_it_is
     async with recovering(tmp_path) as (client, use_cases):
         for service in ("billing", "mail"):
             await report(client, await join(client, service), vault="closed")
-        orders = use_cases.automation.orders("storage")
+        orders = use_cases.automation.equipment.orders("storage")
         await asyncio.to_thread(orders.point, "vault", "10.0.0.7:5432", "the old one is gone")
         for order, event in (
             (orders.isolate_circuit, "isolate"),

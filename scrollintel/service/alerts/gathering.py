@@ -193,7 +193,11 @@ class Gathering:
             found: dict[str, tuple[str, float, list[Burn]]] = {}
             for target in self._automation.judgement.topology.targets.values():
                 if target.objective is not None and target.service not in found:
-                    found[target.service] = (target.service, target.objective, list(self._automation.burns(target)))
+                    found[target.service] = (
+                        target.service,
+                        target.objective,
+                        list(self._automation.budgets.burns(target)),
+                    )
             self._burns = list(found.values())
         return self._burns
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ...actions.kinds import StrategyContext
-from ...actions.supervised import ProcessError, SupervisedProcess
-from ...control.incidents import INCIDENTS, ApprovalRecord, IncidentRecord, IncidentState
+from ...control.incidents import ApprovalRecord
 from ...control.records import RecoveryOperationRecord
 from ...durable.local import LocalEngine
 from ...durable.performing import Engine, Halted
-from ...recovery.burn import Burn, all_burning
 from ...recovery.runner import RecoveryConfig, RecoveryRunner
 from ...recovery.symptom import Condition, ConditionChange, Depth, Look
 from ...recovery.target import Target
-from ...recovery.topology import ObservedEdge
+from ...recovery.topology import ObservedEdge, Topology
 from ...replica.protocol import CircuitReport
 from ...security.access import Permission
 from ...storage.errors import StoreUnavailableError
@@ -29,11 +26,9 @@ from ...telemetry.notify.notifier import Notifier
 from ...watch.heartbeat_socket import HeartbeatSocket
 from ...watch.kinds import ProbeContext
 from ...watch.watcher import TargetView, Watcher
-from ..built_in_recovery import Errand
 from ..caller import Caller
 from ..circuits import Circuits
 from ..degradation import Degradation
-from ..endpoints import Endpoints
 from ..plane import ControlPlane
 from ..recovery_strategies import Strategies
 from .aftermath import Consequences
@@ -41,13 +36,14 @@ from .answers import Answers
 from .configured import AutomationConfig
 from .dependents import Dependents
 from .desk import Desk
-from .error_budgets import error_budgets, names_of_calls
+from .equipment import Equipment
+from .error_budgets import ErrorBudgets
 from .incident_book import IncidentBook
 from .judgement import Judgement
-from .orders import PlaneOrders
 from .overseer import RunOverseer
-from .passive import PassiveSignals
+from .passive import PassiveSignals, observed_edges
 from .performer import Performer, Run
+from .processes import Processes
 from .questions import Questions
 from .record_keeper import RecordKeeper
 from .stop_switch import StopSwitch
@@ -55,10 +51,6 @@ from .storm_brake import StormBrake
 
 RECALLED = 1000
 """Recoveries of the life before that are looked through for when each target was recovered last."""
-BUDGETS_FOR = 5.0
-"""Seconds for which error budgets count as known."""
-LOOK_TIMEOUT = 10.0
-"""Seconds that a strategy waits for the event loop."""
 
 logger = logging.getLogger("scrollintel.recovery")
 
@@ -90,21 +82,27 @@ class Automation:
         max_local: int,
     ) -> None:
         self._plane = plane
-        self._circuits = circuits
-        self._degradation = degradation
         self._directory = directory / "recovery"
         self.config = config
-        self.endpoints = Endpoints(plane)
         self.keeper = RecordKeeper(plane, directory)
         self.switch = StopSwitch(directory)
+        self._processes = Processes(self._directory, self.switch)
         self.brake = StormBrake(plane, config.brake)
         self.notifier = Notifier(config.channels, config.outbound)
-        self.strategies = Strategies(runner, targets=self._targets, context=self._context, errand=self._errand)
+        self.equipment = Equipment(
+            plane, circuits, degradation, directory=self._directory, config=config, probe=self._probe, told=self._told
+        )
+        self.strategies = Strategies(
+            runner, targets=self._targets, context=self.equipment.context, errand=self.equipment.errand
+        )
+        self.watcher = Watcher(on_change=self._changed, context=self._probing(config))
+        self._passive = PassiveSignals(self._names, self.watcher.report, plane.clock.monotonic)
+        self.budgets = ErrorBudgets(self._topology, self._passive.calls, plane.clock.monotonic)
         self.judgement = Judgement(
-            plane, self.keeper, self.strategies, self.switch, self.brake, burn=self._burn, observed=self._edges
+            plane, self.keeper, self.strategies, self.switch, self.brake, burn=self.budgets.burn, observed=self._edges
         )
         self.judgement.rules = config.rules
-        dependents = Dependents(plane, degradation, self._dependents, self._other_incident)
+        dependents = Dependents(plane, degradation, self.judgement.dependents, self.judgement.other_incident)
         self._consequences = Consequences(dependents, self.notifier.send, plane.clock)
         self.questions = Questions(
             plane,
@@ -120,16 +118,11 @@ class Automation:
         self.performer = Performer(plane, self.keeper, self.overseer, patience=patience)
         self.engine: Engine = self._engine(max_local)
         self.answers = Answers(self.engine, plane.database)
-        self.watcher = Watcher(on_change=self._changed, context=ProbeContext(config.outbound, self._pid_of))
         self.desk = Desk(
             IncidentBook(self.keeper, plane.database, plane.clock), self.judgement, self.watcher, plane.clock,
             submit=self.engine.submit, cancel=self.cancel, aftermath=self._consequences,
         )  # fmt: skip
-        self._passive = PassiveSignals(self._names, self.watcher.report, plane.clock.monotonic)
-        self._budgets: list[dict[str, Any]] = []  # Any: JSON values
-        self._budgets_until = float("-inf")
         self._heartbeats: HeartbeatSocket | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._has_begun = False
         self._is_watching = False
         self._stands_back = False
@@ -147,7 +140,6 @@ class Automation:
 
     async def start(self) -> None:
         """Begin as far as that is possible now; `adjust` does the rest."""
-        self._loop = asyncio.get_running_loop()
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.notifier.start()
         await self.adjust()
@@ -176,7 +168,7 @@ class Automation:
     async def _watch(self) -> None:
         """Begin to watch; what fails in between is tried again by the next `adjust`."""
         self.judgement.set_targets(self.config.targets)
-        started = await asyncio.to_thread(self._start_processes, self.config.targets)
+        started = await asyncio.to_thread(self._processes.start, self.config.targets)
         await asyncio.to_thread(self._recall)
         await asyncio.to_thread(self.watcher.start)
         if self.config.heartbeat_socket is not None and self._heartbeats is None:
@@ -220,7 +212,7 @@ class Automation:
         logger.warning("this control plane serves again: it watches and repairs from now on")
         self._stands_back = False
         await asyncio.to_thread(self._recall)
-        started = await asyncio.to_thread(self._start_processes, self.config.targets)
+        started = await asyncio.to_thread(self._processes.start, self.config.targets)
         await asyncio.to_thread(self._observe, self.config.targets, started)
         self.desk.stand_in()
 
@@ -252,8 +244,8 @@ class Automation:
             try:
                 known = {target.name for target in former.targets}
                 fresh = [target for target in config.targets if target.name not in known]
-                await asyncio.to_thread(_move_pidfiles, former.targets, config.targets, self._directory)
-                started = await asyncio.to_thread(self._start_processes, fresh)
+                await asyncio.to_thread(self._processes.move, former.targets, config.targets)
+                started = await asyncio.to_thread(self._processes.start, fresh)
                 await asyncio.to_thread(self._observe, config.targets, started)
             except BaseException:
                 self._obey(former)
@@ -262,7 +254,7 @@ class Automation:
         await asyncio.to_thread(self.notifier.change, config.channels, config.outbound)
 
     def _obey(self, config: AutomationConfig) -> None:
-        self.config = config
+        self.config = self.equipment.config = config
         self.judgement.rules = config.rules
         self.brake.limits = config.brake
         if self._is_watching:
@@ -270,31 +262,9 @@ class Automation:
 
     def _observe(self, targets: tuple[Target, ...], started: Iterable[str]) -> None:
         """Watch these targets; those that have just been started may take their time."""
-        self.watcher.apply(targets, ProbeContext(self.config.outbound, self._pid_of))
+        self.watcher.apply(targets, self._probing(self.config))
         for name in started:
             self.watcher.started(name)
-
-    def _start_processes(self, targets: Iterable[Target]) -> list[str]:
-        """Start what is to be started with the control plane and does not run; return the names of those.
-
-        Nothing is started while automation is stopped.
-        """
-        started = []
-        stopped = self.switch.stopped()
-        for target in targets:
-            if target.process is None or not target.process.autostart:
-                continue
-            process = SupervisedProcess(target, self._directory)
-            if process.running() is None and stopped is not None:
-                logger.warning("%s is not started: automation is stopped by %s", target.name, stopped.by)
-            elif process.running() is None:
-                try:
-                    running = process.start("autostart")
-                    started.append(target.name)
-                    logger.info("%s is started: process %d", target.name, running.pid)
-                except (ProcessError, OSError, ValueError) as error:
-                    logger.warning("%s cannot be started: %s", target.name, error)
-        return started
 
     # ------------------------------------------------------------------ from outside
 
@@ -329,17 +299,6 @@ class Automation:
         """Return how the targets stand that the caller may see."""
         return [view for view in self.views() if caller.sees(Permission.RECOVERY_READ, view.target.service)]
 
-    def error_budgets(self, caller: Caller) -> list[dict[str, Any]]:  # Any: JSON values
-        """Return how much of their error budgets the services have left that the caller may see, worst first.
-
-        They are those of `BUDGETS_FOR` seconds ago at most: three days of counts are summed up for each.
-        """
-        now = self._plane.clock.monotonic()
-        if now >= self._budgets_until:
-            self._budgets_until = now + BUDGETS_FOR
-            self._budgets = error_budgets(self.judgement.topology, self._passive.calls)
-        return [item for item in self._budgets if caller.sees(Permission.RECOVERY_READ, item["service"])]
-
     @property
     def standing(self) -> str:
         """How automation stands, in a word or two: `watching`, `stopped`, `braked` or `nothing to watch`."""
@@ -360,6 +319,12 @@ class Automation:
 
     # ------------------------------------------------------------------ what the parts use; in their threads
 
+    def _probing(self, config: AutomationConfig) -> ProbeContext:
+        return ProbeContext(config.outbound, self._processes.life_of)
+
+    def _told(self, text: str) -> None:
+        self._consequences.told(text)
+
     def _answered(self, question: ApprovalRecord) -> None:
         self.answers.take(question)
 
@@ -374,32 +339,6 @@ class Automation:
         service = None if target is None else target.service
         self._plane.on_loop(_tell, self._plane, data, service)
 
-    def _pid_of(self, target: Target) -> tuple[int, float] | None:
-        if target.process is None:
-            return None
-        running = SupervisedProcess(target, self._directory).running()
-        if running is None:
-            return None
-        import psutil
-
-        try:
-            return running.pid, psutil.Process(running.pid).create_time()
-        except psutil.NoSuchProcess:
-            return None
-
-    def orders(self, service: str) -> PlaneOrders:
-        """Return what recoveries of a service order with."""
-        return PlaneOrders(
-            self._plane, self._circuits, self._degradation, self.endpoints, service, self._consequences.told
-        )
-
-    def _context(self, target: Target) -> StrategyContext:
-        return StrategyContext(
-            target=target, directory=self._directory, outbound=self.config.outbound,
-            probe=lambda depths: self._probe(target, depths), orders=self.orders(target.service),
-            clock=self._plane.clock, runbooks=self.config.runbooks,
-        )  # fmt: skip
-
     def _probe(self, target: Target, depths: Collection[Depth]) -> list[Look]:
         if not self._is_watching:
             return []
@@ -410,69 +349,21 @@ class Automation:
                 raise Halted from None
             raise
 
-    def _errand(self, service: str, caller: Caller) -> Errand:
-        loop = self._loop
-        assert loop is not None, "recoveries run after the start"
-
-        def on_loop(look: Callable[[], Any]) -> Any:  # Any: what the look returns
-            return asyncio.run_coroutine_threadsafe(_call(look), loop).result(LOOK_TIMEOUT)
-
-        return Errand(self._plane, self._circuits, Degradation(self._plane), caller, service, on_loop)
-
     def _names(self) -> Mapping[str, Iterable[str]]:
         return self.judgement.topology.by_name
 
     def _targets(self) -> Mapping[str, Target]:
         return self.judgement.topology.targets
 
-    def _dependents(self, service: str) -> list[Target]:
-        return self.judgement.topology.dependents(service)
+    def _topology(self) -> Topology:
+        return self.judgement.topology
 
-    def _other_incident(self, service: str, incident: IncidentRecord) -> IncidentRecord | None:
-        """Return an incident of something else that is down and that a service needs."""
-        needed = {name for name in self.judgement.topology.hard_needs(service) if self.judgement.is_down(name)}
-        for other in self.keeper.records(INCIDENTS.name):
-            if other.id != incident.id and other.service in needed and other.state is not IncidentState.WATCHED:
-                found: IncidentRecord = other
-                return found
-        return None
+    def _edges(self) -> list[ObservedEdge]:
+        return observed_edges(self._plane, self.judgement.topology)
 
     def _require_mine(self, run: str) -> int:
         return self.engine.require_mine(run)
 
-    def _edges(self) -> list[ObservedEdge]:
-        """Return who calls whom, as replicas report their circuits."""
-        now, services = self._plane.clock.monotonic(), {t.service for t in self.judgement.topology.targets.values()}
-        return [
-            ObservedEdge(session.service, circuit, now)
-            for session in self._plane.fleet.sessions()
-            for circuit in session.circuits
-            if circuit in services and circuit != session.service
-        ]
-
-    def _burn(self, target: Target) -> Burn | None:
-        return next(self.burns(target), None)
-
-    def burns(self, target: Target) -> Iterator[Burn]:
-        """Yield every pair of windows over which the error budget of a target burns, the fastest first."""
-        if target.objective is None:
-            return
-        names = names_of_calls(self.judgement.topology, target)
-        yield from all_burning(self._passive.calls(names), target.objective)
-
-
-def _move_pidfiles(former: Iterable[Target], targets: Iterable[Target], directory: Path) -> None:
-    """Keep sight of processes whose pidfile is to lie elsewhere from now on, so that none is started twice."""
-    before = {target.name: target for target in former if target.process is not None}
-    for target in targets:
-        known = before.get(target.name)
-        if known is not None and target.process is not None:
-            SupervisedProcess(known, directory).move(SupervisedProcess(target, directory))
-
 
 def _tell(plane: ControlPlane, data: dict[str, Any], service: str | None) -> None:  # Any: JSON values
     plane.facts.tell("target.condition", data, service=service)
-
-
-async def _call(look: Callable[[], Any]) -> Any:  # Any: what the look returns
-    return look()

@@ -139,6 +139,19 @@ class Judgement:
         """Return the services that are down from the nearest dependency of a target to the one to be repaired first."""
         return self._topology.way_to_root(target.name, self.conditions)
 
+    def dependents(self, service: str) -> list[Target]:
+        """Return the targets whose services need a service."""
+        return self._topology.dependents(service)
+
+    def other_incident(self, service: str, incident: IncidentRecord) -> IncidentRecord | None:
+        """Return an incident of something else that is down and that a service needs."""
+        needed = {name for name in self._topology.hard_needs(service) if self.is_down(name)}
+        for other in self._keeper.records(INCIDENTS.name):
+            if other.id != incident.id and other.service in needed and other.state is not IncidentState.WATCHED:
+                found: IncidentRecord = other
+                return found
+        return None
+
     def began(self) -> None:
         """Count a recovery that automation begins."""
         self.brake.began()

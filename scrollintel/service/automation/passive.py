@@ -13,7 +13,9 @@ from ...core.states import CircuitState
 from ...recovery.burn import Bucket
 from ...recovery.call_counts import CallCounts
 from ...recovery.symptom import Depth, FailureType, Look
+from ...recovery.topology import ObservedEdge, Topology
 from ...replica.protocol import CircuitReport
+from ..plane import ControlPlane
 
 MIN_CALLS = 20
 """Calls between two reports from which their failures say something."""
@@ -123,3 +125,14 @@ class PassiveSignals:
 
 def _mixed(usual: float, new: float) -> float:
     return usual + MEMORY * (new - usual)
+
+
+def observed_edges(plane: ControlPlane, topology: Topology) -> list[ObservedEdge]:
+    """Return who calls whom among the targets' services, as replicas report their circuits."""
+    now, services = plane.clock.monotonic(), {target.service for target in topology.targets.values()}
+    return [
+        ObservedEdge(session.service, circuit, now)
+        for session in plane.fleet.sessions()
+        for circuit in session.circuits
+        if circuit in services and circuit != session.service
+    ]
