@@ -58,6 +58,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command's module and name, and its line in the overview."""
 
+MEANT: dict[str, list[str]] = {"explain": ["circuits explain"], "check": ["check-config", "check-policies"]}
+"""What somebody means who takes the name of a function for that of a command."""
+
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code.value}  {text}" for code, text in MEANINGS.items())
 
 
@@ -153,6 +156,11 @@ class _Program(click.Group):
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is called; suggestions know all names."""
+        name = arguments[0]
+        if name in MEANT:
+            error = click.exceptions.NoSuchCommand(name, ctx=context)
+            error.possibilities = MEANT[name]  # type: ignore[misc]  # it would keep only what is spelt alike
+            raise error
         self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # click looks at the names only
         return super().resolve_command(context, arguments)
 

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.shell_completion import get_completion_class
 
-from scrollintel.cli.program import COMMANDS, build
+from scrollintel.cli.program import COMMANDS, MEANT, build
 
 from .rig import Run
 from .tree import every_command
@@ -53,6 +53,21 @@ def test_misspelled_command_gets_a_suggestion(cli: Run) -> None:
     done = cli("circuit")
     assert done.code == 2
     assert "circuits" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("explain", "Did you mean 'circuits explain'?"),
+        ("check", "(Did you mean one of: 'check-config', 'check-policies'?)"),
+    ],
+)
+def test_command_that_is_called_otherwise_in_code_is_suggested(cli: Run, name: str, meant: str) -> None:
+    """What is spelt alike does something else; and every suggestion is a command that there is."""
+    done = cli(name, "payments")
+    assert (done.code, done.err.splitlines()[-1]) == (2, f"Error: No such command '{name}'. {meant}")
+    assert cli("--json", name).error["detail"] == f"No such command '{name}'. {meant}"
+    assert all(command in TREE for suggested in MEANT.values() for command in suggested)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
