@@ -1,35 +1,20 @@
-"""The incident desk: takes declared failures, decides what is done about them, and follows it to the end."""
+"""The incident desk: takes what happens from any thread, and has one thread work through it."""
 
 from __future__ import annotations
 
-import logging
-import secrets
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable
 
-from ...control.incidents import IncidentRecord, IncidentState
+from ...control.incidents import IncidentRecord
 from ...control.records import RecoveryOperationRecord
 from ...core.clock import Clock
 from ...recovery.strategy import Step
 from ...recovery.symptom import Condition, ConditionChange
-from ...recovery.target import Target
-from ..recovery_runs import run_document
-from . import incident_notes
+from .casework import Casework
 from .desk_ports import Aftermath, Watch
 from .incident_book import IncidentBook
 from .judgement import Judgement
-from .mailbox import TICK, Mailbox
-from .next_step import LOOK_AGAIN, Course, NextStep, next_step, rests
-
-SWEEP = 1.0
-"""Seconds between looks whether what people were called for is healthy."""
-NOT_WATCHED = "the target is not watched any more"
-ACTIVE = frozenset({IncidentState.RECOVERING, IncidentState.WAITING})
-
-Run = Mapping[str, Any]  # Any: JSON values of mixed types
-
-logger = logging.getLogger("scrollintel.recovery")
+from .mailbox import Mailbox
+from .outbox import Outbox, Run
 
 
 class Desk:
@@ -56,31 +41,25 @@ class Desk:
         cancel: Callable[[str, str], None],
         aftermath: Aftermath,
     ) -> None:
-        self._book = book
         self._judgement = judgement
         self._watch = watch
-        self._clock = clock
-        self._submit = submit
-        self._cancel = cancel
         self._aftermath = aftermath
-        self._mailbox = Mailbox("scrollintel incidents", self._tick)
-        self._due: dict[str, float] = {}  # incident → monotonic time of another look at it
-        self._waiting: dict[str, Run] = {}  # runs that the engine could not take yet
-        self._given_up: set[str] = set()  # targets that a person wants left alone until they are healthy
-        self._next_sweep = 0.0
-        self._failed_at: dict[str, float] = {}  # incident → monotonic time of the failure that it is about now
-        self._lost: set[str] = set()  # incidents whose recovery was nowhere to be found at the last sweep
+        self._outbox = Outbox(submit)
+        self._casework = Casework(
+            book, judgement, watch, clock, outbox=self._outbox, cancel=cancel, aftermath=aftermath
+        )
+        self._mailbox = Mailbox("scrollintel incidents", self._casework.tick)
 
     @property
     def waiting(self) -> set[str]:
         """Recoveries that the engine could not take yet."""
-        return set(self._waiting)
+        return self._outbox.waiting
 
     # ------------------------------------------------------------------ life
 
     def prepare(self) -> None:
         """Have the incidents of the life before come first, before anything that targets tell."""
-        self._mailbox.put(self._resume)
+        self._mailbox.put(self._casework.resume)
 
     def start(self) -> None:
         """Begin."""
@@ -96,7 +75,7 @@ class Desk:
 
     def stand_in(self) -> None:
         """Decide again, beginning with what the other has left."""
-        self._mailbox.wake(self._resume)
+        self._mailbox.wake(self._casework.resume)
 
     # ------------------------------------------------------------------ messages
 
@@ -104,9 +83,9 @@ class Desk:
         """Take a change of a target's condition; from the watcher's thread."""
         self._judgement.note(change)
         if change.new is Condition.FAILED:
-            self._mailbox.put(lambda: self._failed(change))
+            self._mailbox.put(lambda: self._casework.failed(change))
         elif change.new is Condition.HEALTHY:
-            self._mailbox.put(lambda: self._healthy(change))
+            self._mailbox.put(lambda: self._casework.healthy(change))
 
     def entered(self, run: Run, step: Step) -> None:
         """Hear that a step of a recovery begins; from the recovery's thread."""
@@ -116,15 +95,15 @@ class Desk:
     def finished(self, run: Run, record: RecoveryOperationRecord) -> None:
         """Hear that a recovery is over; from its thread."""
         if record.incident is not None:
-            self._mailbox.put(lambda: self._finished(run, record))
+            self._mailbox.put(lambda: self._casework.finished(run, record))
 
     def look_again(self) -> None:
         """Consider all open incidents anew: targets, switch or brake have changed."""
-        self._mailbox.put(self._consider_all)
+        self._mailbox.put(self._casework.consider_all)
 
     def cancelled(self, incident: IncidentRecord, by: str, reason: str) -> None:
         """Hear that a person has cancelled an incident, which is on record already."""
-        self._mailbox.put(lambda: self._withdraw(incident, by, reason))
+        self._mailbox.put(lambda: self._casework.withdraw(incident, by, reason))
 
     def acknowledged(self, incident: IncidentRecord) -> None:
         """Hear that a person looks after an incident, which is on record already."""
@@ -134,305 +113,3 @@ class Desk:
         """Hear that a person has released the storm brake that something has engaged."""
         self._aftermath.released(subject, by)
         self.look_again()
-
-    # ------------------------------------------------------------------ what happens to targets
-
-    def _failed(self, change: ConditionChange) -> None:
-        target = self._judgement.target(change.target)
-        if target is None:
-            return
-        known = self._book.of_target(change.target)
-        if known is None and target.name in self._given_up:
-            return
-        if known is None:
-            self._consider(self._open(target, change))
-        elif known.state is IncidentState.WATCHED:
-            at = self._book.moment(change.at)
-            relapse = f"it failed again: {self._said(change)}"
-            changes = {"relapses": known.relapses + 1, "failure_type": change.failure_type or known.failure_type}
-            self._book.save(
-                incident_notes.moved(known, IncidentState.OPEN, at, relapse, kind="relapsed", changes=changes)
-            )
-            self._failed_at[known.id] = change.at
-            self._consider(self._book.again(known))
-        elif known.state in ACTIVE:
-            return
-        elif change.failure_type not in (None, known.failure_type) and known.attempts < target.limits.attempts:
-            # It is worse than it seemed: what could not be helped may be repaired now.
-            said, changes = self._said(change), {"failure_type": change.failure_type}
-            at = self._book.moment(change.at)
-            self._book.save(incident_notes.moved(known, IncidentState.OPEN, at, said, kind="changed", changes=changes))
-            self._consider(self._book.again(known))
-        elif known.state in (IncidentState.OPEN, IncidentState.HELD):
-            self._consider(known)
-
-    def _open(self, target: Target, change: ConditionChange) -> IncidentRecord:
-        impact = self._judgement.impact(target)
-        incident = IncidentRecord(
-            id=f"inc_{secrets.token_hex(8)}",
-            target=target.name,
-            service=target.service,
-            group=target.group,
-            failure_type=change.failure_type or "unknown",
-            state=IncidentState.OPEN,
-            severity=impact["severity"],
-            root=None,
-            attempts=0,
-            relapses=0,
-            recovery=None,
-            detected_at=self._book.moment(change.first_at),
-            declared_at=self._book.moment(change.at),
-            impact=impact,
-            detail=self._said(change),
-        )
-        facts = {} if change.look is None else dict(change.look.facts)
-        self._book.save(incident_notes.opened(incident, self._said(change), facts))
-        self._failed_at[incident.id] = change.at
-        logger.warning("incident %s: %s has failed: %s", incident.id, target.name, incident.detail)
-        self._aftermath.tell("opened", incident, str(impact["sentence"]))
-        return incident
-
-    def _healthy(self, change: ConditionChange) -> None:
-        self._given_up.discard(change.target)
-        incident = self._book.of_target(change.target)
-        if incident is None or incident.state is IncidentState.WATCHED or incident.state in ACTIVE:
-            return
-        at = self._book.moment(change.at)
-        self._end(incident, IncidentState.RESOLVED, at, "it became healthy by itself", changes={"validated_at": at})
-
-    # ------------------------------------------------------------------ what is done
-
-    def _consider(self, incident: IncidentRecord) -> None:
-        """Decide what is done about an incident now, and do it."""
-        target = self._judgement.target(incident.target)
-        if target is None:
-            self._end(incident, IncidentState.CANCELLED, self._book.now(), NOT_WATCHED)
-            return
-        age = self._clock.monotonic() - self._failed_at.get(incident.id, 0.0)
-        step = next_step(self._judgement, target, incident, age)
-        if step.engaged is not None:
-            self._aftermath.tell("brake", incident, step.engaged.why)
-        match step.course:
-            case Course.HOLD:
-                holder = None if step.root is None else self._book.of_target(step.root)
-                self._book.stay(incident, IncidentState.HELD, step.why, root=None if holder is None else holder.id)
-            case Course.WATCH:
-                self._book.stay(incident, IncidentState.OPEN, step.why)
-            case Course.WAIT:
-                self._due[incident.id] = self._clock.monotonic() + max(TICK, step.seconds)
-                self._book.stay(incident, IncidentState.OPEN, step.why, data=step.data)
-            case Course.BEGIN:
-                self._begin(incident, target, step)
-            case Course.LEAVE | Course.GIVE_UP:
-                self._escalate(incident, step.why, given_up=step.course is Course.GIVE_UP, data=step.data)
-        if step.holds_dependents and self._judgement.is_down(target.service):
-            self._aftermath.began(incident)
-
-    def _begin(self, incident: IncidentRecord, target: Target, step: NextStep) -> None:
-        now = self._book.now()
-        record = RecoveryOperationRecord(
-            id=f"rec_{secrets.token_hex(8)}",
-            service=target.service,
-            failure_type=incident.failure_type,
-            status="pending",
-            outcome=None,
-            strategy=None,
-            requested_by="system",
-            reason=incident.detail or None,
-            started_at=now,
-            finished_at=None,
-            duration=None,
-            incident=incident.id,
-            target=target.name,
-            remedies=tuple(step.chain),
-            detected_at=incident.detected_at,
-        )
-        names = ", then ".join(remedy["kind"] for remedy in step.chain)
-        said = f"recovery {incident.attempts + 1}: {names}"
-        self._book.save(incident_notes.started(incident, record, said, step.data))
-        logger.info("incident %s: %s of %s begins: %s", incident.id, record.id, target.name, names)
-        self._judgement.began()
-        self._watch.hold(target.name, Condition.RECOVERING)
-        self._due.pop(incident.id, None)
-        self._give(run_document(record, generation=incident.attempts + incident.relapses))
-
-    def _give(self, run: Run) -> None:
-        """Give a run to the engine; while its database is away the run waits here, as it stands in the record."""
-        try:
-            self._submit(run)
-        except Exception as error:
-            if run["id"] not in self._waiting:
-                logger.warning("recovery %s waits for its engine: %s", run["id"], type(error).__name__)
-            self._waiting[run["id"]] = run
-        else:
-            self._waiting.pop(run["id"], None)
-
-    def _finished(self, run: Run, record: RecoveryOperationRecord) -> None:
-        incident = self._book.find(str(record.incident))
-        target = self._judgement.target(record.target or record.service)
-        if incident is None:
-            self._watch.release(run["target"])
-            return
-        at = record.finished_at or self._book.now()
-        if record.outcome in ("recovered", "not_needed"):
-            self._repaired(incident, record, at)
-        elif target is None or record.status == "interrupted" or rests(record.detail):
-            self._watch.release(incident.target)
-            self._book.stay(
-                incident, IncidentState.OPEN, f"the recovery was ended: {record.detail or 'no reason given'}"
-            )
-            self._due[incident.id] = self._clock.monotonic() + TICK
-        elif record.outcome == "refused":
-            self._escalate(incident, f"refused: {record.detail or 'no strategy may act'}")
-        else:
-            self._watch.release(incident.target)
-            self._book.stay(incident, IncidentState.OPEN, "the recovery did not bring it back")
-            self._consider(self._book.again(incident))
-        self._consider_held()
-
-    def _repaired(self, incident: IncidentRecord, record: RecoveryOperationRecord, at: datetime) -> None:
-        self._watch.started(incident.target)
-        self._watch.release(incident.target)
-        helped = "nothing was wrong any more" if record.strategy is None else f"repaired by {record.strategy}"
-        changes = {"validated_at": at, "acted_at": record.acted_at}
-        note = incident_notes.moved(
-            incident, IncidentState.WATCHED, at, helped, kind="repaired", changes=changes, audited=True
-        )
-        self._book.save(note)
-        logger.info("incident %s: %s is healthy: %s", incident.id, incident.target, helped)
-        target = self._judgement.target(incident.target)
-        if target is not None:
-            self._due[incident.id] = self._clock.monotonic() + target.limits.relapse_window
-        self._aftermath.over(self._book.again(incident))
-        self._aftermath.tell("repaired", incident, helped)
-
-    def _escalate(
-        self,
-        incident: IncidentRecord,
-        why: str,
-        *,
-        given_up: bool = True,
-        data: Mapping[str, Any] | None = None,  # Any: JSON values
-    ) -> None:
-        """Leave it to people, who are told once; what has been given up is left alone from now on."""
-        if given_up:
-            self._watch.hold(incident.target, Condition.QUARANTINED)
-        if incident.state is IncidentState.ESCALATED:
-            return
-        logger.warning("incident %s: people have to look after %s: %s", incident.id, incident.target, why)
-        self._book.stay(incident, IncidentState.ESCALATED, why, audited=True, data=data)
-        self._aftermath.tell("escalated", incident, why)
-
-    def _withdraw(self, incident: IncidentRecord, by: str, reason: str) -> None:
-        if not self._watch.is_healthy(incident.target):
-            self._given_up.add(incident.target)
-        if incident.recovery not in {record.id for record in self._book.recoveries()}:
-            self._watch.release(incident.target)
-        for record in self._book.recoveries():
-            if record.incident == incident.id:
-                self._cancel(record.id, f"{by} has cancelled the incident: {reason}")
-        self._over(incident, f"{by} has cancelled it: {reason}")
-
-    # ------------------------------------------------------------------ again and again
-
-    def _tick(self) -> None:
-        now = self._clock.monotonic()
-        for run in list(self._waiting.values()):
-            self._give(run)
-        for name, due in [item for item in self._due.items() if item[1] <= now]:
-            incident = self._book.find(name)
-            if incident is not None and incident.state is IncidentState.WATCHED:
-                self._end(incident, IncidentState.RESOLVED, self._book.now(), "it has stayed healthy")
-            elif incident is not None and incident.state in (IncidentState.OPEN, IncidentState.HELD):
-                self._consider(incident)
-            if self._due.get(name) == due:  # only now: what could not be written down is due again
-                del self._due[name]
-        if now >= self._next_sweep:
-            self._next_sweep = now + SWEEP
-            self._sweep()
-        self._aftermath.tick()
-
-    def _sweep(self) -> None:
-        """Let go of targets that people were called for and that are healthy by now, and lose sight of no incident."""
-        at, now, runs = self._book.now(), self._clock.monotonic(), {run.id for run in self._book.recoveries()}
-        lost, self._lost = self._lost, set()
-        for incident in self._book.all():
-            if self._judgement.target(incident.target) is None:
-                if incident.state not in ACTIVE:
-                    self._end(incident, IncidentState.CANCELLED, at, NOT_WATCHED)
-            elif incident.state is IncidentState.ESCALATED and self._watch.is_healthy(incident.target):
-                changes = {"validated_at": at}
-                self._end(incident, IncidentState.RESOLVED, at, "it is healthy again", changes=changes)
-            elif incident.state is IncidentState.WAITING and self._watch.is_healthy(incident.target):
-                self._cancel(str(incident.recovery), "it became healthy by itself")
-            elif incident.state in ACTIVE and incident.recovery not in runs:
-                self._lost.add(incident.id)
-                if incident.id in lost:  # its end was told to nobody
-                    self._book.stay(incident, IncidentState.OPEN, "its recovery has ended")
-                    self._due[incident.id] = now
-            elif incident.state not in ACTIVE and incident.state is not IncidentState.ESCALATED:
-                self._due.setdefault(incident.id, now + LOOK_AGAIN)
-
-    def _consider_held(self) -> None:
-        for incident in self._book.all(IncidentState.HELD):
-            self._consider(incident)
-
-    def _consider_all(self) -> None:
-        for incident in self._book.all(IncidentState.OPEN, IncidentState.HELD):
-            self._consider(incident)
-
-    def _resume(self) -> None:
-        """Take up what the life before has left: runs go on in the engine, repaired targets are watched on."""
-        incidents = self._book.all()
-        self._given_up = self._book.given_up()
-        self._aftermath.resume([record.id for record in incidents if record.state is not IncidentState.WATCHED])
-        runs = {record.incident: record for record in self._book.recoveries()}
-        for incident in incidents:
-            if incident.state in ACTIVE:
-                run = runs.get(incident.id)
-                if run is None:
-                    self._book.stay(incident, IncidentState.OPEN, "its recovery ended while the control plane was away")
-                    self._consider(self._book.again(incident))
-                else:
-                    self._watch.hold(incident.target, Condition.RECOVERING)
-                    self._give(run_document(run, generation=incident.attempts + incident.relapses))
-            elif incident.state is IncidentState.WATCHED:
-                target = self._judgement.target(incident.target)
-                since = incident.validated_at or incident.declared_at
-                window = 0.0 if target is None else target.limits.relapse_window
-                left = (since + timedelta(seconds=window) - self._book.now()).total_seconds()
-                self._due[incident.id] = self._clock.monotonic() + max(0.0, left)
-            elif incident.state is IncidentState.ESCALATED:
-                if incident.attempts or incident.recovery is not None:  # given up: nothing else begins by itself
-                    self._watch.hold(incident.target, Condition.QUARANTINED)
-            else:
-                self._due[incident.id] = self._clock.monotonic() + 10 * TICK
-        for change in list(self._judgement.changes.values()):  # what was told while nobody listened
-            if change.new is Condition.FAILED and self._book.of_target(change.target) is None:
-                self._failed(change)
-
-    def _end(
-        self,
-        incident: IncidentRecord,
-        state: IncidentState,
-        at: datetime,
-        detail: str,
-        changes: Mapping[str, Any] | None = None,  # Any: fields of the incident
-    ) -> None:
-        self._book.end(incident, state, at, detail, changes)
-        self._watch.release(incident.target)
-        self._over(incident, detail)
-        self._consider_held()
-
-    def _over(self, incident: IncidentRecord, detail: str) -> None:
-        logger.info("incident %s: %s is over: %s", incident.id, incident.target, detail)
-        self._failed_at.pop(incident.id, None)
-        self._due.pop(incident.id, None)
-        self._aftermath.over(incident)
-        self._aftermath.tell("resolved", incident, detail)
-
-    @staticmethod
-    def _said(change: ConditionChange) -> str:
-        if change.look is not None and change.look.detail:
-            return change.look.detail
-        return f"{change.target}: {change.failure_type or 'failed'}"

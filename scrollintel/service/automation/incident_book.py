@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,13 @@ from ...control.incidents import CANCELLED_BY_A_PERSON, INCIDENTS, IncidentRecor
 from ...control.records import RECOVERIES, RecoveryOperationRecord
 from ...control.recovery_notes import Note
 from ...core.clock import Clock
+from ...recovery.symptom import ConditionChange
+from ...recovery.target import Target
 from ...storage.engine import Database
 from ...storage.errors import StoreUnavailableError
 from ...storage.incident_history import IncidentFilter, incidents
 from . import incident_notes
+from .next_step import Remedies
 from .record_keeper import RecordKeeper
 
 RECENT = 1000
@@ -70,6 +74,63 @@ class IncidentBook:
         """Return the recoveries that are not over."""
         records: list[RecoveryOperationRecord] = self._keeper.records(RECOVERIES.name)
         return records
+
+    def declare(
+        self,
+        target: Target,
+        change: ConditionChange,
+        impact: Mapping[str, Any],  # Any: JSON values
+        detail: str,
+    ) -> IncidentRecord:
+        """Write that a target has failed, and return the incident."""
+        incident = IncidentRecord(
+            id=f"inc_{secrets.token_hex(8)}",
+            target=target.name,
+            service=target.service,
+            group=target.group,
+            failure_type=change.failure_type or "unknown",
+            state=IncidentState.OPEN,
+            severity=impact["severity"],
+            root=None,
+            attempts=0,
+            relapses=0,
+            recovery=None,
+            detected_at=self.moment(change.first_at),
+            declared_at=self.moment(change.at),
+            impact=impact,
+            detail=detail,
+        )
+        self.save(incident_notes.opened(incident, detail, {} if change.look is None else dict(change.look.facts)))
+        return incident
+
+    def begin(
+        self,
+        incident: IncidentRecord,
+        target: Target,
+        chain: Remedies,
+        detail: str,
+        decision: Mapping[str, Any],  # Any: JSON values
+    ) -> RecoveryOperationRecord:
+        """Write that a recovery of an incident's target begins, what it tries and what that rests on; return it."""
+        record = RecoveryOperationRecord(
+            id=f"rec_{secrets.token_hex(8)}",
+            service=target.service,
+            failure_type=incident.failure_type,
+            status="pending",
+            outcome=None,
+            strategy=None,
+            requested_by="system",
+            reason=incident.detail or None,
+            started_at=self.now(),
+            finished_at=None,
+            duration=None,
+            incident=incident.id,
+            target=target.name,
+            remedies=tuple(chain),
+            detected_at=incident.detected_at,
+        )
+        self.save(incident_notes.started(incident, record, detail, decision))
+        return record
 
     def save(self, note: Note) -> None:
         """Write a note."""
