@@ -129,3 +129,38 @@ _SENTENCES: Mapping[str, Callable[[CapacityPart, Figures, str], str]] = {
     "throttle": _throttle,
     "rate_limit": _rate_limit,
 }
+
+
+def brief_of(part: CapacityPart) -> str:
+    """Return what a part that acts does, in a few words."""
+    subject = _SUBJECTS[part.kind].format(name=part.name, member=part.member)
+    deed, found = _DEEDS.get((part.kind, part.state)), part.figures
+    if deed is None:
+        return f"{subject} is {part.state.replace('_', ' ')}"
+    return f"{subject} " + deed.format(
+        shed=f"{100 * (1.0 - found.get('share', 1.0)):.0f} %",
+        level=int(found.get("threshold", 0)),
+        levels=LEVELS,
+        out=int(found.get("ejected", 0)),
+        hosts=int(found.get("hosts", 0)),
+    )
+
+
+_SUBJECTS = {
+    **{kind: f"{kind.replace('_', ' ')} of {{name}}" for kind in KINDS},
+    "metastability": "detector of {name}",
+    "fallback": "fallback {member} of {name}",
+    "admission": "server {name}",
+    "pool": "pool {name}",
+    "host": "host {member} of {name}",
+}
+_DEEDS = {
+    ("metastability", "shedding"): "sheds {shed}",
+    ("metastability", "releasing"): "still sheds {shed}",
+    ("metastability", "suspected"): "suspects an overload that keeps itself alive",
+    ("fallback", "cold"): "has not worked lately",
+    ("admission", "shedding"): "refuses requests below level {level} of {levels}",
+    ("pool", "reduced"): "has {out} of {hosts} hosts out",
+    ("pool", "panics"): "has {out} of {hosts} hosts out, so all are used",
+    ("host", "ejected"): "gets no calls",
+}

@@ -39,6 +39,24 @@ class Capacity:
             raise MissingError("capacity", name)
         return found
 
+    def acting(self, sees: Callable[[str], bool]) -> list[CapacityPart]:
+        """Return the parts that have reports of their own and act on calls now, or need somebody.
+
+        Hosts are left out, because their pool tells of them, and so is what only replicas report that are silent.
+
+        Arguments:
+            sees: Of which services.
+        """
+        names = {
+            report.name
+            for session in self._fleet.sessions()
+            if sees(session.service)
+            for report in session.parts.of(None)
+            if report.kind != "host" and report.state not in KINDS[report.kind].calm
+        }
+        found = [part for name in sorted(names) for part in self.parts(sees, name=name, with_policies=False)]
+        return [part for part in found if part.acting and part.kind != "host" and not all(one.stale for one in part.on)]
+
     def parts(
         self, sees: Callable[[str], bool], *, name: str | None = None, with_policies: bool = True
     ) -> list[CapacityPart]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..control.capacity_sentences import brief_of
 from ..control.health import Evidence, Judgement, ServiceHealth, judge
 from ..control.incidents import IncidentRecord
 from ..control.records import RECOVERIES, SERVICES
@@ -164,6 +165,7 @@ class Health:
         sessions = [s for s in plane.fleet.sessions() if caller.sees(Permission.REPLICAS_READ, s.service)]
         second, measured = int(plane.clock.time()), _seen(caller, Permission.METRICS_READ)
         calls, failures = use_cases.ingest.minute.calls(second, measured)
+        capacity = use_cases.capacity.acting(measured)
         away = None if plane.serving else _away(plane.writer.state, plane.database.name)
         return {
             "sentence": away
@@ -172,12 +174,14 @@ class Health:
                 refusing=len(refusing),
                 degraded=len(degraded),
                 recovering=len(recoveries),
+                acting=len(capacity),
                 known=len(sessions) + targets.total(),
             ),
             "circuits": dict(states),
             "services": dict(Counter(judgement.status.value for judgement in services.values())),
             "refusing": refusing[:50],
             "degraded": [level.service for level in degraded[:50]],
+            "capacity": [brief_of(part) for part in capacity[:50]],
             "targets": dict(targets),
             "incidents": [_brief(record) for record in incidents[:50]],
             "automation": use_cases.automation.standing,
@@ -260,8 +264,8 @@ def _brief(record: IncidentRecord) -> dict[str, Any]:  # Any: JSON values
     }
 
 
-def _sentence(*, incidents: int, refusing: int, degraded: int, recovering: int, known: int) -> str:
-    if not incidents and not refusing and not degraded and not recovering:
+def _sentence(*, incidents: int, refusing: int, degraded: int, recovering: int, acting: int, known: int) -> str:
+    if not any((incidents, refusing, degraded, recovering, acting)):
         return "Everything is in order." if known else "No application has joined yet."
     parts = []
     if incidents:
@@ -272,5 +276,7 @@ def _sentence(*, incidents: int, refusing: int, degraded: int, recovering: int, 
         parts.append(f"{degraded} service{'s are' if degraded > 1 else ' is'} degraded")
     if recovering:
         parts.append(f"{recovering} {'recoveries run' if recovering > 1 else 'recovery runs'}")
+    if acting:
+        parts.append(f"{acting} part{'s' if acting > 1 else ''} of the capacity need{'' if acting > 1 else 's'} a look")
     listed = [", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts
     return f"{' and '.join(listed)}.".capitalize()

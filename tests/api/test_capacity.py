@@ -246,3 +246,42 @@ async def test_scrape_of_more_parts_than_the_maximum_is_bounded_and_says_so(tmp_
         assert of(samples, "metastable", policy="search", service="orders") == 0
         assert of(samples, "pool_panics", pool="shards", service="orders") is None
         assert of(samples, "metrics_omitted", kind="capacity") == 1
+
+
+@pytest.mark.asyncio
+async def test_summary_tells_in_a_line_each_what_acts(tmp_path: Path) -> None:
+    """Nothing when all is calm, nothing of services that the caller may not see, nothing of hosts beside their pool."""
+    clock = ManualClock()
+    async with serving(tmp_path, clock=clock) as (client, use_cases):
+        one, two = await joined(client), await joined(client, "two")
+        await report(client, one, full=True, parts=[detector(), pool(), fallback()], policies=[limits()])
+        summary = (await client.get("/health/summary")).json()
+        assert (summary["capacity"], summary["sentence"]) == ([], "Everything is in order.")
+        server = ["api", "admission", None, "shedding", "", {"limit": 9, "running": 9, "threshold": 120}]
+        parts = [
+            detector("shedding", "retries are high", share=0.6),
+            pool("reduced", 2),
+            host(),
+            fallback("cold"),
+            server,
+        ]
+        await report(client, two, full=True, parts=[*parts, ["new", "pool", None, "melting", "", {}]])
+        summary = (await client.get("/health/summary")).json()
+        assert summary["capacity"] == [
+            "server api refuses requests below level 120 of 500",
+            "pool new is melting",
+            "detector of search sheds 40 %",
+            "fallback copy of search has not worked lately",
+            "pool shards has 2 of 4 hosts out",
+        ]
+        assert summary["sentence"] == "5 parts of the capacity need a look."
+        await report(client, two, parts=[detector("suspected"), pool("panics", 3), *[[*row[:3], None, "", {}] for row in
+                                         (host(), fallback(), server, ["new", "pool", None])]])  # fmt: skip
+        assert (await client.get("/health/summary")).json()["capacity"] == [
+            "detector of search suspects an overload that keeps itself alive",
+            "pool shards has 3 of 4 hosts out, so all are used",
+        ]
+        viewer = bearer(await token_of(use_cases, Binding(Role.VIEWER, ("billing",))))
+        assert (await client.get("/health/summary", headers=viewer)).json()["capacity"] == []
+        clock.advance(60)
+        assert (await client.get("/health/summary")).json()["capacity"] == []

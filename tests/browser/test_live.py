@@ -87,7 +87,7 @@ def test_level_is_set_and_restored(world: World, page: Page) -> None:
 def test_killed_service_is_seen_to_be_repaired(world: World, page: Page) -> None:
     """The incident appears by itself, and its page tells from detection to proof."""
     page.goto(f"{world.url}/#/")
-    expect(page.locator(".verdict h1")).to_have_text("Everything is in order.")
+    expect(page.locator(".verdict h1")).to_have_text("1 part of the capacity needs a look.")
     world.kill_backend("inventory")
     story = page.locator("[data-incident=inventory]")
     expect(story).to_be_visible()

@@ -347,11 +347,12 @@ async def test_screen_fits_and_tells_states_apart_without_colours(size: tuple[in
 def test_command_runs_on_a_real_terminal_and_leaves_it(arguments: list[str], variables: dict[str, str]) -> None:
     """It shows the control plane, sends no colour when it is told so, and `q` ends it with 0."""
     with ScriptedPlane() as plane:
-        plane.on(
-            "GET", "/health/summary", Reply(body={"sentence": "All is well.", "circuits": {"open": 1, "closed": 2}})
-        )
+        acts = ["detector of payments sheds 40 %", "pool search has 2 of 8 hosts out"]
+        summary = {"sentence": "All is well.", "circuits": {"open": 1, "closed": 2}, "capacity": acts}
+        plane.on("GET", "/health/summary", Reply(body=summary))
         command = ["--url", plane.url, "dashboard", *arguments]
         code, written = on_a_terminal(command, variables, until="1 open", typed="q")
     assert code == 0, written
     assert "All is well." in written
+    assert all(text in written for text in ("capacity", *acts))
     assert bool(COLOUR.findall(written)) is not bool(arguments or variables)

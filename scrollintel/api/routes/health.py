@@ -138,6 +138,9 @@ class SummaryView(BaseModel):
     services: dict[str, int]
     refusing: list[str]
     degraded: list[str]
+    capacity: list[str] = Field(
+        description="what acts on calls now, or needs somebody, of detectors, fallbacks, servers and pools; at most 50"
+    )
     targets: dict[str, int] = Field(description="watched targets by condition")
     incidents: list[OpenIncident] = Field(description="the worst 50 that have not ended, worst first")
     automation: Literal["watching", "stopped", "braked", "nothing to watch"]

@@ -41,6 +41,7 @@ def status(session: Session) -> int:
             ("services", _counts(item.get("services"))),
             ("refusing", _names(item.get("refusing")) or "none"),
             ("degraded", _names(item.get("degraded")) or "none"),
+            *_capacity(item.get("capacity")),
             ("targets", _counts(item.get("targets"))),
             ("automation", item.get("automation")),
             ("recoveries", _recoveries(item) or "none running"),
@@ -64,6 +65,12 @@ def status(session: Session) -> int:
 
 def _names(found: object) -> str:
     return ", ".join(map(plain, found)) if isinstance(found, list) else ""
+
+
+def _capacity(found: object) -> list[tuple[str, object]]:
+    """Return a row for each part that acts; none when all is calm."""
+    told = found if isinstance(found, list) else []
+    return [("capacity" if place == 0 else "", text) for place, text in enumerate(told)]
 
 
 def _recoveries(item: Mapping[str, Any]) -> str:  # Any: JSON values

@@ -69,12 +69,14 @@ def picture(summary: Json, declared: Mapping[str, object], paint: Paint) -> Grou
 def _tone(summary: Json) -> Tone:
     if summary.get("incidents") or summary.get("refusing") or summary.get("stale"):
         return Tone.BAD
-    return Tone.WARNING if summary.get("degraded") or summary.get("recoveries") else Tone.GOOD
+    warns = any(summary.get(name) for name in ("degraded", "recoveries", "capacity"))
+    return Tone.WARNING if warns else Tone.GOOD
 
 
 def _facts(summary: Json, paint: Paint) -> Table:
     rows: list[tuple[str, str | Text]] = [("circuits", _counted(CIRCUITS, part(summary, "circuits"), paint))]
     rows += [(name, _names(summary.get(name), paint)) for name in ("refusing", "degraded") if summary.get(name)]
+    rows += _capacity(summary.get("capacity"), paint)
     rows.append(("success rate", wording.share(summary.get("success_rate"))))
     rows.append(("calls", wording.rate(summary.get("calls_per_second"))))
     times = part(summary, "response_times")
@@ -104,6 +106,14 @@ def _names(found: object, paint: Paint) -> Text:
     names = [plain(name) for name in found] if isinstance(found, list) else []
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return Text(", ".join(names[:SHOWN]) + more, style=paint.style(Tone.BAD))
+
+
+def _capacity(found: object, paint: Paint) -> list[tuple[str, str | Text]]:
+    """Return a row for each part that acts; none when all is calm."""
+    told = [plain(text) for text in found] if isinstance(found, list) else []
+    lines = told[:SHOWN] + ([f"and {len(told) - SHOWN} more"] if len(told) > SHOWN else [])
+    style = paint.style(Tone.WARNING)
+    return [("capacity" if place == 0 else "", Text(line, style=style)) for place, line in enumerate(lines)]
 
 
 def _recoveries(summary: Json) -> str:

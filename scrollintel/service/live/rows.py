@@ -11,7 +11,7 @@ from ...watch.watcher import TargetView
 from ..fleet import stands
 
 SUMMARY_FIGURES = frozenset(
-    {"calls_per_second", "success_rate", "response_times", "mean_time_to_recovery", "error_budgets"}
+    {"calls_per_second", "success_rate", "response_times", "mean_time_to_recovery", "error_budgets", "capacity"}
 )
 """What of the summary only counts."""
 

@@ -40,6 +40,16 @@ def test_status_shows_recoveries_that_have_not_ended(remote: Run, plane: Scripte
     assert "none running" in remote("status").out
 
 
+def test_status_tells_in_a_line_each_what_acts(remote: Run, plane: ScriptedPlane) -> None:
+    """Nothing when all is calm."""
+    acts = ["detector of payments sheds 40 %", "pool search has 2 of 8 hosts out"]
+    plane.on("GET", "/health/summary", Reply(body={"capacity": acts}), Reply(body={"capacity": []}))
+    told = [" ".join(line.split()) for line in remote("status").out.splitlines()]
+    assert "capacity detector of payments sheds 40 %" in told
+    assert told[told.index("capacity detector of payments sheds 40 %") + 1] == "pool search has 2 of 8 hosts out"
+    assert "capacity" not in remote("status").out
+
+
 def test_status_shows_response_times(remote: Run, plane: ScriptedPlane) -> None:
     """In milliseconds, and a dash while none are known."""
     times = {"p50": 0.0123, "p95": 0.25, "p99": 1.5}

@@ -6,7 +6,7 @@ import pytest
 
 from scrollintel.api.routes.capacity import Kind
 from scrollintel.control.capacity import KINDS, CapacityPart, ReplicaPart, of_policy
-from scrollintel.control.capacity_sentences import sentence_of
+from scrollintel.control.capacity_sentences import brief_of, sentence_of
 from scrollintel.replica.protocol import PolicyReport
 
 
@@ -135,7 +135,9 @@ def test_sentences_are_there_for_every_kind_and_state() -> None:
     """Also when a replica tells nothing but the state."""
     for kind, facts in KINDS.items():
         for state in facts.states:
-            assert sentence_of(whole(kind, on("a", state))).endswith(".")
+            part = whole(kind, on("a", state))
+            assert sentence_of(part).endswith(".")
+            assert "search" in brief_of(part) and not brief_of(part).endswith(".")
 
 
 def policy(**figures: object) -> PolicyReport:

@@ -1148,6 +1148,7 @@ export interface SummaryView {
   "services": Record<string, number>;
   "refusing": (string)[];
   "degraded": (string)[];
+  "capacity": (string)[];
   "targets": Record<string, number>;
   "incidents": (OpenIncident)[];
   "automation": "watching" | "stopped" | "braked" | "nothing to watch";

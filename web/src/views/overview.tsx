@@ -23,6 +23,7 @@ export function OverviewView() {
           <NeedsAnswer />
           <OpenIncidents shown={shown} />
           <Refusing shown={shown} />
+          <Acting lines={shown.capacity} />
         </div>
         <div class="column">
           <States shown={shown} />
@@ -36,7 +37,7 @@ export function OverviewView() {
 
 function toneOf(shown: SummaryView): Tone {
   if (shown.stale || shown.incidents.some((item) => item.severity <= 2) || shown.automation === "braked") return "bad";
-  if (shown.incidents.length || shown.refusing.length || shown.degraded.length || shown.automation === "stopped") return "warn";
+  if (shown.incidents.length || shown.refusing.length || shown.degraded.length || shown.capacity.length || shown.automation === "stopped") return "warn";
   return "good";
 }
 
@@ -185,6 +186,32 @@ function Refusing({ shown }: { shown: SummaryView }) {
           )}
         </ul>
       )}
+    </Card>
+  );
+}
+
+/** What keeps services within their capacity and acts now; nothing when all is calm. */
+function Acting({ lines }: { lines: readonly string[] }) {
+  if (lines.length === 0) return null;
+  const address = `${to("capacity")}?only=acting`;
+  return (
+    <Card title="Capacity" aside={<a href={address}>All that act</a>}>
+      <ul class="rows">
+        {lines.slice(0, SHOWN).map((line) => (
+          <li key={line}>
+            <a class="row" href={address} data-acting>
+              <Shape shape="half" tone="warn" size={12} /> <span class="grow">{line}</span>
+            </a>
+          </li>
+        ))}
+        {lines.length > SHOWN && (
+          <li>
+            <a class="row" href={address}>
+              and {count(lines.length - SHOWN)} more
+            </a>
+          </li>
+        )}
+      </ul>
     </Card>
   );
 }
