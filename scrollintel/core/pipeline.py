@@ -20,7 +20,6 @@ from .machines.sketch import LatencySketch
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
 from .strategies.observer import Observer
-from .strategies.readings import summarise
 from .wrapping import wrap
 
 if TYPE_CHECKING:
@@ -271,6 +270,7 @@ class Pipeline:
     def snapshot(self) -> PolicySnapshot:
         """Return how the policy stands now."""
         from .snapshot import PolicySnapshot
+        from .strategies.readings import summarise
 
         lane = self.lane
         parts = lane.parts

@@ -19,12 +19,12 @@ from .pipeline import Pipeline
 from .strategies.breaker import Circuit
 from .strategies.budget import Budgets
 from .strategies.observer import Observer
-from .strategies.readings import CircuitFigures
 
 if TYPE_CHECKING:
     from .snapshot import PolicySnapshot
     from .strategies.admission import Admission
     from .strategies.outliers import HostPool
+    from .strategies.readings import CircuitFigures
 
 MAX_CIRCUITS = 10_000
 """Circuits kept by name; beyond that, closed ones without a failure to remember are dropped, oldest first."""

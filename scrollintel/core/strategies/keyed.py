@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from heapq import heappop, heappush, heapreplace
 from math import inf
-from typing import TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..clock import Clock
 from ..config.breaker import CircuitBreakerConfig
@@ -17,7 +17,9 @@ from ..states import CircuitState
 from .breaker import Circuit
 from .classify import Classifier, classifier
 from .health_probe import HealthProber
-from .readings import CircuitFigures
+
+if TYPE_CHECKING:
+    from .readings import CircuitFigures
 
 Name: TypeAlias = "str | tuple[str, ...]"
 """A key as text; for circuits in levels the texts of all levels, the narrowest first."""
