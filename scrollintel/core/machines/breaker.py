@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from ..config.breaker import BreakerMode, CircuitBreakerConfig
 from ..outcome import Verdict
 from ..states import CircuitState
 from .answers import Permit, Probe, Refusal, Transition
+from .leases import NO_LEASES, Leases
 from .opening import extent, open_period, reason_to_open, window_of
 from .ramp import Ramp, SuccessRamp, TimedRamp, ramp_of
 from .window import Window
@@ -16,8 +15,6 @@ CLOSED, OPEN, HALF_OPEN = CircuitState.CLOSED, CircuitState.OPEN, CircuitState.H
 ISOLATED, DISABLED, METRICS_ONLY = CircuitState.ISOLATED, CircuitState.DISABLED, CircuitState.METRICS_ONLY
 _BASE = {BreakerMode.ENABLED: CLOSED, BreakerMode.DISABLED: DISABLED, BreakerMode.METRICS_ONLY: METRICS_ONLY}
 SUCCESS, FAILURE, IGNORED, ABANDONED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.IGNORED, Verdict.ABANDONED
-_NONE: dict[Probe, None] = {}
-"""No probes; never written to, so that a circuit without any holds no dictionary."""
 
 
 class BreakerMachine:
@@ -29,7 +26,7 @@ class BreakerMachine:
     """
 
     __slots__ = (
-        "_lease_end", "_probes", "config", "era", "failures", "late", "open_until", "openings", "ramp", "since",
+        "_leases", "config", "era", "failures", "late", "open_until", "openings", "ramp", "since",
         "state", "successes", "transitions", "window", "would_have_opened",
     )  # fmt: skip
 
@@ -47,9 +44,7 @@ class BreakerMachine:
         self.transitions: tuple[Transition, ...] = ()
         self.window: Window | None = window_of(config, now)
         self.ramp: Ramp | None = None
-        self._probes = _NONE
-        # No lease ends before, so most calls of a ramp need not look at all that are in flight.
-        self._lease_end = inf
+        self._leases = NO_LEASES
 
     @property
     def calm(self) -> bool:
@@ -64,7 +59,7 @@ class BreakerMachine:
     @property
     def probes_in_flight(self) -> int:
         """Probes whose result is awaited, and calls of a success-driven ramp."""
-        return len(self._probes)
+        return len(self._leases)
 
     @property
     def allowed(self) -> int | None:
@@ -83,8 +78,8 @@ class BreakerMachine:
         self.advance(now, u)
         state = self.state
         if state is HALF_OPEN:
-            if len(self._probes) >= self.config.probes:
-                return Refusal(state, max(0.0, min(probe.lease_end for probe in self._probes) - now))
+            if len(self._leases) >= self.config.probes:
+                return Refusal(state, max(0.0, self._leases.first_end() - now))
             return self._lend(now)
         if state is OPEN:
             return Refusal(state, self.open_until - now)
@@ -94,7 +89,7 @@ class BreakerMachine:
         if ramp is None:
             return self.era
         if isinstance(ramp, SuccessRamp):
-            return self._lend(now) if len(self._probes) < ramp.allowed else Refusal(state, 0.0)
+            return self._lend(now) if len(self._leases) < ramp.allowed else Refusal(state, 0.0)
         return self.era if ramp.admits(now, self.config) else Refusal(state, 0.0)
 
     def start(self, permit: Permit, now: float, limit: float | None = None) -> None:
@@ -105,8 +100,8 @@ class BreakerMachine:
         """
         if isinstance(permit, Probe) and now < permit.lease_end:
             config = self.config
-            permit.lease_end = now + (config.probe_lease if limit is None else limit + config.probe_margin)
-            self._lease_end = min(self._lease_end, permit.lease_end)
+            length = config.probe_lease if limit is None else limit + config.probe_margin
+            self._leases.move(permit, now + length)
 
     def extend(self, permit: Permit, seconds: float) -> None:
         """Lengthen a lease by the `seconds` that a probe may spend waiting before it starts."""
@@ -115,7 +110,7 @@ class BreakerMachine:
 
     def advance(self, now: float, u: float = 0.5) -> None:
         """Apply what time alone changes: leases that ended, open periods that are over, a ramp that is done."""
-        if now >= self._lease_end and isinstance(self.ramp, SuccessRamp):
+        if now >= self._leases.end and isinstance(self.ramp, SuccessRamp):
             self._end_leases_of_ramp(now, u)
         while self.state is HALF_OPEN or self.state is OPEN:
             if self.state is OPEN:
@@ -123,10 +118,10 @@ class BreakerMachine:
                     return
                 self._move(HALF_OPEN, now, "the open period is over")
                 return
-            ended = [probe.lease_end for probe in self._probes if probe.lease_end <= now]
-            if not ended:
+            end = self._leases.first_end()
+            if now < end:
                 return
-            self._open(min(ended), u, "a probe did not return within its lease")
+            self._open(end, u, "a probe did not return within its lease")
         if isinstance(self.ramp, TimedRamp) and now >= self.ramp.end:
             self.ramp = None
 
@@ -238,22 +233,15 @@ class BreakerMachine:
             self._trip(now, u, reason)
 
     def _lend(self, now: float) -> Probe:
-        probe = Probe(self.era, now + self.config.lease)
-        if not self._probes:
-            self._probes = {}
-        self._probes[probe] = None
-        self._lease_end = min(self._lease_end, probe.lease_end)
-        return probe
-
-    def _take_back(self, probe: Probe) -> None:
-        probe.spend()
-        self._probes.pop(probe, None)
+        if self._leases is NO_LEASES:
+            self._leases = Leases()
+        return self._leases.lend(self.era, now + self.config.lease)
 
     def _settle_probe(self, probe: Probe, verdict: Verdict, now: float, slow: bool, u: float) -> bool:
         if probe.era != self.era:
             self.late += 1
             return False
-        self._take_back(probe)
+        self._leases.take_back(probe)
         if verdict is IGNORED or verdict is ABANDONED:
             return True
         if self.state is CLOSED:
@@ -277,22 +265,18 @@ class BreakerMachine:
         self._count(verdict, now, slow, u)
 
     def _end_leases_of_ramp(self, now: float, u: float) -> None:
-        for probe in sorted(self._probes, key=lambda probe: probe.lease_end):
-            if probe.lease_end > now or self.ramp is None:
-                break
-            self._take_back(probe)
+        for probe in self._leases.ended(now):
+            if self.ramp is None:
+                return
+            self._leases.take_back(probe)
             self._settle_in_ramp(FAILURE, probe.lease_end, False, u)
-        self._lease_end = min((probe.lease_end for probe in self._probes), default=inf)
+        self._leases.first_end()
 
     def _end_ramp(self) -> None:
         self.ramp = None
         # What is still out comes back as ordinary calls of this era.
         if self.state is CLOSED:
-            self._forget_probes()
-
-    def _forget_probes(self) -> None:
-        self._probes = _NONE
-        self._lease_end = inf
+            self._leases = NO_LEASES
 
     def _trip(self, now: float, u: float, reason: str) -> None:
         if self.state is METRICS_ONLY:
@@ -331,5 +315,5 @@ class BreakerMachine:
         self.ramp = ramp
         self.since = at
         self.successes = 0
-        self._forget_probes()
+        self._leases = NO_LEASES
         self.transitions += (Transition(old, state, at, self.era, reason),)
