@@ -130,17 +130,20 @@ class Watcher:
 
     # ------------------------------------------------------------------ callers
 
-    def apply(self, targets: Sequence[Target], context: ProbeContext | None = None) -> None:
+    def apply(
+        self, targets: Sequence[Target], context: ProbeContext | None = None, *, started: Collection[str] = ()
+    ) -> None:
         """Watch exactly these targets from now on; what is declared as before keeps its state.
 
         Arguments:
             targets: What is watched.
             context: What probes may use from now on, if that changes; every target begins anew then.
+            started: Names of those that have just been started, as told by `started`, but before the first look.
 
         Raises:
             ConfigError: when options of a check are wrong; everything stays as it was then.
         """
-        self._call(self._apply(targets, context or self._context))
+        self._call(self._apply(targets, context or self._context, started))
 
     def probe(self, target: str, depths: Collection[Depth]) -> list[Look]:
         """Take fresh looks at a target, one for each check of these depths; blocks. Empty for an unknown target."""
@@ -187,7 +190,7 @@ class Watcher:
 
     # ------------------------------------------------------------------ on the loop
 
-    async def _apply(self, targets: Sequence[Target], context: ProbeContext) -> None:
+    async def _apply(self, targets: Sequence[Target], context: ProbeContext, started: Collection[str]) -> None:
         wanted = {target.name: target for target in targets}
         same = self._watched if context == self._context else {}
         kept = {name: watched for name, watched in same.items() if wanted.get(name) == watched.target}
@@ -196,6 +199,8 @@ class Watcher:
         gone = [watched for name, watched in self._watched.items() if name not in kept]
         self._watched = {name: kept.get(name) or fresh[name] for name in wanted}
         await asyncio.gather(*(watched.stop() for watched in gone))
+        for watched in [self._watched[name] for name in started]:
+            self.changed(watched, watched.started())
         for watched in fresh.values():
             watched.start()
 

@@ -178,7 +178,7 @@ class Circuit(Standing):
                 self._count(verdict, failure, elapsed if measures else None, slow, timed_out)
                 if failure is not None or (verdict is SUCCESS and (slow or decides)):
                     story = self._story or self._own_story()
-                    story.noted.append((now, None if failure is None else failure[0], elapsed, slow))
+                    story.note((now, None if failure is None else failure[0], elapsed, slow))
             if machine.transitions:
                 self._after()
             elif machine.failures:

@@ -236,7 +236,7 @@ class Standing(Books):
             self.machine.advance(now, self._spread())
             self._absorb(now)
             if anew and self._story is not None:
-                self._story.noted.clear()
+                self._story.noted = None
             change(now)
             self._after()
             if not keep_history and self._story is not None:
@@ -268,7 +268,7 @@ class Standing(Books):
         at = self.clock.time() - (self.clock.monotonic() - transition.at)
         story = self._own_story()
         if transition.would:
-            story.noted.clear()
+            story.noted = None
             if self.hub.watched:
                 from ..events import WouldHaveOpened
 

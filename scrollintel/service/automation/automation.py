@@ -260,11 +260,9 @@ class Automation:
         if self._is_watching:
             self.judgement.set_targets(config.targets)
 
-    def _observe(self, targets: tuple[Target, ...], started: Iterable[str]) -> None:
+    def _observe(self, targets: tuple[Target, ...], started: Collection[str]) -> None:
         """Watch these targets; those that have just been started may take their time."""
-        self.watcher.apply(targets, self._probing(self.config))
-        for name in started:
-            self.watcher.started(name)
+        self.watcher.apply(targets, self._probing(self.config), started=started)
 
     # ------------------------------------------------------------------ from outside
 
