@@ -13,6 +13,9 @@ from .names import DEFAULT
 from .table import Row, Table
 from .timing import COROUTINE, PLAIN, Colour, Run
 
+MOST_KEYS = 10_000
+"""Keys that are weighed at most: each weighs the same, and tracing takes its time."""
+
 
 def _weigh(candidate: Candidate, count: int) -> float:
     """Return bytes per object, everything that only it keeps alive included."""
@@ -67,7 +70,7 @@ def memory_used(run: Run, field: Field) -> list[Table]:
 
 def memory_keyed(run: Run, field: Field) -> list[Table]:
     """Weigh what a key adds to a policy with many of them."""
-    number = run.keys[-1]
+    number = min(MOST_KEYS, run.keys[-1])
     table = Table(
         "memory_keyed",
         "Memory of a key",
