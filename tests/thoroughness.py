@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 THOROUGH = os.environ.get("SCROLLINTEL_THOROUGH") == "1"
-SHARE = 6
+SHARE = 4
 
 
 def examples(thorough: int) -> int:
