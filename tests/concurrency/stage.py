@@ -89,13 +89,13 @@ class Stage:
 
 
 class AddsInSteps(Counter):
-    """Adds one in three steps."""
+    """Adds one in three steps: read, add, write."""
 
     __slots__ = ("number",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.number = 0
-        self._reads = 0
         self.step = self.add
 
     def add(self) -> int:

@@ -13,33 +13,12 @@ from scrollintel.core.outcome import Verdict
 from scrollintel.core.strategies.breaker import Circuit
 from scrollintel.core.strategies.meter import BATCH, Counter
 from tests.concurrency.exploring import NoLock, Scene, assert_caught, assert_holds
-from tests.concurrency.stage import Stage
+from tests.concurrency.stage import AddsInSteps, Stage
 
 SUCCESS, FAILURE = Verdict.SUCCESS, Verdict.FAILURE
 
 
 # ---------------------------------------------------------------------------------------------- counter
-
-
-class AddingCounter(Counter):
-    """Adds one in three steps: read, add, write."""
-
-    __slots__ = ("number",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.number = 0
-        self.step = self.add
-
-    def add(self) -> int:
-        """Add one."""
-        number = self.number
-        self.number = number + 1
-        return number
-
-    def read(self) -> int:
-        """Return how often `add` was called."""
-        return self.number
 
 
 class Counted:
@@ -80,7 +59,7 @@ def test_counter_steps_of_two_threads_against_reads_lose_nothing(seed: int) -> N
 
 def test_counter_that_adds_in_three_steps_is_caught(seed: int) -> None:
     """The twin loses a step."""
-    assert_caught(steps_against_reads(AddingCounter), seed)
+    assert_caught(steps_against_reads(AddsInSteps), seed)
 
 
 def two_readers(*, locked: bool = True) -> Scene:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 
 import pytest
 
@@ -12,6 +13,23 @@ from scrollintel.core.retry_scope import RETRIES, surrounding_retries
 from scrollintel.testing import ManualClock
 
 ACROSS = RetryConfig(base_delay=0.0, budget=BudgetConfig(across_layers=True))
+
+
+def held(pipeline: Pipeline, running: list[int]) -> Callable[[int, asyncio.Event], Coroutine[object, object, None]]:
+    """Return a protected operation that says that it runs and then waits for its end."""
+
+    @pipeline
+    async def operation(number: int, end: asyncio.Event) -> None:
+        running.append(number)
+        await end.wait()
+
+    return operation
+
+
+async def turns() -> None:
+    """Let all tasks go as far as they can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def test_books_are_open_inside_a_call_and_closed_after_it(clock: ManualClock, hub: EventHub) -> None:
@@ -60,15 +78,7 @@ def test_call_that_took_its_slot_without_a_lock_passes_it_on_to_who_waits(clock:
         Policy("service", limit=AdaptiveLimitConfig(initial_limit=4, max_wait=None)), clock=clock, hub=hub
     )
     running: list[int] = []
-
-    @pipeline
-    async def operation(number: int, end: asyncio.Event) -> None:
-        running.append(number)
-        await end.wait()
-
-    async def turns() -> None:
-        for _ in range(20):
-            await asyncio.sleep(0)
+    operation = held(pipeline, running)
 
     async def main() -> None:
         ended = asyncio.Event()
@@ -102,15 +112,7 @@ def test_call_without_a_lock_passes_its_slot_on_when_each_key_has_a_limit_meanwh
         Policy("service", limit=AdaptiveLimitConfig(initial_limit=20, max_wait=None)), clock=clock, hub=hub
     )
     running: list[int] = []
-
-    @pipeline
-    async def operation(number: int, end: asyncio.Event) -> None:
-        running.append(number)
-        await end.wait()
-
-    async def turns() -> None:
-        for _ in range(20):
-            await asyncio.sleep(0)
+    operation = held(pipeline, running)
 
     async def main() -> None:
         ended, end = asyncio.Event(), asyncio.Event()
