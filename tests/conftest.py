@@ -27,7 +27,7 @@ settings.load_profile(PROFILE)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Leave out tests whose programs are missing, and say so at the end."""
-    # A shell starts what runs in the background with Ctrl-C ignored, and every program that a test starts inherits that.
+    # A shell starts what runs in the background with Ctrl-C ignored, and programs that tests start inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", MARK)
